@@ -1,0 +1,26 @@
+#include "messages/all_ids.hpp"
+
+#include "messages/bot.hpp"
+#include "messages/gateway.hpp"
+#include "messages/health.hpp"
+#include "messages/rate_governor.hpp"
+#include "messages/session_pool.hpp"
+#include "messages/supervisor.hpp"
+
+#include <caf/init_global_meta_objects.hpp>
+
+namespace troupe {
+
+void init_message_types() {
+  // One block a call; CAF's own last.
+  caf::init_global_meta_objects<caf::id_block::troupe_common>();
+  caf::init_global_meta_objects<caf::id_block::troupe_bot>();
+  caf::init_global_meta_objects<caf::id_block::troupe_session_pool>();
+  caf::init_global_meta_objects<caf::id_block::troupe_rate_governor>();
+  caf::init_global_meta_objects<caf::id_block::troupe_health>();
+  caf::init_global_meta_objects<caf::id_block::troupe_supervisor>();
+  caf::init_global_meta_objects<caf::id_block::troupe_gateway>();
+  caf::core::init_global_meta_objects();
+}
+
+} // namespace troupe

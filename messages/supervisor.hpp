@@ -1,0 +1,91 @@
+#pragma once
+#include "messages/bot.hpp"
+
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+/// One child of a supervisor, for /v1/supervision.
+struct child_info {
+  std::string name;     ///< Dotted actor name without ids, or "bot" for a bot.
+  std::string state;    ///< "running", "restarting", "stopped", or a bot's phase.
+  bot_id bot = 0;       ///< Which bot, if it is one.
+  std::uint64_t restarts = 0;
+  caf::timespan uptime{0};
+  caf::strong_actor_ptr supervisor; ///< Set when the child is a supervisor that can be asked in turn.
+};
+
+struct supervision_report {
+  std::string name;
+  std::string strategy; ///< "one_for_one", "rest_for_one", "one_for_all", "bots".
+  std::uint64_t children = 0; ///< All of them; `rows` holds at most the limit asked for.
+  std::uint64_t restarts = 0;
+  std::vector<child_info> rows;
+};
+
+/// Starts a bot, or answers with the one that runs already.
+struct start_bot {
+  bot_id bot = 0;
+  tenant_id tenant = 1;
+  bool proven = true;       ///< False for an adopted token that the upstream has not accepted yet.
+  std::uint64_t token_hash = 0; ///< Key of the directory entry that leads to this bot.
+  std::uint32_t rps = 0;        ///< 0: the default.
+  std::uint32_t concurrent = 0; ///< 0: the default.
+};
+
+/// Stops a bot for good and forgets it. Unknown ones are ignored.
+struct stop_bot {
+  bot_id bot = 0;
+};
+
+/// Counts of bots, for metrics.
+struct bots_report {
+  std::array<std::uint64_t, 9> by_phase{}; ///< Indexed by bot_phase.
+};
+
+/// SUPERVISOR: starts its children in order, watches them with monitors, restarts them as their
+/// specs say (Erlang/OTP semantics), stops them in reverse order: ask, wait for the deadline, kill.
+/// Owns: its children. Blocks: never. Fails: when it spends its restart budget it stops all its
+/// children and ends with restart_budget_exceeded; its parent decides. Killed from outside, its
+/// children end themselves (each monitors its supervisor through the spec's start).
+///
+/// BOTS: the supervisor of one shard of bots. One restart budget per bot: a bot that spends it is
+/// quarantined (1 min, doubling to 1 h, with an alert); its siblings never notice.
+///
+///   start_bot → the bot's handle. Errors: quarantined, unauthorized, suspended (with `refusal`),
+///               too_many_bots.
+///   stop_bot, bot_command: notifications. get_report → supervision_report.
+
+template <class Inspector>
+bool inspect(Inspector& f, child_info& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("state", x.state),
+                            f.field("bot", x.bot), f.field("restarts", x.restarts),
+                            f.field("uptime", x.uptime), f.field("supervisor", x.supervisor));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, supervision_report& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("strategy", x.strategy),
+                            f.field("children", x.children), f.field("restarts", x.restarts),
+                            f.field("rows", x.rows));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, start_bot& x) {
+  return f.object(x).fields(f.field("bot", x.bot), f.field("tenant", x.tenant),
+                            f.field("proven", x.proven), f.field("token_hash", x.token_hash),
+                            f.field("rps", x.rps), f.field("concurrent", x.concurrent));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, stop_bot& x) {
+  return f.object(x).fields(f.field("bot", x.bot));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, bots_report& x) {
+  return f.object(x).fields(f.field("by_phase", x.by_phase));
+}
+
+} // namespace troupe
