@@ -17,7 +17,7 @@ using bot_id = std::int64_t;
 /// Owner of bots. Until there is a registry, all bots belong to tenant 1.
 using tenant_id = std::uint32_t;
 
-/// Unique within one gateway actor; bots tell calls of two gateways apart by the sender.
+/// Unique in its node while the node runs: the gateway's incarnation, then a count.
 using call_id = std::uint64_t;
 
 /// Asks an actor for its report.

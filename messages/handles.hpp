@@ -57,6 +57,7 @@ using bots_actor = caf::typed_actor<
   caf::result<supervision_report>(get_report),
   caf::result<caf::strong_actor_ptr>(start_bot),
   caf::result<void>(stop_bot),
+  caf::result<void>(identity_proven),
   caf::result<void>(bot_command)>;
 
 /// See messages/gateway.hpp.

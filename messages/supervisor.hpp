@@ -29,6 +29,7 @@ struct start_bot {
   bot_id bot = 0;
   tenant_id tenant = 1;
   bool proven = true;       ///< False for an adopted token that the upstream has not accepted yet.
+  bot_id claimed = 0;       ///< The number before an unproven token's colon: its id once proven.
   std::uint64_t token_hash = 0; ///< Key of the directory entry that leads to this bot.
   std::uint32_t rps = 0;        ///< 0: the default.
   std::uint32_t concurrent = 0; ///< 0: the default.
@@ -55,6 +56,8 @@ struct bots_report {
 ///
 ///   start_bot → the bot's handle. Errors: quarantined, unauthorized, suspended (with `refusal`),
 ///               too_many_bots.
+///   identity_proven (from an adopted bot whose token the upstream accepted): its record and its
+///   directory entry carry the number `to` from now on, its key stays `from`.
 ///   stop_bot, bot_command: notifications. get_report → supervision_report.
 
 template <class Inspector>
@@ -74,8 +77,8 @@ bool inspect(Inspector& f, supervision_report& x) {
 template <class Inspector>
 bool inspect(Inspector& f, start_bot& x) {
   return f.object(x).fields(f.field("bot", x.bot), f.field("tenant", x.tenant),
-                            f.field("proven", x.proven), f.field("token_hash", x.token_hash),
-                            f.field("rps", x.rps), f.field("concurrent", x.concurrent));
+                            f.field("proven", x.proven), f.field("claimed", x.claimed),
+                            f.field("token_hash", x.token_hash), f.field("rps", x.rps), f.field("concurrent", x.concurrent));
 }
 
 template <class Inspector>
