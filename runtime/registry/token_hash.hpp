@@ -35,7 +35,7 @@ using siphash_key = std::array<std::uint64_t, 2>;
 
 /// The id of an adopted bot whose token nobody has accepted yet: negative, so it is no bot's number.
 [[nodiscard]] inline std::int64_t provisional_bot_id(const token_digest& digest) noexcept {
-  return -static_cast<std::int64_t>((digest.key >> 2) + 1);
+  return -static_cast<std::int64_t>((digest.key >> 2) + 2);
 }
 
 } // namespace troupe
