@@ -1,0 +1,168 @@
+// Unmodified client libraries: each scenario once straight to the sandbox, which checks the sandbox,
+// and once through the gateway, which must make no difference that a library can see.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { request } from './harness/http.mjs';
+import { grammy, telegraf } from './harness/libraries.mjs';
+import { Node, temporaryDirectory } from './harness/node.mjs';
+import { noisePng } from './harness/png.mjs';
+import { Sandbox } from './harness/sandbox.mjs';
+import { until } from './harness/wait.mjs';
+
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+const limit = { timeout: 60_000 };
+let sandbox;
+let node;
+let bigFile;
+const bigSize = 30 * 1024 * 1024;
+
+before(async () => {
+  sandbox = await Sandbox.start();
+  node = await Node.start(sandbox);
+  bigFile = join(temporaryDirectory(), 'big.bin');
+  writeFileSync(bigFile, randomBytes(bigSize));
+});
+after(async () => {
+  await node?.stop();
+  await sandbox?.stop();
+});
+
+/// A bot on stage, driven by `library` through `via`.
+async function stage(library, via, type) {
+  const scene = await sandbox.stage(type);
+  return { ...scene, client: library.create(scene.bot.token, via === 'gateway' ? node.root : sandbox.url) };
+}
+
+/// The library's error for `attempt`, which must fail.
+async function failureOf(client, attempt) {
+  const error = await attempt.then(() => assert.fail('the call succeeded'), (failure) => failure);
+  assert.ok(!(error instanceof assert.AssertionError), error.message);
+  return client.failure(error);
+}
+
+async function hears(scene, text, answer) {
+  const { client, chat, user } = scene;
+  await sandbox.say(chat, user, text);
+  return until(`the bot answers "${answer}"`, async () =>
+    (await sandbox.fromBot(chat)).find((message) => message.text === answer));
+}
+
+for (const library of [grammy, telegraf])
+  for (const via of ['sandbox', 'gateway'])
+    describe(`${library.name} through the ${via}`, () => {
+      test('getMe says who the bot is', limit, async () => {
+        const { bot, client } = await stage(library, via);
+        const me = await client.getMe();
+        assert.equal(me.id, Number(bot.id));
+        assert.equal(me.is_bot, true);
+        assert.ok(me.username);
+      });
+
+      test('a polling bot hears its users, answers each once and stops cleanly', limit, async () => {
+        const scene = await stage(library, via);
+        scene.client.onText((text) => `echo: ${text}`);
+        await scene.client.run();
+        await hears(scene, 'first', 'echo: first');
+        await hears(scene, 'second', 'echo: second');
+        await scene.client.stop();
+        const answers = (await sandbox.fromBot(scene.chat)).map((message) => message.text);
+        assert.deepEqual(answers, ['echo: first', 'echo: second']);
+      });
+
+      test('text of 4096 characters in any script arrives unchanged', limit, async () => {
+        const { client, chat } = await stage(library, via);
+        const text = 'Grüße, мир, 世界, 🙂 & <b>"\\'.padEnd(4095, 'ü') + '!';
+        const sent = await client.send(chat.id, text);
+        assert.equal(sent.text, text);
+        assert.equal((await sandbox.fromBot(chat)).at(-1).text, text);
+      });
+
+      test('a photo goes up as multipart and comes down byte for byte', limit, async () => {
+        const { client, chat } = await stage(library, via);
+        const png = noisePng(400, 300);
+        const sent = await client.photo(chat.id, png, 'noise');
+        assert.equal(sent.caption, 'noise');
+        const largest = sent.photo.at(-1);
+        const file = await request(await client.fileUrl(largest.file_id));
+        assert.equal(file.status, 200);
+        assert.equal(sha256(file.body), sha256(png));
+      });
+
+      test('a document of 30 MB streams up without being held in memory', limit, async () => {
+        const { client, chat } = await stage(library, via);
+        await client.send(chat.id, 'before');
+        const resident = node.program.resident();
+        const sent = await client.document(chat.id, bigFile);
+        assert.equal(sent.document.file_size, bigSize);
+        if (via === 'gateway') {
+          const grown = node.program.resident() - resident;
+          assert.ok(grown < 12 * 1024, `the node grew by ${grown} KiB`);
+        }
+      });
+
+      test('a message is edited and deleted', limit, async () => {
+        const { client, chat } = await stage(library, via);
+        const { message_id } = await client.send(chat.id, 'draft');
+        assert.equal((await client.edit(chat.id, message_id, 'final')).text, 'final');
+        const shown = () => sandbox.fromBot(chat);
+        assert.equal((await shown()).find((message) => message.message_id === message_id).text, 'final');
+        assert.equal(await client.remove(chat.id, message_id), true);
+        assert.ok(!(await shown()).some((message) => message.message_id === message_id));
+      });
+
+      test('a tap on an inline button reaches the bot, which answers it', limit, async () => {
+        const { client, chat, user } = await stage(library, via);
+        client.onTap('thank you');
+        await client.run();
+        const { message_id } = await client.send(chat.id, 'choose', client.keyboard('Yes', 'yes'));
+        const { id } = await sandbox.tap(chat, user, message_id, 'yes');
+        await until('the callback query is answered', async () => (await sandbox.callback(id)).answered);
+        await client.stop();
+      });
+
+      test('errors keep their code and their words', limit, async () => {
+        const { client } = await stage(library, via);
+        const failure = await failureOf(client, client.send(999_999_999, 'nobody'));
+        assert.equal(failure.code, 400);
+        assert.match(failure.text, /chat not found/);
+      });
+
+      test('a method that does not exist is the upstream\'s 404', limit, async () => {
+        const { client } = await stage(library, via);
+        const failure = await failureOf(client, client.raw('makeCoffee', {}));
+        assert.equal(failure.code, 404);
+      });
+
+      test('a long flood wait comes back as an honest 429', limit, async () => {
+        const { bot, client, chat } = await stage(library, via);
+        await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'flood', retry_after: 120, count: 1 });
+        const failure = await failureOf(client, client.send(chat.id, 'held'));
+        assert.equal(failure.code, 429);
+        assert.ok(failure.parameters.retry_after > 100, JSON.stringify(failure));
+      });
+    });
+
+for (const library of [grammy, telegraf])
+  describe(`${library.name} through the gateway alone`, () => {
+    test('a short flood wait is waited out, not shown', limit, async () => {
+      const { bot, client, chat } = await stage(library, 'gateway');
+      await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'flood', retry_after: 1, count: 1 });
+      const started = performance.now();
+      assert.equal((await client.send(chat.id, 'patience')).text, 'patience');
+      assert.ok(performance.now() - started >= 1000, 'it did not wait');
+    });
+
+    test('a burst into one chat is paced: every message arrives and no limit is broken', limit, async () => {
+      const { client, chat } = await stage(library, 'gateway');
+      const texts = Array.from({ length: 8 }, (_, index) => `message ${index}`);
+      await Promise.all(texts.map((text) => client.send(chat.id, text)));
+      const arrived = (await sandbox.fromBot(chat)).map((message) => message.text);
+      assert.deepEqual(new Set(arrived), new Set(texts));
+      assert.equal(arrived.length, texts.length);
+      const { limits } = await sandbox.violations();
+      assert.equal(limits.chat.violations, 0, JSON.stringify(limits.chat));
+    });
+  });

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Program, runToEnd } from './program.mjs';
+import { exchangeJson, request } from './http.mjs';
+import { until } from './wait.mjs';
+
+/// A directory under the system's temporary one, removed when the process ends.
+export function temporaryDirectory() {
+  const dir = mkdtempSync(join(tmpdir(), 'troupe-acceptance-'));
+  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function parsed(line) {
+  try {
+    const value = JSON.parse(line);
+    return value && typeof value === 'object' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/// One trouped with directories and ports of its own.
+export class Node {
+  /// `upstream`: what the pool speaks to (a Sandbox or {url, tokens}). `options`: command line, by
+  /// setting. `files`: config files, by name. Adopts unknown tokens unless told otherwise.
+  static async start(upstream, { options = {}, files = {} } = {}) {
+    const node = new Node();
+    node.upstream = upstream;
+    node.dir = temporaryDirectory();
+    for (const sub of ['config', 'data']) mkdirSync(join(node.dir, sub));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(node.dir, 'config', name), text);
+    const settings = {
+      'node.data-dir': join(node.dir, 'data'),
+      'session-pool.api-root': upstream.url,
+      'gateway.port': 0,
+      'api.port': 0,
+      'webhook.port': 0,
+      'gateway.unknown-tokens': 'adopt',
+      'rate-governor.global-rps': 500, // Tests of the budgets set their own.
+      'log.format': 'json',
+      ...options,
+    };
+    node.program = new Program('trouped', [`--config-dir=${join(node.dir, 'config')}`,
+      ...Object.entries(settings).map(([key, value]) => `--${key}=${value}`)]);
+    try {
+      node.gatewayPort = await node.listener('gateway');
+      node.apiPort = await node.listener('api');
+      await until('/readyz answers 200', async () => (await request(`${node.api}/readyz`)).status === 200);
+    } catch (error) {
+      node.program.kill();
+      throw new Error(`${error.message}\n--- its output:\n${node.program.lines.slice(-30).join('\n')}`);
+    }
+    return node;
+  }
+
+  get root() { return `http://127.0.0.1:${this.gatewayPort}`; }
+  get api() { return `http://127.0.0.1:${this.apiPort}`; }
+
+  listener(which) {
+    return this.program.line(`logs listener.started of ${which}`, (line) => {
+      const event = parsed(line);
+      return event?.event === 'listener.started' && event.listener === which && event.port;
+    });
+  }
+
+  /// Log lines as objects; `event` filters by name.
+  events(event) {
+    const all = this.program.lines.map(parsed).filter((entry) => entry?.event);
+    return event ? all.filter((entry) => entry.event === event) : all;
+  }
+
+  async logged(event, matches = () => true, options) {
+    return until(`the event ${event} is logged`, () => this.events(event).find(matches), options);
+  }
+
+  /// GET on the API port, JSON expected.
+  get(path) { return exchangeJson(`${this.api}${path}`, 'GET'); }
+
+  /// One Bot API call through the gateway.
+  call(token, method, body, { headers = {}, ...options } = {}) {
+    return request(`${this.root}/bot${token}/${method}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      ...options,
+    });
+  }
+
+  ctl(...args) { return runToEnd('troupectl', [`--api=${this.api}`, ...args]); }
+
+  /// Waits until no lease, no waiting call and no descriptor beyond `descriptors` is held.
+  async quiet(descriptors, { within = 15_000 } = {}) {
+    await until('the node holds no lease', async () => {
+      const { leased, polls, waiting } = await this.get('/v1/sessions');
+      if (leased === 0 && polls === 0 && waiting === 0) return true;
+      throw new Error(`leased ${leased}, polls ${polls}, waiting ${waiting}`);
+    }, { within });
+    if (descriptors !== undefined)
+      await until(`its descriptors return to ${descriptors}`, () => {
+        const now = this.program.descriptors();
+        if (now <= descriptors) return true;
+        throw new Error(`${now} descriptors are open`);
+      }, { within });
+  }
+
+  /// Stops it: exit code 0 and no token in anything it ever wrote.
+  async stop() {
+    const code = await this.program.stop();
+    assert.equal(code, 0, `trouped ended with ${code}:\n${this.program.lines.slice(-20).join('\n')}`);
+    this.assertNoTokenIn(this.program.output, 'the log');
+  }
+
+  /// No piece of a secret (what follows the colon) may appear in `text`.
+  assertNoTokenIn(text, where, tokens = this.upstream.tokens) {
+    for (const token of tokens) {
+      const [id, secret] = token.split(':');
+      for (let at = 0; at + 10 <= secret.length; at += 5)
+        assert.ok(!text.includes(secret.slice(at, at + 10)), `a piece of bot ${id}'s token is in ${where}`);
+    }
+  }
+}

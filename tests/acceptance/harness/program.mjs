@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { soon, until } from './wait.mjs';
+
+const running = new Set();
+process.on('exit', () => running.forEach((program) => program.kill()));
+
+/// Where the programs under test are.
+export function binary(name) {
+  if (!process.env.TROUPE_BIN) throw new Error('TROUPE_BIN is not set; use tests/acceptance/run');
+  return `${process.env.TROUPE_BIN}/${name}`;
+}
+
+/// A child process whose output is kept line by line.
+export class Program {
+  constructor(name, args, { env = {} } = {}) {
+    this.name = name;
+    this.lines = [];
+    this.child = spawn(binary(name), args, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.add(this);
+    for (const stream of [this.child.stdout, this.child.stderr])
+      createInterface({ input: stream }).on('line', (line) => this.lines.push(line));
+    this.exited = new Promise((resolve) => {
+      this.child.on('error', (error) => resolve({ error: error.message }));
+      // 'close', not 'exit': all output has been read by then.
+      this.child.on('close', (code, signal) => resolve({ code, signal }));
+    }).then((end) => {
+      running.delete(this);
+      this.end = end;
+      return end;
+    });
+  }
+
+  get pid() { return this.child.pid; }
+  get output() { return this.lines.join('\n'); }
+
+  /// The first line that `match` (line → value) turns into something truthy, as that value.
+  async line(what, match, within = 20_000) {
+    return until(`${this.name}: ${what}`, () => {
+      for (const line of this.lines) {
+        const found = match(line);
+        if (found) return found;
+      }
+      if (this.end)
+        throw new Error(`it ended with ${JSON.stringify(this.end)}:\n${this.lines.slice(-20).join('\n')}`);
+      return undefined;
+    }, { within });
+  }
+
+  /// SIGTERM, then its exit code; killed and an error after the deadline.
+  async stop(within = 20_000) {
+    if (!this.end) this.child.kill('SIGTERM');
+    try {
+      return (await soon(`${this.name} ends after SIGTERM`, this.exited, within)).code;
+    } finally {
+      this.kill();
+    }
+  }
+
+  kill() {
+    if (!this.end) this.child.kill('SIGKILL');
+  }
+
+  /// Open descriptors, right now.
+  descriptors() { return readdirSync(`/proc/${this.pid}/fd`).length; }
+
+  /// Resident memory in KiB.
+  resident() {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]);
+  }
+}
+
+/// Runs a program to its end: {code, output}.
+export async function runToEnd(name, args, within = 15_000) {
+  const program = new Program(name, args);
+  try {
+    const end = await soon(`${name} ${args.join(' ')} ends`, program.exited, within);
+    return { code: end.code, output: program.output };
+  } finally {
+    program.kill();
+  }
+}

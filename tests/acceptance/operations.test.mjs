@@ -1,0 +1,196 @@
+// What operators see while bots are at work, and how a node ends.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { RawConnection, request } from './harness/http.mjs';
+import { grammy } from './harness/libraries.mjs';
+import { Node } from './harness/node.mjs';
+import { Sandbox } from './harness/sandbox.mjs';
+import { until } from './harness/wait.mjs';
+
+const limit = { timeout: 90_000 };
+let sandbox;
+before(async () => { sandbox = await Sandbox.start(); });
+after(async () => { await sandbox?.stop(); });
+
+describe('a node under use', () => {
+  let node;
+  let scene;
+  let client;
+  let talking = true;
+  let talk;
+  const failures = [];
+  before(async () => {
+    node = await Node.start(sandbox);
+    scene = await sandbox.stage();
+    client = grammy.create(scene.bot.token, node.root);
+    client.onText((text) => `heard ${text}`);
+    await client.run();
+    talk = (async () => {
+      while (talking)
+        await client.raw('getChat', { chat_id: scene.chat.id }).catch((error) => failures.push(error));
+    })();
+  });
+  after(async () => {
+    talking = false;
+    await talk;
+    await client?.stop();
+    await node?.stop();
+    assert.deepEqual(failures, []);
+  });
+
+  test('/healthz and /readyz answer 200', limit, async () => {
+    for (const path of ['/healthz', '/readyz'])
+      assert.equal((await request(`${node.api}${path}`)).status, 200);
+  });
+
+  test('/v1/health knows the upstream and its requests', limit, async () => {
+    const health = await until('the upstream has a success', async () => {
+      const seen = await node.get('/v1/health');
+      return seen.upstream.requests > 0 && seen;
+    });
+    assert.equal(health.upstream.status, 'healthy');
+    assert.equal(health.upstream.failures, 0);
+  });
+
+  test('/v1/supervision shows the tree with the bot in it', limit, async () => {
+    const text = JSON.stringify(await node.get('/v1/supervision'));
+    for (const name of ['durable', 'services', 'ingress', 'bots', 'health', 'session-pool', 'rate-governor'])
+      assert.ok(text.includes(name), `${name} is missing in ${text.slice(0, 400)}`);
+    assert.ok(text.includes(String(scene.bot.id)), 'the bot is missing');
+  });
+
+  test('/v1/sessions counts the leases, the poll apart', limit, async () => {
+    const sessions = await until('the poll is seen', async () => {
+      const seen = await node.get('/v1/sessions');
+      return seen.polls === 1 && seen;
+    });
+    assert.ok(sessions.leases_total > 0);
+    assert.equal(sessions.max_connections, 100);
+    assert.equal(sessions.max_per_host, 30);
+  });
+
+  test('/v1/budgets shows each budget with its limit and use', limit, async () => {
+    const { budgets, granted } = await node.get('/v1/budgets');
+    const scopes = Object.fromEntries(budgets.map((budget) => [budget.scope, budget]));
+    assert.equal(scopes.global.limit, 500);
+    assert.equal(scopes.bot.limit, 30);
+    assert.ok(scopes.bot.used <= 30);
+    assert.ok(granted > 0);
+  });
+
+  test('/metrics names what the contract names and holds no token and no label per bot', limit, async () => {
+    const { status, text } = await request(`${node.api}/metrics`);
+    assert.equal(status, 200);
+    for (const name of ['troupe_calls_total', 'troupe_call_seconds_bucket', 'troupe_permit_wait_seconds',
+      'troupe_throttled_total', 'troupe_sessions', 'troupe_leases', 'troupe_leases_reclaimed_total', 'troupe_bots',
+      'troupe_restarts_total', 'troupe_breakers'])
+      assert.match(text, new RegExp(`^${name}[{ ]`, 'm'), name);
+    assert.match(text, /^troupe_calls_total\{[^}]*method="getChat"[^}]*\} [1-9]/m);
+    assert.match(text, /^troupe_bots\{phase="active"\} 1$/m);
+    node.assertNoTokenIn(text, '/metrics');
+    assert.ok(!text.includes(String(scene.bot.id)), 'a bot id is a label');
+  });
+
+  test('troupectl says the same in tables and in JSON', limit, async () => {
+    for (const command of ['health', 'tree', 'sessions', 'budgets']) {
+      const table = await node.ctl(command);
+      assert.equal(table.code, 0, `${command}: ${table.output}`);
+      assert.ok(table.output.length > 40, table.output);
+      const json = await node.ctl(command, '--json');
+      assert.equal(json.code, 0, `${command} --json: ${json.output}`);
+      assert.equal(typeof JSON.parse(json.output), 'object');
+      node.assertNoTokenIn(table.output + json.output, `troupectl ${command}`);
+    }
+  });
+
+  test('troupectl tells failure (1) and bad usage (2) apart', limit, async () => {
+    assert.equal((await node.ctl('dance')).code, 2);
+    const nobody = { api: 'http://127.0.0.1:1', ctl: node.ctl };
+    assert.equal((await nobody.ctl('health')).code, 1);
+  });
+
+  test('an unknown route is a problem document', limit, async () => {
+    const { status, headers, json } = await request(`${node.api}/v1/nonsense`);
+    assert.equal(status, 404);
+    assert.match(headers['content-type'], /application\/problem\+json/);
+    assert.ok(json.code);
+  });
+
+  test('no token is visible in /proc: not in the environment, not on the command line', limit, async () => {
+    for (const file of ['cmdline', 'environ'])
+      node.assertNoTokenIn(readFileSync(`/proc/${node.program.pid}/${file}`, 'utf8'), file);
+  });
+});
+
+describe('SIGTERM', () => {
+  test('lets a slow call finish, refuses new ones, ends with 0', limit, async () => {
+    const node = await Node.start(sandbox);
+    const { bot, chat } = await sandbox.stage();
+    const kept = await RawConnection.open(node.gatewayPort);
+    const get = `GET /bot${bot.token}/getMe HTTP/1.1\r\nHost: x\r\n\r\n`;
+    kept.write(get);
+    await kept.answers(1);
+    await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'latency', latency: '2500ms', count: 1 });
+    const slow = node.call(bot.token, 'sendMessage', { chat_id: chat.id, text: 'slow' });
+    await until('the slow call has its lease', async () => (await node.get('/v1/sessions')).leased === 1);
+    node.program.child.kill('SIGTERM');
+    await until('the drain is logged', () => /drain/.test(node.program.output));
+    kept.write(get);
+    await until('the kept connection is told', () => kept.ended || kept.statuses.length === 2);
+    if (kept.statuses.length === 2) assert.equal(kept.statuses[1], 503);
+    assert.equal((await slow).status, 200);
+    assert.equal((await sandbox.fromBot(chat)).at(-1).text, 'slow');
+    await node.stop();
+    kept.destroy();
+  });
+
+  test('ends an idle node within a second or two, idle clients or not', limit, async () => {
+    const node = await Node.start(sandbox);
+    const idle = await RawConnection.open(node.gatewayPort);
+    const started = performance.now();
+    await node.stop();
+    assert.ok(performance.now() - started < 4000);
+    idle.destroy();
+  });
+
+  test('does not wait for a long poll', limit, async () => {
+    const node = await Node.start(sandbox);
+    const { bot } = await sandbox.stage();
+    const poll = node.call(bot.token, 'getUpdates', { timeout: 50 }).catch((error) => error);
+    await until('the poll is under way', async () => (await node.get('/v1/sessions')).polls === 1);
+    const started = performance.now();
+    await node.stop();
+    assert.ok(performance.now() - started < 8000);
+    await poll;
+  });
+
+  test('a second one stops at once', limit, async () => {
+    const node = await Node.start(sandbox);
+    const { bot, chat } = await sandbox.stage();
+    await sandbox.fault({ bot: bot.id, method: 'getChat', kind: 'hang', count: 1 });
+    const hanging = node.call(bot.token, 'getChat', { chat_id: chat.id }).catch((error) => error);
+    await until('the call hangs', async () => (await node.get('/v1/sessions')).leased === 1);
+    node.program.child.kill('SIGTERM');
+    await until('the drain is logged', () => /drain/.test(node.program.output));
+    const started = performance.now();
+    node.program.child.kill('SIGTERM');
+    await node.program.exited;
+    assert.ok(performance.now() - started < 3000);
+    await hanging;
+  });
+});
+
+describe('the command line', () => {
+  const cases = [
+    ['an unknown key in a file', 'bot.conf', 'bot {\n  max-quee = 3\n}\n', /bot\.conf.*max-quee/s],
+    ['a wrong type in a file', 'bot.conf', 'bot {\n  max-queue = "many"\n}\n', /bot\.conf.*max-queue.*many/s],
+    ['a value out of range', 'bot.conf', 'bot {\n  max-queue = -1\n}\n', /bot\.conf.*max-queue.*-1/s],
+  ];
+  for (const [what, file, text, words] of cases)
+    test(`${what} is exit code 2 and a message that names it`, limit, async () => {
+      const failure = await Node.start(sandbox, { files: { [file]: text } }).then(() => undefined, (error) => error);
+      assert.match(failure?.message ?? 'it started', /"code":2/);
+      assert.match(failure.message, words);
+    });
+});
