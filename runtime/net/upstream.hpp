@@ -92,18 +92,19 @@ public:
 
 private:
   class watchdog;
+  struct unfinished;
   using error_code = boost::system::error_code;
   using step = asio::awaitable<void, io_executor>;
 
   bool fit(upstream_session& session, clock::time_point now) noexcept;
   bool refused(std::uint64_t session) const noexcept;
-  void erase(std::uint64_t session);
+  void erase(std::uint64_t session) noexcept;
   void bury(std::uint64_t session);
   step open(upstream_session& session, clock::time_point deadline, error_code& ec);
-  step connect(upstream_session& session, const dns_cache::addresses& where,
+  step connect(upstream_session& session, dns_cache::addresses where,
                clock::time_point deadline, error_code& ec);
   step handshake(upstream_session& session, clock::time_point deadline, error_code& ec);
-  void report_failure(const error_code& ec);
+  void report_failure(upstream_session& session, const error_code& ec);
 
   io_executor ex_;
   upstream_options options_;
@@ -116,6 +117,7 @@ private:
   asio::ip::address last_good_;
   clock::time_point next_complaint_{};
   upstream_counters counters_;
+  std::shared_ptr<bool> alive_; // For coroutines that end after us, with their io_context.
 };
 
 /// The pool's port over the lanes' connections: element i belongs to lane i.
