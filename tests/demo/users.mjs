@@ -1,3 +1,4 @@
+import { until } from '../acceptance/harness/wait.mjs';
 import { chat as show } from './screen.mjs';
 
 const names = ['Ada', 'Grace', 'Linus', 'Margaret', 'Dennis', 'Barbara'];
@@ -42,17 +43,19 @@ export class Users {
     return fresh;
   }
 
-  /// One small thing that a user does; tapping a button if the bot just showed some.
+  /// One small thing that a user does: writes, waits a moment for the answer, taps a button if it has some.
   async act() {
     const entry = pick(this.chats.filter((one) => one.kind !== 'news'));
-    const fresh = await this.read(entry);
-    const menu = fresh.findLast((message) => message.reply_markup?.inline_keyboard);
-    if (menu) {
-      const button = pick(menu.reply_markup.inline_keyboard.flat());
-      show(entry.name, entry.bot.kind, `[taps ${button.text}]`);
-      await this.sandbox.tap(entry.chat, entry.user, menu.message_id, button.callback_data);
-    } else {
-      await this.write(entry, pick(phrases));
-    }
+    await this.read(entry);
+    await this.write(entry, pick(phrases));
+    const fresh = await until('an answer', async () => {
+      const heard = await this.read(entry);
+      return heard.length > 0 && heard;
+    }, { within: 1500, every: 50 }).catch(() => []);
+    const menu = fresh.find((message) => message.reply_markup?.inline_keyboard);
+    if (!menu) return;
+    const button = pick(menu.reply_markup.inline_keyboard.flat());
+    show(entry.name, entry.bot.kind, `[taps ${button.text}]`);
+    await this.sandbox.tap(entry.chat, entry.user, menu.message_id, button.callback_data);
   }
 }
