@@ -1,0 +1,30 @@
+#pragma once
+#include "messages/bot.hpp"
+#include "messages/supervisor.hpp"
+#include "runtime/policy/backoff.hpp"
+#include "runtime/registry/services.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <memory>
+
+namespace troupe {
+
+/// What all bots of a node share.
+struct bot_config {
+  std::uint32_t max_concurrent = 10; ///< Calls of one bot under way at once.
+  std::uint32_t max_queue = 100;     ///< Calls of one bot waiting for a place among these.
+  std::uint32_t max_polls = 4;       ///< Long polls of one bot at once.
+  std::uint32_t retries = 3;         ///< Attempts after the first.
+  troupe::backoff retry_delay;       ///< Pause before a retry, unless the upstream names one.
+  caf::timespan lease_timeout = std::chrono::seconds{150}; ///< A granted call unheard of for so long is given up.
+  caf::timespan batch_delay = std::chrono::milliseconds{200}; ///< Successes wait at most so long for a batch.
+  std::size_t batch_size = 32;       ///< Outcomes in a batch at most.
+};
+
+/// Spawns a bot. Only the bots supervisor calls this.
+/// @param incarnation 1 for the first start, counted up by restarts
+bot_actor spawn_bot(caf::actor_system& sys, const start_bot& spec, std::uint32_t incarnation,
+                    std::shared_ptr<services> found, std::shared_ptr<const bot_config> config);
+
+} // namespace troupe

@@ -1,0 +1,179 @@
+#include "actors/gateway/connection.hpp"
+
+#include "runtime/log/log.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <sys/socket.h>
+
+namespace troupe::gateway {
+namespace {
+
+namespace asio = net::asio;
+
+/// A call that waits for longer than this has its client watched.
+constexpr auto watch_after = std::chrono::milliseconds{50};
+
+} // namespace
+
+connection_base::connection_base(std::shared_ptr<context> ctx) : ctx_(std::move(ctx)) {
+  ctx_->connections.insert(this);
+  ++ctx_->open;
+}
+
+connection_base::~connection_base() {
+  ctx_->connections.erase(this);
+  --ctx_->open;
+}
+
+void connection_base::resolve(std::uint64_t ticket, verdict what) {
+  if (ticket != ticket_ || verdict_)
+    return;
+  verdict_ = std::move(what);
+  if (auto waiter = std::move(waiter_))
+    waiter->fire();
+}
+
+task<verdict> connection_base::wait_for_verdict() {
+  if (!verdict_) {
+    auto initiate = [this](auto handler) {
+      using handler_type = decltype(handler);
+      struct waiter final : waiter_base {
+        waiter(handler_type h, net::io_executor ex) : handler(std::move(h)), ex(ex) {}
+        void fire() override { asio::post(ex, std::move(handler)); }
+        handler_type handler;
+        net::io_executor ex;
+      };
+      waiter_ = std::make_unique<waiter>(std::move(handler), ctx_->lane().executor());
+    };
+    asio::use_awaitable_t<net::io_executor> token;
+    co_await asio::async_initiate<asio::use_awaitable_t<net::io_executor>, void()>(initiate, token);
+  }
+  auto result = std::move(*verdict_);
+  verdict_.reset();
+  ++ticket_;
+  co_return result;
+}
+
+task<verdict> connection_base::ask(bot_actor bot, std::variant<call, attempt_failed> what) {
+  if (!ctx_->self)
+    co_return verdict{caf::make_error(ec::draining)};
+  auto message = submission{weak_from_this(), ticket_, std::move(bot), std::move(what)};
+  ctx_->lane().tell(ctx_->self, std::move(message));
+  auto result = co_await wait_for_verdict();
+  co_return result;
+}
+
+task<verdict> connection_base::ask_adoption(bots_actor supervisor, start_bot what) {
+  if (!ctx_->self || !supervisor)
+    co_return verdict{caf::make_error(ec::draining)};
+  auto message = adoption{weak_from_this(), ticket_, std::move(supervisor), what};
+  ctx_->lane().tell(ctx_->self, std::move(message));
+  auto result = co_await wait_for_verdict();
+  co_return result;
+}
+
+void connection_base::enter(state next, clock::duration limit) {
+  auto now = clock::now();
+  state_ = next;
+  entered_ = now;
+  deadline_ = limit == clock::duration::max() ? clock::time_point::max() : now + limit;
+  expired_ = false;
+}
+
+void connection_base::sweep(clock::time_point now) {
+  bool with_bot = state_ == state::waiting || state_ == state::exchanging;
+  if (with_bot && !watched_ && !half_closed_ && now - entered_ > watch_after)
+    watch();
+  if (now < deadline_)
+    return;
+  deadline_ = clock::time_point::max();
+  expired_ = true;
+  if (state_ == state::exchanging && session_) {
+    session_->abort();
+  } else if (state_ != state::waiting) { // Waiting ends by the bot's own clock.
+    error_code ignored;
+    socket().cancel(ignored);
+  }
+}
+
+void connection_base::close_if_idle() {
+  if (state_ == state::idle)
+    abort();
+}
+
+void connection_base::abort() {
+  gone_ = true;
+  error_code ignored;
+  socket().close(ignored);
+  if (session_)
+    session_->abort();
+  if (state_ == state::waiting)
+    resolve(ticket_, caf::make_error(ec::draining));
+}
+
+/// Learns of the client's going while nothing is read from it.
+void connection_base::watch() {
+  watched_ = true;
+  socket().async_wait(net::tcp_socket::wait_read, [weak = weak_from_this()](error_code err) {
+    auto self = weak.lock();
+    if (self && !err)
+      self->peer_readable();
+  });
+}
+
+void connection_base::peer_readable() {
+  watched_ = false;
+  if (state_ != state::waiting && state_ != state::exchanging)
+    return;
+  char byte = 0;
+  auto n = ::recv(socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n > 0) { // A pipelined request; it is read in its turn.
+    watched_ = true;
+    return;
+  }
+  if (n < 0)
+    return errno == EAGAIN ? void() : peer_gone();
+  // The client sends no more. That alone is no disconnect (contract.md); whether it still listens
+  // shows when something is written: an interim response, which every HTTP/1.1 client must skip
+  // (RFC 9110, 15.2), comes back as a reset if the socket was closed.
+  half_closed_ = true;
+  if (secure() || head_sent_)
+    return;
+  constexpr std::string_view interim = "HTTP/1.1 102 Processing\r\n\r\n";
+  if (::send(socket().native_handle(), interim.data(), interim.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+      < 0)
+    return peer_gone();
+  socket().async_wait(net::tcp_socket::wait_error, [weak = weak_from_this()](error_code err) {
+    auto self = weak.lock();
+    if (self && err != asio::error::operation_aborted)
+      self->peer_gone();
+  });
+}
+
+void connection_base::peer_gone() {
+  if (gone_)
+    return;
+  gone_ = true;
+  if (state_ == state::waiting && bot_)
+    ctx_->lane().tell(bot_, call_cancelled{call_}); // Answered with `cancelled`.
+  if (session_)
+    session_->abort();
+}
+
+void ended(std::exception_ptr failure) noexcept {
+  if (!failure)
+    return;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& x) {
+    log::event(log::level::error, "connection.failed", "troupe.gateway",
+               {{"reason", std::string_view{x.what()}}}, "A connection ended with an exception.");
+  } catch (...) {
+    log::event(log::level::error, "connection.failed", "troupe.gateway");
+  }
+}
+
+} // namespace troupe::gateway

@@ -1,0 +1,106 @@
+#include "actors/gateway/context.hpp"
+
+#include "actors/gateway/connection.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <sys/socket.h>
+
+#include <vector>
+
+namespace troupe::gateway {
+namespace {
+
+namespace asio = net::asio;
+
+/// How often deadlines are looked at; they are coarse, in exchange no request arms a timer.
+constexpr auto sweep_period = std::chrono::milliseconds{50};
+
+auto redirect_to(boost::system::error_code& ec) {
+  return asio::redirect_error(asio::use_awaitable_t<net::io_executor>{}, ec);
+}
+
+} // namespace
+
+void listen(context& ctx) {
+  asio::ip::tcp::endpoint where{asio::ip::make_address(ctx.config.address), ctx.config.port};
+  ctx.acceptor.open(where.protocol());
+  ctx.acceptor.set_option(asio::socket_base::reuse_address{true});
+  int on = 1;
+  if (::setsockopt(ctx.acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+    throw boost::system::system_error{errno, boost::system::system_category(), "SO_REUSEPORT"};
+  ctx.acceptor.bind(where);
+  ctx.acceptor.listen(4096);
+}
+
+void context::start() {
+  asio::co_spawn(lane().executor(), accept(), ended);
+  asio::co_spawn(lane().executor(), sweep(), ended);
+  if (ports.on_listening)
+    ports.on_listening(acceptor.local_endpoint().port());
+}
+
+task<void> context::accept() {
+  auto alive = shared_from_this();
+  while (acceptor.is_open()) {
+    boost::system::error_code ec;
+    auto socket = co_await acceptor.async_accept(redirect_to(ec));
+    if (ec == asio::error::operation_aborted || !acceptor.is_open())
+      co_return;
+    if (ec) { // Out of descriptors, most likely: let some go first.
+      net::steady_timer pause{lane().executor(), std::chrono::milliseconds{20}};
+      co_await pause.async_wait(redirect_to(ec));
+      continue;
+    }
+    ++accepted_total;
+    if (connections.size() >= config.max_connections)
+      continue; // Closed by its destructor: better than a connection that starves.
+    socket.set_option(asio::ip::tcp::no_delay{true}, ec);
+    if (ports.tls)
+      run_secure(alive, std::move(socket));
+    else
+      run_plain(alive, std::move(socket));
+  }
+}
+
+task<void> context::sweep() {
+  auto alive = shared_from_this();
+  boost::system::error_code ec;
+  while (!abandoned || !connections.empty()) {
+    sweeper.expires_after(sweep_period);
+    co_await sweeper.async_wait(redirect_to(ec));
+    auto now = clock::now();
+    // A connection that is swept may end, and with it its place in the set.
+    std::vector<connection_base*> all{connections.begin(), connections.end()};
+    for (auto* x : all)
+      if (connections.contains(x))
+        x->sweep(now);
+  }
+}
+
+void context::drain(bool close_listener) {
+  draining = true;
+  boost::system::error_code ignored;
+  if (close_listener)
+    acceptor.close(ignored);
+  std::vector<connection_base*> all{connections.begin(), connections.end()};
+  for (auto* x : all)
+    x->close_if_idle();
+}
+
+void context::abandon() {
+  abandoned = true;
+  draining = true;
+  self = nullptr;
+  boost::system::error_code ignored;
+  acceptor.close(ignored);
+  std::vector<connection_base*> all{connections.begin(), connections.end()};
+  for (auto* x : all)
+    if (connections.contains(x))
+      x->abort();
+}
+
+} // namespace troupe::gateway

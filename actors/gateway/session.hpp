@@ -1,0 +1,122 @@
+#pragma once
+#include "actors/gateway/connection.hpp"
+#include "actors/gateway/route.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <array>
+
+/// A client's session over `Stream` (a TCP socket or a TLS stream on one): reads heads, resolves
+/// bots, asks for grants, lets the exchange run, answers. Included by the two files that make one.
+namespace troupe::gateway {
+
+inline auto redirect(error_code& ec) {
+  return net::asio::redirect_error(net::asio::use_awaitable_t<net::io_executor>{}, ec);
+}
+
+/// Bytes read at once.
+inline constexpr std::size_t read_size = 8 * 1024;
+/// An idle connection's buffer is given back beyond this.
+inline constexpr std::size_t idle_buffer = 16 * 1024;
+
+/// The body of the request under way.
+struct request_body {
+  std::size_t held = 0;        ///< Raw bytes at the front of the input buffer that belong to it.
+  std::uint64_t remaining = 0; ///< Of a body with a length: bytes still to be read.
+  bool chunked = false;
+  bool complete = true;        ///< All of it is held, so it can be sent again.
+};
+
+/// What a request is, once its head and the beginning of its body are read.
+struct request_facts {
+  route where;
+  telegram::call_params params;
+  std::uint16_t method = 0;
+  bool keep_alive = true;
+  clock::time_point arrived{};
+  clock::time_point wait_until{}; ///< The caller's deadline for waiting and retries.
+};
+
+/// How an exchange went, beyond its outcome.
+struct exchange_state {
+  outcome how;
+  std::string withheld;      ///< A response kept back because the call may be tried again.
+  unsigned attempt = 1;
+  caf::timespan waited{0};
+  bool answered = false;     ///< The client has the whole response.
+  bool last_try = false;     ///< Withhold nothing.
+};
+
+template <class Stream>
+class session final : public connection_base {
+public:
+  session(std::shared_ptr<context> ctx, Stream stream)
+    : connection_base(std::move(ctx)), stream_(std::move(stream)) {}
+
+  /// From the first request to the end of the connection.
+  static task<void> run(std::shared_ptr<session> self);
+
+private:
+  // session_read.hpp: requests.
+  task<bool> read_head();
+  task<bool> read_body();
+  task<bool> read_some(std::size_t limit);
+  task<bool> fail(int status, std::string_view words);
+
+  // session_call.hpp: calls.
+  task<bool> serve();
+  task<bool> serve_call(request_facts& facts);
+  task<bool> find_bot(request_facts& facts, directory::found& entry);
+  task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
+  task<bool> exchange(request_facts& facts, const grant& granted, exchange_state& x);
+  task<bool> refuse(const refusal_text& text, bool keep_alive, const troupe_fields& fields = {});
+  task<bool> answer(std::string bytes, bool keep_alive);
+  call describe(const request_facts& facts);
+  void count(const request_facts& facts, std::string_view label, caf::timespan waited);
+
+  // session_exchange.hpp: one exchange.
+  template <class Upstream>
+  task<void> send_request(Upstream& up, exchange_state& x);
+  template <class Upstream>
+  task<void> receive_response(Upstream& up, request_facts& facts, exchange_state& x);
+  template <class Upstream>
+  task<void> pass_body(Upstream& up, net::response_head& head, std::string first,
+                       exchange_state& x);
+  template <class Upstream>
+  task<bool> receive_more(Upstream& up, exchange_state& x);
+  template <class Upstream>
+  task<void> withhold(Upstream& up, net::response_head& head, std::string first,
+                      exchange_state& x);
+  std::string client_head(net::response_head& head, const request_facts& facts,
+                          const exchange_state& x);
+  std::size_t take_body(net::response_head& head, std::uint64_t& remaining, bool& done,
+                        error_code& ec);
+  task<bool> write_client(std::string_view first, std::string_view second);
+
+  net::tcp_socket& socket() noexcept override {
+    if constexpr (std::is_same_v<Stream, net::tcp_socket>)
+      return stream_;
+    else
+      return stream_.next_layer();
+  }
+  bool secure() const noexcept override { return !std::is_same_v<Stream, net::tcp_socket>; }
+
+  Stream stream_;
+  flat_buffer in_;  ///< From the client.
+  flat_buffer up_;  ///< From the upstream.
+  std::optional<net::request_head> head_;
+  request_body body_;
+};
+
+inline std::string_view view(const flat_buffer& buffer) noexcept {
+  auto data = buffer.data();
+  return {static_cast<const char*>(data.data()), data.size()};
+}
+
+} // namespace troupe::gateway
+
+#include "actors/gateway/session_call.hpp"
+#include "actors/gateway/session_exchange.hpp"
+#include "actors/gateway/session_read.hpp"

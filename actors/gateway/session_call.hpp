@@ -1,0 +1,288 @@
+#pragma once
+#include "actors/gateway/session.hpp"
+#include "messages/bot.hpp"
+#include "messages/supervisor.hpp"
+#include "runtime/telegram/methods.hpp"
+#include "runtime/telegram/token.hpp"
+
+namespace troupe::gateway {
+
+/// A bot that is being started or restarted is looked for again after this pause.
+inline constexpr auto lookup_pause = std::chrono::milliseconds{25};
+
+/// Serves the request whose head was read. @returns whether the connection goes on
+template <class Stream>
+task<bool> session<Stream>::serve() {
+  request_facts facts;
+  facts.arrived = clock::now();
+  facts.keep_alive = head_->keep_alive();
+  facts.where = parse_route(head_->target);
+  bool known_verb = head_->method == "GET" || head_->method == "POST";
+  if (facts.where.kind == route_kind::none || !known_verb)
+    co_return co_await fail(404, "Not Found");
+  if (head_->bad_deadline)
+    co_return co_await fail(400, "Bad Request: X-Troupe-Deadline is no duration like 5s or 500ms");
+  std::chrono::milliseconds patience = head_->deadline.value_or(ctx_->config.default_deadline);
+  facts.wait_until = facts.arrived + patience;
+  if (ctx_->draining) {
+    auto text = explain(caf::make_error(ec::draining));
+    co_return co_await refuse(text, false);
+  }
+  directory::found entry;
+  bool found = co_await find_bot(facts, entry);
+  if (!found)
+    co_return false; // Answered; the body was not read, so the connection ends.
+  if (!co_await read_body())
+    co_return false;
+  telegram::read_form(facts.where.query, facts.params);
+  auto body = body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, body_.held);
+  if (!body.empty())
+    telegram::read_body(body, head_->content_type, head_->content_encoding, facts.params);
+  auto name = facts.where.method.empty() ? std::string_view{facts.params.method}
+                                         : facts.where.method;
+  facts.method = telegram::find_method(name);
+  if (telegram::method(facts.method).has(telegram::method_trait::local)) {
+    if (!body_.complete)
+      co_return co_await fail(413, "Request Entity Too Large");
+    in_.consume(body_.held);
+    count(facts, "local", caf::timespan{0});
+    auto bytes = make_answer(200, R"({"ok":true,"result":true})", facts.keep_alive);
+    co_return co_await answer(std::move(bytes), facts.keep_alive);
+  }
+  bot_ = entry.actor;
+  ++ctx_->calls;
+  ++ctx_->calls_total;
+  bool more = co_await serve_call(facts);
+  --ctx_->calls;
+  if (!entry.proven && head_sent_ && !bot_) // Marked by serve_call: the upstream knows no such token.
+    ctx_->lane().tell(ctx_->ports.found->bots_of(entry.bot), stop_bot{entry.bot});
+  bot_ = nullptr;
+  co_return more;
+}
+
+/// Finds the bot of the request's token, waiting while it is being restarted.
+/// @returns false when the request was refused
+template <class Stream>
+task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& entry) {
+  auto token = telegram::bot_token::parse(facts.where.token);
+  if (!token) {
+    auto text = explain(caf::make_error(ec::unknown_bot));
+    co_await refuse(text, false);
+    co_return false;
+  }
+  auto digest = token_hash(ctx_->ports.token_key, facts.where.token);
+  auto why = ec::unknown_bot;
+  for (;;) {
+    auto hit = ctx_->ports.bots->find(digest, clock::now());
+    if (hit && hit->actor) {
+      if (ctx_->config.demo_faults && head_->crash == "bot")
+        caf::anon_send_exit(hit->actor, caf::exit_reason::kill);
+      entry = *hit;
+      co_return true;
+    }
+    if (hit) {
+      why = hit->phase == bot_phase::unauthorized  ? ec::unauthorized
+            : hit->phase == bot_phase::suspended   ? ec::suspended
+            : hit->phase == bot_phase::quarantined ? ec::quarantined
+                                                   : ec::stopped;
+      if (why != ec::stopped || clock::now() >= facts.wait_until)
+        break;
+    } else if (!ctx_->config.adopt || clock::now() >= facts.wait_until) {
+      break;
+    } else {
+      bool adopted = co_await adopt(digest, token->id(), facts.wait_until);
+      if (!adopted) {
+        why = ec::too_many_bots;
+        break;
+      }
+      continue;
+    }
+    net::steady_timer pause{ctx_->lane().executor(), lookup_pause};
+    error_code ignored;
+    co_await pause.async_wait(redirect(ignored));
+  }
+  auto text = explain(caf::make_error(why));
+  co_await refuse(text, false);
+  co_return false;
+}
+
+/// Makes a bot of a token that nobody registered. @returns false when there are too many
+template <class Stream>
+task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed, clock::time_point) {
+  auto provisional = provisional_bot_id(digest);
+  auto put = ctx_->ports.bots->put(digest, provisional, 1, false, clock::now());
+  const auto& found = *ctx_->ports.found;
+  if (put.evicted)
+    ctx_->lane().tell(found.bots_of(put.evicted->bot), stop_bot{put.evicted->bot});
+  if (!put.accepted && !put.existed)
+    co_return false;
+  start_bot spec;
+  spec.bot = provisional;
+  spec.proven = false;
+  spec.claimed = claimed;
+  spec.token_hash = digest.key;
+  enter(state::waiting, clock::duration::max());
+  auto verdict = co_await ask_adoption(found.bots_of(provisional), spec);
+  co_return std::holds_alternative<grant>(verdict);
+}
+
+template <class Stream>
+call session<Stream>::describe(const request_facts& facts) {
+  const auto& method = telegram::method(facts.method);
+  call c;
+  c.id = ctx_->next_call++;
+  c.method = facts.method;
+  c.kind = facts.where.kind == route_kind::file ? call_kind::file
+           : method.has(telegram::method_trait::long_poll) ? call_kind::long_poll
+                                                           : call_kind::request;
+  c.repeatable = c.kind == call_kind::file || method.repeatable() || head_->retry_asked;
+  c.replayable = body_.complete;
+  c.produces_message = method.has(telegram::method_trait::produces_message);
+  c.paid_broadcast = facts.params.paid_broadcast;
+  c.chat = facts.params.chat;
+  c.lane = ctx_->lane().index();
+  return c;
+}
+
+/// One call: grant, exchange, again if the bot says so, answer.
+template <class Stream>
+task<bool> session<Stream>::serve_call(request_facts& facts) {
+  auto c = describe(facts);
+  exchange_state x;
+  head_sent_ = false;
+  call_ = c.id;
+  std::variant<call, attempt_failed> next = c;
+  std::optional<refusal_text> refused;
+  for (;;) {
+    auto left = std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
+    if (auto* first = std::get_if<call>(&next))
+      first->patience = left;
+    enter(state::waiting, clock::duration::max());
+    auto verdict = co_await ask(bot_, next);
+    if (auto* why = std::get_if<caf::error>(&verdict)) {
+      bool first = std::holds_alternative<call>(next);
+      bool died = why->category() == caf::type_id_v<caf::sec>;
+      if (first && died && clock::now() < facts.wait_until && !gone_) {
+        // The bot died with the call, and nothing was sent: its successor gets it.
+        directory::found again;
+        if (!co_await find_bot(facts, again))
+          co_return false;
+        bot_ = again.actor;
+        net::steady_timer pause{ctx_->lane().executor(), lookup_pause};
+        error_code ignored;
+        co_await pause.async_wait(redirect(ignored));
+        continue;
+      }
+      refused = first ? explain(*why) : explain(x.how.what);
+      break;
+    }
+    auto granted = std::get<grant>(verdict);
+    x.attempt = granted.attempt;
+    x.waited = granted.waited;
+    x.how = outcome{};
+    bool over = co_await exchange(facts, granted, x);
+    if (over)
+      break;
+    auto patience = std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
+    next = attempt_failed{c.id, granted.session, x.how, patience};
+  }
+  if (gone_)
+    co_return false;
+  auto label = refused && x.how.what == failure::none && x.how.status == 0 ? "refused"
+                                                                           : outcome_label(x.how);
+  count(facts, label, x.waited);
+  if (x.how.status == 401)
+    bot_ = nullptr; // See serve().
+  bool whole = body_.complete && (x.answered || refused || !x.withheld.empty());
+  bool keep_alive = facts.keep_alive && whole;
+  if (x.answered) {
+    in_.consume(body_.complete ? body_.held : in_.size());
+    co_return keep_alive;
+  }
+  if (head_sent_) // A half answer: the client sees it by the closed connection.
+    co_return false;
+  in_.consume(body_.held);
+  if (!x.withheld.empty())
+    co_return co_await answer(std::move(x.withheld), keep_alive);
+  auto text = refused ? *refused : explain(x.how.what);
+  co_return co_await refuse(text, keep_alive, troupe_fields{x.attempt, x.waited});
+}
+
+/// One attempt on the granted session. @returns false when the bot is to decide about another
+template <class Stream>
+task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
+                                     exchange_state& x) {
+  auto& sessions = *ctx_->ports.sessions;
+  auto limit = telegram::method(facts.method).has(telegram::method_trait::long_poll)
+                 ? ctx_->config.poll_timeout
+                 : ctx_->config.request_timeout;
+  enter(state::exchanging, limit);
+  x.withheld.clear();
+  auto started = clock::now();
+  x.how.what = failure::not_sent;
+  net::upstream_session* up = nullptr;
+  if (granted.session.lane == ctx_->lane().index() && !gone_) {
+    up = sessions.try_acquire(granted.session.session);
+    if (!up) {
+      error_code ec;
+      up = co_await sessions.acquire(granted.session.session, deadline_, ec);
+    }
+  }
+  if (up && !gone_) {
+    session_ = up;
+    started = clock::now();
+    if (up->tls()) {
+      co_await send_request(up->secure(), x);
+      if (x.how.what == failure::none)
+        co_await receive_response(up->secure(), facts, x);
+    } else {
+      co_await send_request(up->plain(), x);
+      if (x.how.what == failure::none)
+        co_await receive_response(up->plain(), facts, x);
+    }
+    session_ = nullptr;
+  }
+  if (x.how.what != failure::none) {
+    x.how.reusable = false;
+    if (gone_)
+      x.how.what = failure::aborted;
+    else if (expired_)
+      x.how.what = failure::timeout;
+    else if (up && up->aborted() && !head_sent_)
+      x.how.what = failure::aborted; // The lease was taken back: our bot or the pool died.
+  }
+  x.how.latency = clock::now() - started;
+  if (up)
+    sessions.release(*up, x.how.reusable);
+  up_.consume(up_.size());
+  bool again = !x.answered && !head_sent_ && !gone_ && x.how.what != failure::aborted
+               && (x.how.what != failure::none || !x.withheld.empty());
+  if (!again && bot_)
+    ctx_->lane().tell(bot_, call_done{granted.id, granted.session, x.how});
+  co_return !again;
+}
+
+template <class Stream>
+task<bool> session<Stream>::refuse(const refusal_text& text, bool keep_alive,
+                                   const troupe_fields& fields) {
+  auto bytes = make_answer(text.status, text.body, keep_alive, text.retry_after, fields);
+  co_return co_await answer(std::move(bytes), keep_alive);
+}
+
+template <class Stream>
+task<bool> session<Stream>::answer(std::string bytes, bool keep_alive) {
+  enter(state::writing, ctx_->config.header_timeout);
+  bool written = co_await write_client(bytes, {});
+  co_return written&& keep_alive;
+}
+
+template <class Stream>
+void session<Stream>::count(const request_facts& facts, std::string_view label,
+                            caf::timespan waited) {
+  if (ctx_->ports.meter)
+    ctx_->ports.meter(facts.method, label,
+                      std::chrono::duration<double>(clock::now() - facts.arrived).count(),
+                      static_cast<double>(waited.count()) / 1e9);
+}
+
+} // namespace troupe::gateway

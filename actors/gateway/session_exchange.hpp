@@ -1,0 +1,240 @@
+#pragma once
+#include "actors/gateway/session.hpp"
+#include "runtime/telegram/errors.hpp"
+
+namespace troupe::gateway {
+
+/// A response withheld for a possible retry is at most this long, head included.
+inline constexpr std::size_t withhold_limit = 64 * 1024;
+
+template <class Stream>
+task<bool> session<Stream>::write_client(std::string_view first, std::string_view second) {
+  error_code ec;
+  std::array buffers{net::asio::const_buffer{first.data(), first.size()},
+                     net::asio::const_buffer{second.data(), second.size()}};
+  co_await net::asio::async_write(stream_, buffers, redirect(ec));
+  if (ec)
+    gone_ = true;
+  co_return !ec;
+}
+
+/// Writes the request. Afterwards `x.how.what` is none, or says how far it came.
+template <class Stream>
+template <class Upstream>
+task<void> session<Stream>::send_request(Upstream& up, exchange_state& x) {
+  error_code ec;
+  auto held = view(in_).substr(0, body_.held);
+  std::array buffers{net::asio::const_buffer{head_->forward.data(), head_->forward.size()},
+                     net::asio::const_buffer{held.data(), held.size()}};
+  auto written = co_await net::asio::async_write(up, buffers, redirect(ec));
+  if (ec) {
+    x.how.what = written == 0 ? failure::not_sent : failure::broken;
+    co_return;
+  }
+  x.how.what = failure::none;
+  if (body_.complete)
+    co_return;
+  // The rest streams through: read from the client, write to the upstream, nothing kept.
+  in_.consume(body_.held);
+  body_.held = 0;
+  bool done = false;
+  while (!done) {
+    if (in_.size() == 0) {
+      enter(state::exchanging, ctx_->config.request_timeout);
+      bool more = co_await read_some(64 * 1024);
+      if (!more) { // The client stopped in the middle of its body.
+        gone_ = !expired_;
+        x.how.what = failure::broken;
+        co_return;
+      }
+    }
+    std::size_t n = 0;
+    if (body_.chunked) {
+      n = head_->put(in_.data(), ec);
+      if (ec && ec != net::http::error::need_more) {
+        gone_ = true;
+        x.how.what = failure::broken;
+        co_return;
+      }
+      done = head_->is_done();
+      if (n == 0 && !done) { // A chunk header in pieces.
+        bool more = co_await read_some(64 * 1024);
+        if (!more) {
+          gone_ = true;
+          x.how.what = failure::broken;
+          co_return;
+        }
+        continue;
+      }
+    } else {
+      n = static_cast<std::size_t>(std::min<std::uint64_t>(body_.remaining, in_.size()));
+      body_.remaining -= n;
+      done = body_.remaining == 0;
+    }
+    auto part = net::asio::buffer(in_.data(), n);
+    co_await net::asio::async_write(up, part, redirect(ec));
+    in_.consume(n);
+    if (ec) // The upstream may have answered early (too large, unauthorized): read on.
+      co_return;
+  }
+  body_.complete = true;
+}
+
+/// Reads more of the response. @returns false, with `x.how` set, when nothing more comes
+template <class Stream>
+template <class Upstream>
+task<bool> session<Stream>::receive_more(Upstream& up, exchange_state& x) {
+  error_code ec;
+  auto space = up_.prepare(read_size);
+  auto n = co_await up.async_read_some(space, redirect(ec));
+  up_.commit(n);
+  if (!ec && n > 0)
+    co_return true;
+  x.how.what = head_sent_ ? failure::half_answer : failure::broken;
+  co_return false;
+}
+
+/// Reads the response and passes it on, or keeps it back.
+template <class Stream>
+template <class Upstream>
+task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
+                                             exchange_state& x) {
+  std::optional<net::response_head> head;
+  error_code ec;
+  do { // Once, and once more for each interim response.
+    head.emplace();
+    head->decode = head_->version < 11;
+    while (!head->is_header_done()) {
+      if (up_.size() > 0) {
+        auto n = head->put(up_.data(), ec);
+        up_.consume(n);
+        if (head->is_header_done())
+          break;
+        if (ec && ec != net::http::error::need_more) {
+          x.how.what = failure::broken;
+          co_return;
+        }
+      }
+      bool more = co_await receive_more(up, x);
+      if (!more)
+        co_return;
+    }
+  } while (head->status >= 100 && head->status < 200);
+  x.how.status = static_cast<std::uint16_t>(head->status);
+  x.how.retry_after = head->retry_after.value_or(std::chrono::seconds{0});
+  auto first = client_head(*head, facts, x);
+  bool again = (head->status == 429 || head->status >= 500) && body_.complete;
+  auto length = head->content_length();
+  if (again && (head->chunked() || (length && *length < withhold_limit / 2)))
+    co_await withhold(up, *head, std::move(first), x);
+  else
+    co_await pass_body(up, *head, std::move(first), x);
+}
+
+/// The head for the client, with Troupe's fields.
+template <class Stream>
+std::string session<Stream>::client_head(net::response_head& head, const request_facts& facts,
+                                         const exchange_state& x) {
+  auto out = std::move(head.forward);
+  bool until_eof = head.need_eof() || head.decode;
+  if (!facts.keep_alive || until_eof || !body_.complete)
+    out.append("Connection: close\r\n");
+  append_fields(out, troupe_fields{x.attempt, x.waited});
+  out.append("\r\n");
+  return out;
+}
+
+/// How many bytes at the front of `up_` belong to the body; sets `done` at its end.
+template <class Stream>
+std::size_t session<Stream>::take_body(net::response_head& head, std::uint64_t& remaining,
+                                       bool& done, error_code& ec) {
+  if (head.chunked()) {
+    auto n = up_.size() > 0 ? head.put(up_.data(), ec) : 0;
+    if (ec == net::http::error::need_more)
+      ec = {};
+    done = head.is_done();
+    return n;
+  }
+  auto n = static_cast<std::size_t>(std::min<std::uint64_t>(remaining, up_.size()));
+  remaining -= n;
+  done = remaining == 0;
+  return n;
+}
+
+template <class Stream>
+template <class Upstream>
+task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, std::string first,
+                                      exchange_state& x) {
+  head.eager(true);
+  bool until_eof = head.need_eof();
+  auto remaining = head.content_length().value_or(
+    until_eof ? std::numeric_limits<std::uint64_t>::max() : 0);
+  bool done = head.is_done();
+  for (;;) {
+    error_code ec;
+    auto n = done ? 0 : take_body(head, remaining, done, ec);
+    if (ec) {
+      x.how.what = head_sent_ ? failure::half_answer : failure::broken;
+      co_return;
+    }
+    auto part = head.chunked() && head.decode ? std::string_view{head.decoded}
+                                              : view(up_).substr(0, n);
+    if (!first.empty() || !part.empty()) {
+      head_sent_ = true;
+      bool written = co_await write_client(first, part);
+      first.clear();
+      head.decoded.clear();
+      if (!written) {
+        x.how.what = failure::aborted;
+        co_return;
+      }
+    }
+    up_.consume(n);
+    if (done)
+      break;
+    enter(state::exchanging, ctx_->config.request_timeout); // Progress: only silence is too slow.
+    bool more = co_await receive_more(up, x);
+    if (!more) {
+      if (until_eof && !expired_ && !gone_) {
+        x.how.what = failure::none;
+        break;
+      }
+      co_return;
+    }
+  }
+  x.answered = true;
+  x.how.reusable = !until_eof && head.keep_alive() && body_.complete && up_.size() == 0;
+}
+
+/// Reads the whole response into `x.withheld`.
+template <class Stream>
+template <class Upstream>
+task<void> session<Stream>::withhold(Upstream& up, net::response_head& head, std::string first,
+                                     exchange_state& x) {
+  head.eager(true);
+  auto remaining = head.content_length().value_or(0);
+  bool done = head.is_done();
+  std::string body;
+  while (!done) {
+    error_code ec;
+    auto n = take_body(head, remaining, done, ec);
+    body.append(view(up_).substr(0, n));
+    up_.consume(n);
+    if (ec || body.size() > withhold_limit) {
+      x.how.what = failure::broken;
+      co_return;
+    }
+    if (done)
+      break;
+    bool more = co_await receive_more(up, x);
+    if (!more)
+      co_return;
+  }
+  x.how.reusable = head.keep_alive() && body_.complete && up_.size() == 0;
+  if (x.how.status == 429 && x.how.retry_after.count() == 0)
+    x.how.retry_after = telegram::retry_after_of_body(body).value_or(std::chrono::seconds{1});
+  x.withheld = std::move(first);
+  x.withheld += head.chunked() && head.decode ? head.decoded : body;
+}
+
+} // namespace troupe::gateway

@@ -1,0 +1,136 @@
+#pragma once
+#include "actors/gateway/session.hpp"
+
+#include <boost/asio/ssl/stream.hpp>
+
+namespace troupe::gateway {
+
+template <class Stream>
+task<void> session<Stream>::run(std::shared_ptr<session> self) {
+  auto& me = *self;
+  error_code ec;
+  if constexpr (!std::is_same_v<Stream, net::tcp_socket>) {
+    me.enter(state::reading, me.ctx_->config.header_timeout);
+    co_await me.stream_.async_handshake(net::asio::ssl::stream_base::server, redirect(ec));
+    if (ec)
+      co_return;
+  }
+  bool more = true;
+  while (more && !me.gone_) {
+    more = co_await me.read_head();
+    if (more)
+      more = co_await me.serve();
+    if (me.ctx_->draining || me.half_closed_)
+      more = false;
+  }
+  if constexpr (!std::is_same_v<Stream, net::tcp_socket>) {
+    if (!me.gone_) {
+      me.enter(state::writing, me.ctx_->config.header_timeout);
+      co_await me.stream_.async_shutdown(redirect(ec));
+    }
+  }
+  me.socket().shutdown(net::tcp_socket::shutdown_send, ec);
+  me.socket().close(ec);
+}
+
+/// Reads more from the client; false when nothing more will come (or in time).
+template <class Stream>
+task<bool> session<Stream>::read_some(std::size_t limit) {
+  error_code ec;
+  auto space = in_.prepare(std::min(limit, read_size));
+  auto n = co_await stream_.async_read_some(space, redirect(ec));
+  in_.commit(n);
+  co_return !ec&& n > 0;
+}
+
+/// Reads and checks the next head. @returns false when the connection is to end
+template <class Stream>
+task<bool> session<Stream>::read_head() {
+  const auto& config = ctx_->config;
+  const auto& where = ctx_->ports.sessions->options().where;
+  head_.emplace(where.host_header, where.prefix, config.max_head);
+  if (in_.size() == 0 && in_.capacity() > idle_buffer)
+    in_.shrink_to_fit();
+  if (up_.size() == 0 && up_.capacity() > idle_buffer)
+    up_.shrink_to_fit();
+  bool started = in_.size() > 0;
+  enter(started ? state::reading : state::idle,
+        started ? config.header_timeout : config.idle_timeout);
+  for (;;) {
+    if (in_.size() > 0) {
+      error_code ec;
+      auto n = head_->put(in_.data(), ec);
+      in_.consume(n);
+      if (head_->is_header_done())
+        co_return true;
+      if (ec && ec != net::http::error::need_more) {
+        bool large = ec == net::http::error::header_limit;
+        co_return co_await fail(large ? 431 : 400, large ? "Request Header Fields Too Large"
+                                                        : "Bad Request: malformed HTTP");
+      }
+    }
+    if (!co_await read_some(read_size)) {
+      if (expired_ && started)
+        co_return co_await fail(408, "Request Timeout: the head took too long");
+      co_return false;
+    }
+    if (!started) {
+      started = true;
+      enter(state::reading, config.header_timeout);
+    }
+  }
+}
+
+/// Answers what cannot be understood, and ends the connection.
+template <class Stream>
+task<bool> session<Stream>::fail(int status, std::string_view words) {
+  auto text = explain(status, words);
+  co_return co_await refuse(text, false);
+}
+
+/// Reads the body as far as it is held for retries. Afterwards `body_` tells what there is.
+template <class Stream>
+task<bool> session<Stream>::read_body() {
+  const auto& config = ctx_->config;
+  body_ = request_body{};
+  body_.chunked = head_->chunked();
+  if (body_.chunked) {
+    head_->eager(true);
+    head_->keep_body = config.replay_limit;
+  } else {
+    body_.remaining = head_->content_length().value_or(0);
+  }
+  bool wants_more = body_.chunked || body_.remaining > in_.size();
+  if (head_->expects_continue && wants_more) {
+    if (!co_await write_client("HTTP/1.1 100 Continue\r\n\r\n", {}))
+      co_return false;
+  }
+  enter(state::reading, config.header_timeout);
+  for (;;) {
+    if (body_.chunked) {
+      error_code ec;
+      auto fresh = in_.data();
+      fresh += body_.held;
+      if (fresh.size() > 0 && !head_->is_done())
+        body_.held += head_->put(fresh, ec);
+      if (ec && ec != net::http::error::need_more)
+        co_return co_await fail(400, "Bad Request: malformed chunked body");
+      body_.complete = head_->is_done();
+    } else {
+      auto n = std::min<std::uint64_t>(body_.remaining, in_.size() - body_.held);
+      body_.held += n;
+      body_.remaining -= n;
+      body_.complete = body_.remaining == 0;
+    }
+    if (body_.complete || body_.held >= config.replay_limit)
+      co_return true;
+    if (!co_await read_some(config.replay_limit)) {
+      if (expired_)
+        co_return co_await fail(408, "Request Timeout: the body took too long");
+      co_return false;
+    }
+    enter(state::reading, config.header_timeout); // Between bytes, not in all: uploads are long.
+  }
+}
+
+} // namespace troupe::gateway

@@ -1,0 +1,196 @@
+#include "runtime/net/http_head.hpp"
+
+#include "runtime/telegram/errors.hpp"
+
+#include <boost/beast/core/string.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace troupe::net {
+namespace {
+
+using boost::beast::iequals;
+
+/// Bytes of a retry or idempotency value that are looked at.
+constexpr std::size_t value_limit = 256;
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+std::string_view trim(std::string_view text) noexcept {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+    text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+    text.remove_suffix(1);
+  return text;
+}
+
+/// Takes the lines of the fields named in `names` out of a head.
+void drop_fields(std::string& head, const std::vector<std::string>& names) {
+  std::string kept;
+  std::size_t at = 0;
+  while (at < head.size()) {
+    auto end = head.find("\r\n", at);
+    auto next = end == std::string::npos ? head.size() : end + 2;
+    auto line = std::string_view{head}.substr(at, next - at);
+    auto name = line.substr(0, std::min(line.find(':'), line.size()));
+    auto dropped = at != 0 && std::any_of(names.begin(), names.end(), [name](const auto& x) {
+      return iequals(x, name);
+    });
+    if (!dropped)
+      kept.append(line);
+    at = next;
+  }
+  head.swap(kept);
+}
+
+} // namespace
+
+bool is_hop_by_hop(http::field name, std::string_view text) noexcept {
+  switch (name) {
+    case http::field::connection:
+    case http::field::keep_alive:
+    case http::field::proxy_connection:
+    case http::field::proxy_authorization:
+    case http::field::proxy_authenticate:
+    case http::field::te:
+    case http::field::upgrade:
+      return true;
+    default:
+      return text.size() > 9 && iequals(text.substr(0, 9), "X-Troupe-");
+  }
+}
+
+request_head::request_head(std::string_view upstream_host, std::string_view prefix,
+                           std::uint32_t limit)
+  : host_(upstream_host), prefix_(prefix) {
+  header_limit(limit);
+  body_limit(boost::none);
+}
+
+void request_head::on_request_impl(http::verb, string_view method_text, string_view target_text,
+                                   int version_number, error_code&) {
+  version = version_number;
+  method.assign(method_text.data(), method_text.size());
+  target.assign(target_text.data(), target_text.size());
+  forward.reserve(256 + target.size());
+  forward.append(method).append(1, ' ').append(prefix_).append(target);
+  forward.append(" HTTP/1.1\r\nHost: ").append(host_).append("\r\n");
+}
+
+void request_head::on_field_impl(http::field name, string_view text_in, string_view value_in,
+                                 error_code&) {
+  std::string_view text{text_in.data(), text_in.size()};
+  std::string_view value{value_in.data(), value_in.size()};
+  switch (name) {
+    case http::field::host:
+      return;
+    case http::field::expect:
+      expects_continue = expects_continue || iequals(value, "100-continue");
+      return;
+    case http::field::content_type:
+      content_type.assign(value);
+      break;
+    case http::field::content_encoding:
+      content_encoding.assign(value);
+      break;
+    case http::field::connection:
+      for (std::size_t at = 0; at <= value.size();) {
+        auto comma = std::min(value.find(',', at), value.size());
+        auto token = trim(value.substr(at, comma - at));
+        if (!token.empty() && !iequals(token, "keep-alive") && !iequals(token, "close"))
+          dropped_.emplace_back(token);
+        at = comma + 1;
+      }
+      return;
+    case http::field::unknown:
+      note_troupe_field(text, value);
+      break;
+    default:
+      break;
+  }
+  if (is_hop_by_hop(name, text) || iequals(text, "Idempotency-Key"))
+    return;
+  append_field(forward, text, value);
+}
+
+void request_head::note_troupe_field(std::string_view text, std::string_view value) {
+  if (value.size() > value_limit)
+    return;
+  if (iequals(text, "X-Troupe-Deadline")) {
+    deadline = parse_duration(value);
+    bad_deadline = !deadline;
+  } else if (iequals(text, "X-Troupe-Retry")) {
+    retry_asked = iequals(value, "always");
+  } else if (iequals(text, "Idempotency-Key")) {
+    idempotency_key.assign(value);
+  } else if (iequals(text, "X-Troupe-Crash")) {
+    crash.assign(value);
+  }
+}
+
+void request_head::on_header_impl(error_code&) {
+  if (!dropped_.empty())
+    drop_fields(forward, dropped_);
+  forward.append("\r\n");
+}
+
+std::size_t request_head::on_body_impl(string_view part, error_code&) {
+  if (body.size() < keep_body)
+    body.append(part.data(), std::min(part.size(), keep_body - body.size()));
+  return part.size();
+}
+
+std::size_t request_head::on_chunk_body_impl(std::uint64_t, string_view part, error_code& ec) {
+  return on_body_impl(part, ec);
+}
+
+response_head::response_head(std::uint32_t limit) {
+  header_limit(limit);
+  body_limit(boost::none);
+}
+
+void response_head::on_response_impl(int code, string_view reason, int, error_code&) {
+  status = static_cast<unsigned>(code);
+  forward.reserve(512);
+  forward.append("HTTP/1.1 ").append(std::to_string(code)).append(1, ' ');
+  forward.append(reason.data(), reason.size()).append("\r\n");
+}
+
+void response_head::on_field_impl(http::field name, string_view text_in, string_view value_in,
+                                  error_code&) {
+  std::string_view text{text_in.data(), text_in.size()};
+  std::string_view value{value_in.data(), value_in.size()};
+  if (name == http::field::retry_after)
+    retry_after = telegram::retry_after_of_header(value);
+  if (is_hop_by_hop(name, text) || (decode && name == http::field::transfer_encoding))
+    return;
+  append_field(forward, text, value);
+}
+
+std::size_t response_head::on_body_impl(string_view part, error_code&) {
+  if (decode)
+    decoded.append(part.data(), part.size());
+  return part.size();
+}
+
+std::size_t response_head::on_chunk_body_impl(std::uint64_t, string_view part, error_code& ec) {
+  return on_body_impl(part, ec);
+}
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  text = trim(text);
+  double number = 0;
+  auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (err != std::errc{} || !(number >= 0) || number > 86400)
+    return std::nullopt;
+  auto unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  auto factor = unit == "ms" ? 1.0 : unit == "s" || unit.empty() ? 1e3 : unit == "m" ? 6e4 : -1.0;
+  if (factor < 0)
+    return std::nullopt;
+  return std::chrono::milliseconds{static_cast<std::int64_t>(number * factor)};
+}
+
+} // namespace troupe::net

@@ -1,0 +1,257 @@
+#include "runtime/telegram/params.hpp"
+
+#include <boost/beast/core/string.hpp>
+#include <boost/json/basic_parser_impl.hpp>
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace troupe::telegram {
+namespace {
+
+using boost::beast::iequals;
+
+/// Chat ids need 52 bits (telegram-notes.md).
+constexpr std::int64_t largest_chat = std::int64_t{1} << 52;
+constexpr std::size_t inflate_limit = 64 * 1024;
+
+/// FNV-1a; budgets need a key, not a secret.
+std::int64_t hash_name(std::string_view name) noexcept {
+  std::uint64_t h = 0xcbf29ce484222325u;
+  for (char c : name) {
+    auto lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    h = (h ^ static_cast<unsigned char>(lower)) * 0x100000001b3u;
+  }
+  // Outside of what a numeric chat id can be.
+  return static_cast<std::int64_t>(h | (std::uint64_t{1} << 62)) & 0x7fffffffffffffff;
+}
+
+bool truthy(std::string_view text) noexcept {
+  return iequals(text, "true") || text == "1" || iequals(text, "yes");
+}
+
+void set(call_params& out, std::string_view name, std::string_view value) {
+  if (name == "chat_id") {
+    out.chat = parse_chat(value);
+  } else if (name == "allow_paid_broadcast") {
+    out.paid_broadcast = truthy(value);
+  } else if (name == "method") {
+    out.method.assign(value.substr(0, 64));
+  } else if (name == "timeout") {
+    std::from_chars(value.data(), value.data() + value.size(), out.poll_timeout);
+  }
+}
+
+bool wanted(std::string_view name) noexcept {
+  return name == "chat_id" || name == "allow_paid_broadcast" || name == "method"
+         || name == "timeout";
+}
+
+/// SAX handler: keeps the scalars of the top level that are wanted.
+struct json_handler {
+  constexpr static std::size_t max_object_size = std::size_t(-1);
+  constexpr static std::size_t max_array_size = std::size_t(-1);
+  constexpr static std::size_t max_key_size = std::size_t(-1);
+  constexpr static std::size_t max_string_size = std::size_t(-1);
+  using sv = boost::json::string_view;
+  using ec = boost::json::error_code;
+
+  call_params& out;
+  int depth = 0;
+  std::string key;
+  std::string value;
+
+  bool at_top() const noexcept { return depth == 1 && wanted(key); }
+  bool scalar(std::string_view text) {
+    if (at_top())
+      set(out, key, text);
+    return true;
+  }
+
+  bool on_document_begin(ec&) { return true; }
+  bool on_document_end(ec&) { return true; }
+  bool on_object_begin(ec&) { return ++depth > 0; }
+  bool on_object_end(std::size_t, ec&) { return --depth >= 0; }
+  bool on_array_begin(ec&) { return ++depth > 0; }
+  bool on_array_end(std::size_t, ec&) { return --depth >= 0; }
+  bool on_key_part(sv part, std::size_t, ec&) {
+    if (depth == 1 && !part_open)
+      key.clear();
+    part_open = true;
+    if (depth == 1 && key.size() < 64)
+      key.append(part.data(), part.size());
+    return true;
+  }
+  bool on_key(sv part, std::size_t n, ec& e) {
+    on_key_part(part, n, e);
+    part_open = false;
+    return true;
+  }
+  bool on_string_part(sv part, std::size_t, ec&) {
+    if (at_top() && value.size() < 256)
+      value.append(part.data(), part.size());
+    return true;
+  }
+  bool on_string(sv part, std::size_t n, ec& e) {
+    on_string_part(part, n, e);
+    scalar(value);
+    value.clear();
+    return true;
+  }
+  bool on_number_part(sv, ec&) { return true; }
+  bool on_int64(std::int64_t, sv text, ec&) { return number(text); }
+  bool on_uint64(std::uint64_t, sv text, ec&) { return number(text); }
+  bool on_double(double, sv text, ec&) { return number(text); }
+  bool number(sv text) { return scalar({text.data(), text.size()}); }
+  bool on_bool(bool b, ec&) { return scalar(b ? "true" : "false"); }
+  bool on_null(ec&) { return true; }
+  bool on_comment_part(sv, ec&) { return true; }
+  bool on_comment(sv, ec&) { return true; }
+
+  bool part_open = false;
+};
+
+std::string_view boundary_of(std::string_view content_type) noexcept {
+  for (std::size_t at = content_type.find(';'); at != std::string_view::npos;
+       at = content_type.find(';', at)) {
+    ++at;
+    while (at < content_type.size() && content_type[at] == ' ')
+      ++at;
+    constexpr std::string_view key = "boundary=";
+    if (iequals(content_type.substr(at, key.size()), key)) {
+      auto value = content_type.substr(at + key.size());
+      if (!value.empty() && value.front() == '"')
+        return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
+      return value.substr(0, std::min(value.find_first_of("; \t"), value.size()));
+    }
+  }
+  return {};
+}
+
+/// The `name` of a part, from its header block: quoted or not, any case, any blanks.
+std::string_view part_name(std::string_view headers) noexcept {
+  for (std::size_t at = 0; at < headers.size(); ++at) {
+    auto semicolon = headers.find(';', at);
+    if (semicolon == std::string_view::npos)
+      return {};
+    at = semicolon + 1;
+    auto start = headers.find_first_not_of(" \t", at);
+    if (start == std::string_view::npos || !iequals(headers.substr(start, 5), "name="))
+      continue;
+    auto value = headers.substr(start + 5);
+    if (!value.empty() && value.front() == '"')
+      return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
+    return value.substr(0, std::min(value.find_first_of("; \t\r\n"), value.size()));
+  }
+  return {};
+}
+
+/// Opens a gzip or zlib stream as far as `inflate_limit`.
+std::string inflate_prefix(std::string_view body) {
+  std::string out(inflate_limit, '\0');
+  z_stream stream{};
+  if (inflateInit2(&stream, 15 + 32) != Z_OK) // 32: detect gzip and zlib.
+    return {};
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
+  stream.avail_in = static_cast<uInt>(body.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  inflate(&stream, Z_SYNC_FLUSH);
+  out.resize(out.size() - stream.avail_out);
+  inflateEnd(&stream);
+  return out;
+}
+
+} // namespace
+
+chat_ref parse_chat(std::string_view text) noexcept {
+  std::int64_t number = 0;
+  auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), number);
+  bool whole = err == std::errc{} && end == text.data() + text.size();
+  if (whole && number != 0 && number < largest_chat && number > -largest_chat)
+    return {number, number < 0};
+  return text.empty() ? chat_ref{} : chat_ref{hash_name(text), true};
+}
+
+std::string percent_decode(std::string_view text, bool plus) {
+  auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+  };
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0
+        && digit(text[i + 2]) >= 0) {
+      out.push_back(static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])));
+      i += 2;
+    } else {
+      out.push_back(plus && text[i] == '+' ? ' ' : text[i]);
+    }
+  }
+  return out;
+}
+
+void read_form(std::string_view text, call_params& out) {
+  while (!text.empty()) {
+    auto end = std::min(text.find('&'), text.size());
+    auto pair = text.substr(0, end);
+    auto eq = std::min(pair.find('='), pair.size());
+    auto name = pair.substr(0, eq);
+    if (wanted(name))
+      set(out, name, percent_decode(pair.substr(std::min(eq + 1, pair.size())), true));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+void read_json(std::string_view text, call_params& out) {
+  boost::json::basic_parser<json_handler> parser{boost::json::parse_options{},
+                                                 json_handler{out, 0, {}, {}}};
+  boost::json::error_code ec;
+  parser.write_some(false, text.data(), text.size(), ec);
+}
+
+void read_multipart(std::string_view text, std::string_view content_type, call_params& out) {
+  auto boundary = boundary_of(content_type);
+  if (boundary.empty())
+    return;
+  auto delimiter = "--" + std::string{boundary};
+  auto at = text.find(delimiter);
+  while (at != std::string_view::npos) {
+    auto head = at + delimiter.size();
+    auto blank = text.find("\r\n\r\n", head);
+    if (blank == std::string_view::npos)
+      return;
+    auto body = blank + 4;
+    auto end = text.find("\r\n" + delimiter, body);
+    if (end == std::string_view::npos)
+      return;
+    if (auto name = part_name(text.substr(head, blank - head)); wanted(name))
+      set(out, name, text.substr(body, end - body));
+    at = end + 2;
+  }
+}
+
+void read_body(std::string_view body, std::string_view content_type,
+               std::string_view content_encoding, call_params& out) {
+  std::string opened;
+  if (iequals(content_encoding, "gzip") || iequals(content_encoding, "deflate")) {
+    opened = inflate_prefix(body);
+    body = opened;
+  }
+  auto kind = content_type.substr(0, std::min(content_type.find(';'), content_type.size()));
+  while (!kind.empty() && kind.back() == ' ')
+    kind.remove_suffix(1);
+  if (iequals(kind, "application/json"))
+    read_json(body, out);
+  else if (iequals(kind, "application/x-www-form-urlencoded"))
+    read_form(body, out);
+  else if (iequals(kind, "multipart/form-data"))
+    read_multipart(body, content_type, out);
+}
+
+} // namespace troupe::telegram
