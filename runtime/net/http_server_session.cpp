@@ -1,0 +1,344 @@
+#include "runtime/net/http_server_session.hpp"
+
+#include "runtime/telegram/errors.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace troupe::net {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using error_code = boost::system::error_code;
+
+constexpr std::size_t read_size = 8 * 1024;
+constexpr std::size_t body_read_size = 128 * 1024;
+constexpr std::size_t flush_size = 64 * 1024; // Pipelined answers are written together up to here.
+
+void append_number(std::string& out, std::size_t number) {
+  char digits[20];
+  auto end = std::to_chars(digits, digits + sizeof(digits), number).ptr;
+  out.append(digits, end);
+}
+
+} // namespace
+
+http_session::http_session(http_shard& shard)
+  : shard_(shard), place_(shard.sessions.insert(shard.sessions.end(), this)) {
+  shard_.opened.fetch_add(1, std::memory_order_relaxed);
+  shard_.open.fetch_add(1, std::memory_order_relaxed);
+}
+
+http_session::~http_session() {
+  shard_.sessions.erase(place_);
+  shard_.open.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void http_session::begin_request() {
+  message_.clear();
+  parser_.emplace(message_);
+  parser_->eager(true);
+  parser_->header_limit(static_cast<std::uint32_t>(shard_.config->head_limit));
+  parser_->body_limit(shard_.config->body_limit);
+  between_ = true;
+}
+
+http_session::progress http_session::parse() {
+  while (!parser_->is_done()) {
+    if (buffer_.size() == 0)
+      return progress::more;
+    error_code ec;
+    auto used = parser_->put(buffer_.cdata(), ec);
+    buffer_.consume(used);
+    between_ = false;
+    if (ec == http::error::need_more)
+      return progress::more;
+    if (ec == http::error::body_limit) {
+      refuse(413, "Request Entity Too Large");
+      return progress::failed;
+    }
+    if (ec == http::error::header_limit) {
+      refuse(431, "Request Header Fields Too Large");
+      return progress::failed;
+    }
+    if (ec) {
+      refuse(400, "Bad Request: malformed HTTP");
+      return progress::failed;
+    }
+  }
+  keep_ = parser_->keep_alive() && !shard_.stopping;
+  return decode() ? progress::whole : progress::failed;
+}
+
+bool http_session::decode() {
+  if (!message_.encoded)
+    return true;
+  std::string decoded;
+  if (http_inflate(message_.body, shard_.config->body_limit, decoded)) {
+    message_.body = std::move(decoded);
+    return true;
+  }
+  refuse(400, "Bad Request: can't decode the body (gzip or deflate expected)");
+  return false;
+}
+
+void http_session::refuse(int status, std::string_view why) {
+  keep_ = false;
+  response_ = {};
+  response_.status = status;
+  response_.body = telegram::to_json({.code = status, .description = std::string{why}});
+  append_response();
+}
+
+http_pending http_session::call_handler() {
+  auto requests = shard_.requests.load(std::memory_order_relaxed);
+  shard_.requests.store(requests + 1, std::memory_order_relaxed);
+  request_.method = message_.method;
+  request_.target = message_.target;
+  request_.body = message_.body;
+  request_.headers = message_.headers;
+  request_.arrived = clock::now();
+  request_.thread = shard_.index;
+  response_.status = 200;
+  response_.content_type = "application/json";
+  response_.headers.clear();
+  response_.body.clear();
+  response_.ending = http_ending::keep;
+  return (*shard_.handler)(request_, response_);
+}
+
+void http_session::append_response() {
+  auto& r = response_;
+  if (r.ending == http_ending::reset)
+    return;
+  if (r.ending != http_ending::keep)
+    keep_ = false;
+  if (r.status == 200) {
+    out_ += "HTTP/1.1 200 OK\r\nServer: ";
+  } else {
+    out_ += "HTTP/1.1 ";
+    append_number(out_, static_cast<std::size_t>(r.status));
+    out_ += ' ';
+    out_ += http_reason(r.status);
+    out_ += "\r\nServer: ";
+  }
+  out_ += shard_.config->server_name;
+  if (!r.content_type.empty()) {
+    out_ += "\r\nContent-Type: ";
+    out_ += r.content_type;
+  }
+  bool has_body = r.status != 204 && r.status != 304;
+  if (has_body) {
+    out_ += "\r\nContent-Length: ";
+    append_number(out_, r.body.size());
+  }
+  out_ += keep_ ? "\r\nConnection: keep-alive\r\n" : "\r\nConnection: close\r\n";
+  out_ += r.headers;
+  out_ += "\r\n";
+  if (!has_body || message_.method == "HEAD")
+    return;
+  std::string_view body{r.body};
+  out_ += r.ending == http_ending::half ? body.substr(0, body.size() / 2) : body;
+}
+
+void http_session::finish() {
+  keep_ = false;
+  if (between_)
+    abort();
+}
+
+void http_session::abort() {
+  error_code ignored;
+  socket().close(ignored);
+}
+
+namespace {
+
+template <class Stream>
+class session_of final : public http_session {
+public:
+  template <class... Ts>
+  session_of(http_shard& shard, Ts&&... args)
+    : http_session(shard), stream_(std::forward<Ts>(args)...) {
+    request_.secure = secure;
+  }
+
+  http_socket& socket() noexcept override {
+    if constexpr (secure)
+      return stream_.next_layer();
+    else
+      return stream_;
+  }
+
+  http_task<void> run() override {
+    auto self = shared_from_this();
+    if constexpr (secure)
+      if (!co_await handshake())
+        co_return;
+    while (keep_) {
+      begin_request();
+      if (!co_await read_request())
+        break;
+      if (!co_await answer())
+        break;
+    }
+    co_await flush();
+    co_await close();
+  }
+
+private:
+  static constexpr bool secure = !std::is_same_v<Stream, http_socket>;
+
+  http_task<bool> handshake() {
+    if constexpr (secure) {
+      deadline_ = clock::now() + shard_.config->head_timeout;
+      error_code ec;
+      co_await stream_.async_handshake(asio::ssl::stream_base::server,
+                                       asio::redirect_error(use_http_task, ec));
+      co_return !ec;
+    }
+    co_return true;
+  }
+
+  // Whole: true. The connection ended or its request was refused: false.
+  http_task<bool> read_request() {
+    bool continued = false;
+    for (;;) {
+      auto state = parse();
+      if (state != progress::more)
+        co_return state == progress::whole;
+      if (!continued && message_.expects_continue && parser_->is_header_done()) {
+        out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        continued = true;
+      }
+      if (!out_.empty() && !co_await flush())
+        co_return false;
+      if (!keep_)
+        co_return false;
+      set_read_deadline();
+      error_code ec;
+      auto space = buffer_.prepare(parser_->is_header_done() ? body_read_size : read_size);
+      auto count = co_await stream_.async_read_some(space, asio::redirect_error(use_http_task, ec));
+      if (ec)
+        co_return false;
+      buffer_.commit(count);
+    }
+  }
+
+  void set_read_deadline() {
+    auto& c = *shard_.config;
+    if (parser_->is_header_done())
+      deadline_ = clock::now() + c.body_timeout;
+    else if (between_)
+      deadline_ = clock::now() + (request_.method.empty() ? c.head_timeout : c.idle_timeout);
+    else if (!head_begun_)
+      deadline_ = clock::now() + c.head_timeout; // Not moved by further bytes of the same head.
+    head_begun_ = !between_ && !parser_->is_header_done();
+  }
+
+  http_task<bool> answer() {
+    deadline_ = clock::time_point::max();
+    http_pending pending;
+    bool failed = false;
+    try {
+      pending = call_handler();
+      if (pending) {
+        if (!co_await flush())
+          co_return false;
+        waiting_ = true;
+        co_await asio::co_spawn(socket().get_executor(), std::move(*pending),
+                                asio::bind_cancellation_slot(gone_.slot(), use_http_task));
+        waiting_ = false;
+      }
+    } catch (const boost::system::system_error& e) {
+      if (e.code() == asio::error::operation_aborted) {
+        waiting_ = false;
+        response_.ending = http_ending::reset;
+        keep_ = false;
+      } else {
+        failed = true;
+      }
+    } catch (const std::exception&) {
+      failed = true;
+    }
+    if (failed) {
+      waiting_ = false;
+      refuse(500, "Internal Server Error");
+      co_return true;
+    }
+    if (shard_.stopping)
+      keep_ = false;
+    append_response();
+    if (response_.ending == http_ending::reset) {
+      co_await flush(); // Answers to earlier, pipelined requests.
+      reset();
+      co_return false;
+    }
+    if (out_.size() > flush_size && !co_await flush())
+      co_return false;
+    co_return true;
+  }
+
+  void reset() {
+    error_code ignored;
+    socket().set_option(asio::socket_base::linger(true, 0), ignored);
+    socket().close(ignored);
+    keep_ = false;
+  }
+
+  http_task<bool> flush() {
+    if (out_.empty())
+      co_return true;
+    if (!socket().is_open())
+      co_return false;
+    deadline_ = clock::now() + shard_.config->body_timeout;
+    error_code ec;
+    co_await asio::async_write(stream_, asio::buffer(out_),
+                               asio::redirect_error(use_http_task, ec));
+    if (out_.capacity() > 4 * flush_size)
+      std::string{}.swap(out_);
+    out_.clear();
+    co_return !ec;
+  }
+
+  // In good order: what the client still sends is read for a while, or the kernel would answer it
+  // with a reset that destroys our last answer on its way.
+  http_task<void> close() {
+    error_code ec;
+    deadline_ = clock::now() + std::chrono::seconds{2};
+    if constexpr (secure)
+      if (socket().is_open())
+        co_await stream_.async_shutdown(asio::redirect_error(use_http_task, ec));
+    socket().shutdown(asio::ip::tcp::socket::shutdown_send, ec);
+    for (int pieces = 0; !ec && pieces < 64; ++pieces) {
+      auto space = asio::buffer(buffer_.prepare(read_size));
+      co_await socket().async_read_some(space, asio::redirect_error(use_http_task, ec));
+    }
+    socket().close(ec);
+  }
+
+  Stream stream_;
+  bool head_begun_ = false;
+};
+
+} // namespace
+
+std::shared_ptr<http_session> make_http_session(http_shard& shard, http_socket socket) {
+  return std::make_shared<session_of<http_socket>>(shard, std::move(socket));
+}
+
+std::shared_ptr<http_session> make_http_session(http_shard& shard, http_socket socket,
+                                                asio::ssl::context& tls) {
+  return std::make_shared<session_of<asio::ssl::stream<http_socket>>>(shard, std::move(socket),
+                                                                      tls);
+}
+
+} // namespace troupe::net
