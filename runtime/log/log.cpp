@@ -60,8 +60,8 @@ void prepare(spdlog::logger& logger) {
 
 output standard_error() {
   output out;
-  out.logger = std::make_shared<spdlog::logger>("troupe",
-                                                std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  out.logger =
+    std::make_shared<spdlog::logger>("troupe", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   out.coloured = colours_wanted();
   prepare(*out.logger);
   return out;
@@ -79,14 +79,14 @@ state& global() {
 
 spdlog::level::level_enum spd_level(level lvl) {
   switch (lvl) {
-    case level::debug:
-      return spdlog::level::debug;
-    case level::info:
-      return spdlog::level::info;
-    case level::warning:
-      return spdlog::level::warn;
-    default:
-      return spdlog::level::err;
+  case level::debug:
+    return spdlog::level::debug;
+  case level::info:
+    return spdlog::level::info;
+  case level::warning:
+    return spdlog::level::warn;
+  default:
+    return spdlog::level::err;
   }
 }
 
@@ -173,9 +173,8 @@ void flush() {
     g.out.logger.reset();
     g.out.writer.reset();
     g.out.writer = std::make_shared<spdlog::details::thread_pool>(queue_size, 1);
-    g.out.logger = std::make_shared<spdlog::async_logger>("troupe", sinks.begin(), sinks.end(),
-                                                          g.out.writer,
-                                                          spdlog::async_overflow_policy::block);
+    g.out.logger = std::make_shared<spdlog::async_logger>(
+      "troupe", sinks.begin(), sinks.end(), g.out.writer, spdlog::async_overflow_policy::block);
     prepare(*g.out.logger);
   }
   g.out.logger->flush();

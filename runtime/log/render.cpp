@@ -19,14 +19,14 @@ struct colours {
 
 std::string_view colour_of(level lvl) noexcept {
   switch (lvl) {
-    case level::debug:
-      return "\x1b[36m";
-    case level::info:
-      return "\x1b[32m";
-    case level::warning:
-      return "\x1b[33m";
-    default:
-      return "\x1b[31m";
+  case level::debug:
+    return "\x1b[36m";
+  case level::info:
+    return "\x1b[32m";
+  case level::warning:
+    return "\x1b[33m";
+  default:
+    return "\x1b[31m";
   }
 }
 

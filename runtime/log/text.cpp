@@ -6,8 +6,6 @@
 namespace troupe::log {
 namespace {
 
-constexpr std::size_t shortest_secret = 20;
-
 struct code_point {
   std::uint32_t value = 0;
   std::size_t length = 1; ///< Bytes taken.
@@ -72,41 +70,6 @@ void append_escaped(std::string& out, std::string_view text, bool escape_quotes)
   }
 }
 
-bool is_digit(char c) noexcept {
-  return c >= '0' && c <= '9';
-}
-
-bool is_token_char(char c) noexcept {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
-}
-
-/// A secret's place in a text: [begin, end), or end == npos when there is none.
-struct secret {
-  std::size_t begin = 0;
-  std::size_t end = std::string_view::npos;
-};
-
-secret next_secret(std::string_view text, std::size_t from) noexcept {
-  for (auto pos = text.find_first_of(":%", from); pos != std::string_view::npos;
-       pos = text.find_first_of(":%", pos + 1)) {
-    if (pos == 0 || !is_digit(text[pos - 1]))
-      continue;
-    auto begin = pos + 1;
-    if (text[pos] == '%') {
-      auto code = text.substr(begin, 2);
-      if (code != "3A" && code != "3a")
-        continue;
-      begin += 2;
-    }
-    auto end = begin;
-    while (end < text.size() && is_token_char(text[end]))
-      ++end;
-    if (end - begin >= shortest_secret)
-      return {begin, end};
-  }
-  return {};
-}
-
 } // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -124,23 +87,6 @@ void append_plain(std::string& out, std::string_view text) {
 
 void append_sentence(std::string& out, std::string_view text) {
   append_escaped(out, text, false);
-}
-
-bool holds_token(std::string_view text) noexcept {
-  return next_secret(text, 0).end != std::string_view::npos;
-}
-
-std::string mask_tokens(std::string_view text) {
-  std::string out;
-  std::size_t done = 0;
-  for (auto found = next_secret(text, 0); found.end != std::string_view::npos;
-       found = next_secret(text, done)) {
-    out.append(text, done, found.begin - done);
-    out += "***";
-    done = found.end;
-  }
-  out.append(text, done);
-  return out;
 }
 
 } // namespace troupe::log

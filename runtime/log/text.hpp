@@ -1,4 +1,6 @@
 #pragma once
+#include "runtime/log/mask.hpp"
+
 #include <string>
 #include <string_view>
 
@@ -8,18 +10,11 @@ namespace troupe::log {
 /// no UTF-8 become U+FFFD: the result is always valid JSON in valid UTF-8.
 void append_json_string(std::string& out, std::string_view text);
 
-/// Appends `text` for a terminal: quoted only if it is empty or holds blanks, quotes or `=`; control
-/// characters are escaped, so a value can neither forge a line nor send terminal commands.
+/// Appends `text` for a terminal: quoted only if it is empty or holds blanks, quotes or `=`;
+/// control characters are escaped, so a value can neither forge a line nor send terminal commands.
 void append_plain(std::string& out, std::string_view text);
 
 /// Appends free text for a terminal: never quoted, escaped like `append_plain`.
 void append_sentence(std::string& out, std::string_view text);
-
-/// Whether `text` holds something shaped like a bot token: digits, a colon (or `%3A`), then at
-/// least 20 of the characters that tokens are made of (a whole token has 35; a cut one counts too).
-[[nodiscard]] bool holds_token(std::string_view text) noexcept;
-
-/// `text` with every such token's part after the colon replaced by `***`.
-[[nodiscard]] std::string mask_tokens(std::string_view text);
 
 } // namespace troupe::log

@@ -31,8 +31,8 @@ std::string json_string(std::string_view text) {
 }
 
 struct scratch_dir {
-  std::filesystem::path path
-    = std::filesystem::temp_directory_path() / ("troupe-log-" + std::to_string(::getpid()));
+  std::filesystem::path path =
+    std::filesystem::temp_directory_path() / ("troupe-log-" + std::to_string(::getpid()));
   scratch_dir() { std::filesystem::create_directories(path); }
   ~scratch_dir() { std::filesystem::remove_all(path); }
 };
@@ -100,16 +100,19 @@ SCENARIO("whatever the bytes, the line is valid JSON") {
         auto parsed = boost::json::parse(json_string(text), failed);
         CHECK(!failed);
         if (byte >= 0x80)
-          CHECK_EQ(parsed.as_string(), "a\xef\xbf\xbd" "b");
+          CHECK_EQ(parsed.as_string(), "a\xef\xbf\xbd"
+                                       "b");
         else
           CHECK_EQ(parsed.as_string(), text);
       }
-      CHECK_EQ(json_string("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80"), "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"");
-      CHECK_EQ(json_string("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");     // Overlong.
-      CHECK_EQ(json_string("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""); // Surrogate.
-      CHECK_EQ(json_string("\xe2\x82"), "\"\xef\xbf\xbd\"");                 // Cut.
+      CHECK_EQ(json_string("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80"),
+               "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"");
+      CHECK_EQ(json_string("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\""); // Overlong.
+      CHECK_EQ(json_string("\xed\xa0\x80"),
+               "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");  // Surrogate.
+      CHECK_EQ(json_string("\xe2\x82"), "\"\xef\xbf\xbd\""); // Cut.
       CHECK_EQ(json_string("\xf4\x90\x80\x80"),
-               "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");       // Beyond U+10FFFF.
+               "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""); // Beyond U+10FFFF.
       CHECK_EQ(json_string("a\nb\"c\\d\x1b"), R"("a\nb\"c\\d\u001b")");
     }
   }
@@ -126,8 +129,10 @@ SCENARIO("a token never gets out, wherever it was put by mistake") {
   }
   auto parsed = boost::json::parse(captured.lines().at(0)).as_object();
   CHECK_EQ(parsed.at("url").as_string(), "https://host/bot123456789:***/getMe");
-  CHECK_EQ(log::mask_tokens("two: " + token + " and " + token), "two: 123456789:*** and 123456789:***");
-  CHECK_EQ(log::mask_tokens("at 12:30:45, 10:short, a:b, port 80:"), "at 12:30:45, 10:short, a:b, port 80:");
+  CHECK_EQ(log::mask_tokens("two: " + token + " and " + token),
+           "two: 123456789:*** and 123456789:***");
+  CHECK_EQ(log::mask_tokens("at 12:30:45, 10:short, a:b, port 80:"),
+           "at 12:30:45, 10:short, a:b, port 80:");
   CHECK_EQ(log::mask_tokens(token.substr(0, 34)), "123456789:***");
 }
 
@@ -184,7 +189,9 @@ SCENARIO("no line is lost or torn when many threads log more than the queue hold
     REQUIRE_EQ(log::init({log::level::info, log::format::json, file.string(), ""}), std::nullopt);
     log::event(log::level::info, "after", "troupe.test");
     log::shutdown();
-    THEN("new lines stand in the new file") { CHECK_EQ(lines_of(file).size(), 1u); }
+    THEN("new lines stand in the new file") {
+      CHECK_EQ(lines_of(file).size(), 1u);
+    }
   }
   log::shutdown();
 }
