@@ -84,7 +84,7 @@ directory::put_result directory::put(const token_digest& token, bot_id bot, tena
     auto& x = home.entries[place];
     x.key = token.key;
     x.check = token.check;
-    x.bot = bot;
+    x.bot = x.home = bot;
     x.tenant = tenant;
     x.used = age(now);
     x.phase = bot_phase::pending;
@@ -134,33 +134,33 @@ bool directory::erase(std::uint64_t token_key) {
   return true;
 }
 
-bool directory::erase(std::uint64_t token_key, bot_id bot) {
+bool directory::erase(std::uint64_t token_key, bot_id home) {
   found last;
   std::lock_guard writer{write_};
   auto ref = ref_of(token_key);
-  if (!ref || (*shards_)[*ref / places].entries[*ref % places].bot != bot)
+  if (!ref || (*shards_)[*ref / places].entries[*ref % places].home != home)
     return false;
   last = release(*ref);
   return true;
 }
 
-bool directory::attach(std::uint64_t token_key, bot_id bot, bot_actor actor, bot_phase phase) {
-  return change(token_key, bot, [&](entry& x) {
+bool directory::attach(std::uint64_t token_key, bot_id home, bot_actor actor, bot_phase phase) {
+  return change(token_key, home, [&](entry& x) {
     count_phase(x.phase, phase);
     x.phase = phase;
     std::swap(x.actor, actor);
   });
 }
 
-bool directory::set_phase(std::uint64_t token_key, bot_id bot, bot_phase phase) {
-  return change(token_key, bot, [&](entry& x) {
+bool directory::set_phase(std::uint64_t token_key, bot_id home, bot_phase phase) {
+  return change(token_key, home, [&](entry& x) {
     count_phase(x.phase, phase);
     x.phase = phase;
   });
 }
 
-bool directory::detach(std::uint64_t token_key, bot_id bot, bot_phase phase) {
-  return attach(token_key, bot, bot_actor{}, phase);
+bool directory::detach(std::uint64_t token_key, bot_id home, bot_phase phase) {
+  return attach(token_key, home, bot_actor{}, phase);
 }
 
 std::size_t directory::size() const noexcept {
@@ -194,7 +194,7 @@ std::size_t directory::bot_shard_of(bot_id bot) noexcept {
 }
 
 directory::found directory::view(const entry& x) {
-  return {x.bot, x.tenant, x.key, x.phase, x.proven, x.actor};
+  return {x.bot, x.home, x.tenant, x.key, x.phase, x.proven, x.actor};
 }
 
 std::uint32_t directory::age(clock::time_point now) const noexcept {
@@ -269,15 +269,15 @@ std::optional<std::uint32_t> directory::idle_unproven(clock::time_point now) {
 }
 
 template <class Change>
-bool directory::change(std::uint64_t key, bot_id owner, Change f) {
+bool directory::change(std::uint64_t key, bot_id home, Change f) {
   std::lock_guard writer{write_};
   auto ref = ref_of(key);
   if (!ref)
     return false;
-  auto& home = (*shards_)[*ref / places];
-  std::unique_lock lock{home.mutex};
-  auto& x = home.entries[*ref % places];
-  if (x.bot != owner)
+  auto& shard = (*shards_)[*ref / places];
+  std::unique_lock lock{shard.mutex};
+  auto& x = shard.entries[*ref % places];
+  if (x.home != home)
     return false;
   f(x);
   return true;

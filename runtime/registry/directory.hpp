@@ -32,7 +32,8 @@ public:
 
   /// What a lookup tells.
   struct found {
-    bot_id bot = 0;
+    bot_id bot = 0;              ///< Its number, once proven.
+    bot_id home = 0;             ///< The id its supervisor keeps it under: services::bots_of(home).
     tenant_id tenant = 1;
     std::uint64_t token_key = 0; ///< token_digest::key.
     bot_phase phase = bot_phase::pending;
@@ -62,24 +63,25 @@ public:
   put_result put(const token_digest& token, bot_id bot, tenant_id tenant, bool proven,
                  clock::time_point now);
 
-  /// The upstream accepted the token: the entry is proven and belongs to `real` from now on.
+  /// The upstream accepted the token: the entry is proven and found under `real` from now on. For
+  /// its supervisor it keeps the id it was put with, its home.
   /// @returns false when there is no such entry.
   bool prove(std::uint64_t token_key, bot_id real);
 
   /// Forgets a token. @returns false when there was no such entry.
   bool erase(std::uint64_t token_key);
 
-  // For the supervisors of bots. All are ignored (false) when the token's entry is gone or belongs
-  // to another bot by now.
+  // For the supervisors of bots, who name a bot by its home. All are ignored (false) when the
+  // token's entry is gone or belongs to another bot by now.
 
   /// A bot (re)started.
-  bool attach(std::uint64_t token_key, bot_id bot, bot_actor actor, bot_phase phase);
+  bool attach(std::uint64_t token_key, bot_id home, bot_actor actor, bot_phase phase);
   /// A bot changed its phase; the actor stays.
-  bool set_phase(std::uint64_t token_key, bot_id bot, bot_phase phase);
+  bool set_phase(std::uint64_t token_key, bot_id home, bot_phase phase);
   /// A bot ended.
-  bool detach(std::uint64_t token_key, bot_id bot, bot_phase phase);
+  bool detach(std::uint64_t token_key, bot_id home, bot_phase phase);
   /// A bot ended for good.
-  bool erase(std::uint64_t token_key, bot_id bot);
+  bool erase(std::uint64_t token_key, bot_id home);
 
   [[nodiscard]] std::size_t size() const noexcept;
   [[nodiscard]] std::size_t unproven() const noexcept { return unproven_count_.load(); }
@@ -96,6 +98,7 @@ private:
     std::uint64_t key = 0;
     std::uint64_t check = 0;
     bot_id bot = 0;
+    bot_id home = 0;
     bot_actor actor;
     tenant_id tenant = 1;
     mutable std::atomic<std::uint32_t> used{0}; ///< Seconds since `born_`; only if unproven.
@@ -128,7 +131,7 @@ private:
   found release(std::uint32_t ref);
   std::optional<std::uint32_t> idle_unproven(clock::time_point now);
   template <class Change>
-  bool change(std::uint64_t key, bot_id owner, Change f);
+  bool change(std::uint64_t key, bot_id home, Change f);
 
   directory_limits limits_;
   clock::time_point born_;

@@ -1,0 +1,243 @@
+#include "actors/bots/bots.hpp"
+
+#include "actors/bots/bots_state.hpp"
+#include "runtime/log/log.hpp"
+
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <algorithm>
+
+namespace troupe {
+
+caf::error refuse_start(ec why, caf::timespan retry_after) {
+  return caf::make_error(why, refusal{std::max(retry_after, caf::timespan::zero())});
+}
+
+bots_state::bots_state(bots_impl::pointer self, bots_config config,
+                       std::shared_ptr<directory> names, std::shared_ptr<bots_ledger> ledger)
+  : self(self), cfg(std::move(config)), names(std::move(names)), shared(std::move(ledger)),
+    ledger(*shared) {}
+
+bots_state::~bots_state() {
+  // Runs before anybody hears of the end, so the ledger has no other owner yet.
+  last_deadline.dispose();
+  for (auto& [at, timer] : deadlines)
+    timer.dispose();
+  for (auto& [at, trouble] : ledger.troubles)
+    trouble.timer.dispose();
+}
+
+bots_impl::behavior_type bots_state::make_behavior() {
+  self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
+  self->set_exit_handler([this](const caf::exit_msg& ask) {
+    if (ask.reason)
+      end(ask.reason);
+  });
+  take_over();
+  return {
+    [this](get_report ask) { return report(ask.limit); },
+    [this](const start_bot& spec) { return start(spec); },
+    [this](stop_bot ask) { stop(ask.bot); },
+    [this](const bot_command& order) { obey(order); },
+    [this](const identity_proven& proof) { prove(proof); },
+    [](ready_request) {},
+  };
+}
+
+caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
+  if (ending)
+    return caf::make_error(ec::draining);
+  auto known = ledger.find(spec.bot);
+  if (!known && ledger.size() >= cfg.max_bots)
+    return caf::make_error(ec::too_many_bots);
+  bool new_token = !known;
+  auto at = known ? *known : ledger.add(spec);
+  auto& record = ledger[at];
+  if (known) {
+    record.tenant = spec.tenant;
+    record.rps = spec.rps;
+    record.concurrent = spec.concurrent;
+    record.proven = record.proven || spec.proven;
+    if (spec.claimed != 0)
+      record.claimed = spec.claimed;
+    if (spec.token_hash != 0 && spec.token_hash != record.token_hash) {
+      new_token = true;
+      names->erase(record.token_hash, record.bot);
+      record.token_hash = spec.token_hash;
+      if (record.actor && !record.leaving)
+        names->attach(record.token_hash, record.bot, record.actor, record.phase);
+    }
+    if (record.leaving) {
+      record.forgotten = false;
+      record.returns = true;
+    } else if (record.actor) {
+      return caf::actor_cast<caf::strong_actor_ptr>(record.actor);
+    } else if (record.phase == bot_phase::quarantined) {
+      names->set_phase(record.token_hash, record.bot, record.phase);
+      return refuse_start(ec::quarantined, record.since - now());
+    } else if (record.phase == bot_phase::suspended) {
+      names->set_phase(record.token_hash, record.bot, record.phase);
+      return refuse_start(ec::suspended);
+    } else if (record.phase == bot_phase::unauthorized && !new_token) {
+      return refuse_start(ec::unauthorized);
+    }
+  }
+  if (record.leaving || (known && !new_token)) {
+    // It starts as soon as its predecessor is dead, or its pause is over.
+    auto promise = self->make_response_promise<caf::strong_actor_ptr>();
+    waiting[at].push_back(promise);
+    return promise;
+  }
+  rest(at);
+  launch(at);
+  if (record.actor)
+    return caf::actor_cast<caf::strong_actor_ptr>(record.actor);
+  if (record.phase == bot_phase::quarantined)
+    return refuse_start(ec::quarantined, record.since - now());
+  auto promise = self->make_response_promise<caf::strong_actor_ptr>();
+  waiting[at].push_back(promise);
+  return promise;
+}
+
+void bots_state::stop(bot_id bot) {
+  auto at = ledger.find(bot);
+  if (!at)
+    return forward({bot, bot_phase::stopped});
+  if (ending)
+    return;
+  auto& record = ledger[*at];
+  rest(*at);
+  refuse_waiting(*at, caf::make_error(ec::stopped));
+  names->erase(record.token_hash, record.bot);
+  record.forgotten = true;
+  record.returns = false;
+  if (!record.actor)
+    return forget(*at, {});
+  if (!record.leaving)
+    leave(*at);
+}
+
+void bots_state::obey(const bot_command& order) {
+  auto at = ledger.find(order.bot);
+  if (!at)
+    return forward(order);
+  if (ending || ledger[*at].forgotten)
+    return;
+  auto& record = ledger[*at];
+  switch (order.to) {
+    case bot_phase::suspended:
+      return suspend(*at, order);
+    case bot_phase::active:
+      return resume(*at, order);
+    case bot_phase::stopped:
+      return stop(order.bot);
+    case bot_phase::unauthorized:
+      if (!record.actor)
+        return settle(*at, bot_phase::unauthorized, caf::make_error(ec::unauthorized));
+      caf::anon_send(record.actor, order); // It ends with that reason.
+      return;
+    default:
+      return; // Nobody but the bot itself gets there.
+  }
+}
+
+/// An adopted bot goes by its number once it is proven, but lives where its provisional id belongs.
+void bots_state::forward(const bot_command& order) const {
+  if (auto known = names->find(order.bot); known && known->home != order.bot && cfg.found)
+    if (auto shard = cfg.found->bots_of(known->home))
+      caf::anon_send(shard, bot_command{known->home, order.to});
+}
+
+void bots_state::suspend(place at, const bot_command& order) {
+  auto& record = ledger[at];
+  rest(at);
+  refuse_waiting(at, refuse_start(ec::suspended));
+  record.returns = false;
+  if (std::exchange(record.phase, bot_phase::suspended) != bot_phase::suspended)
+    log::event(log::level::info, "bot.suspended", "troupe.bot", {{"bot", record.known_as()}},
+               "An operator suspended the bot.");
+  if (record.actor && !record.leaving) {
+    caf::anon_send(record.actor, order);
+    names->set_phase(record.token_hash, record.bot, bot_phase::suspended);
+  } else {
+    names->detach(record.token_hash, record.bot, bot_phase::suspended);
+  }
+}
+
+void bots_state::resume(place at, const bot_command& order) {
+  auto& record = ledger[at];
+  if (record.phase == bot_phase::active && !record.leaving)
+    return;
+  log::event(log::level::info, "bot.resumed", "troupe.bot", {{"bot", record.known_as()}},
+             "An operator resumed the bot.");
+  if (record.leaving) {
+    record.phase = bot_phase::starting;
+    record.returns = true;
+  } else if (record.actor) {
+    record.phase = bot_phase::active;
+    caf::anon_send(record.actor, order);
+    names->set_phase(record.token_hash, record.bot, bot_phase::active);
+  } else {
+    rest(at);
+    if (auto trouble = ledger.troubles.find(at); trouble != ledger.troubles.end())
+      trouble->second.budget.reset();
+    launch(at);
+  }
+}
+
+supervision_report bots_state::report(std::size_t limit) const {
+  supervision_report result;
+  result.name = name;
+  result.strategy = "bots";
+  result.children = ledger.size();
+  auto row_of = [this, at_now = now()](const bot_record& record) {
+    child_info row;
+    row.name = "bot";
+    row.state = to_string(record.phase);
+    row.bot = record.known_as();
+    row.restarts = record.starts > 1 ? record.starts - 1 : 0;
+    if (record.actor)
+      row.uptime = at_now - record.since;
+    return row;
+  };
+  auto collect = [&](bool healthy) {
+    for (place at = 0; at < ledger.end() && result.rows.size() < limit; ++at)
+      if (auto& record = ledger[at];
+          record.taken && (record.phase == bot_phase::active) == healthy)
+        result.rows.push_back(row_of(record));
+  };
+  for (place at = 0; at < ledger.end(); ++at)
+    if (ledger[at].taken && ledger[at].starts > 1)
+      result.restarts += ledger[at].starts - 1;
+  collect(false);
+  collect(true);
+  return result;
+}
+
+bots_actor spawn_bots(caf::actor_system& sys, bots_config config, std::shared_ptr<directory> names,
+                      std::shared_ptr<bots_ledger> ledger) {
+  if (!ledger)
+    ledger = std::make_shared<bots_ledger>();
+  return sys.spawn<bots_impl::stateful_impl<bots_state>>(std::move(config), std::move(names),
+                                                         std::move(ledger));
+}
+
+child_spec supervise_bots(std::size_t shard, bots_config config, std::shared_ptr<directory> names,
+                          std::shared_ptr<services> found) {
+  config.found = found;
+  auto start = [shard, config = std::move(config), names = std::move(names),
+                found = std::move(found),
+                ledger = std::make_shared<bots_ledger>()](caf::actor_system& sys) {
+    auto handle = spawn_bots(sys, config, names, ledger);
+    found->bots.at(shard).publish(handle);
+    return caf::actor_cast<caf::actor>(handle);
+  };
+  return {.id = "troupe.bots",
+          .start = std::move(start),
+          .restart = restart_type::permanent,
+          .shutdown_deadline = caf::infinite,
+          .is_supervisor = true};
+}
+
+} // namespace troupe

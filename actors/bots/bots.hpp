@@ -1,0 +1,47 @@
+#pragma once
+#include "actors/bots/ledger.hpp"
+#include "actors/supervisor/supervisor.hpp"
+#include "runtime/registry/directory.hpp"
+#include "runtime/registry/services.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace troupe {
+
+struct bots_config {
+  /// Spawns one bot; must not block. What it throws, and an empty handle, count as a crash.
+  /// The number is the incarnation: 1 for the first start.
+  std::function<bot_actor(caf::actor_system&, const start_bot&, std::uint32_t)> spawn;
+  /// Leads to the other shards, for orders to a bot that is kept there under another id. May be null.
+  std::shared_ptr<services> found;
+  std::size_t restarts = 3;                        ///< A bot may be restarted so often ...
+  caf::timespan period = std::chrono::seconds{60}; ///< ... within so long; one more quarantines it.
+  /// Before the second restart within a period, doubling; the first one is immediate.
+  caf::timespan pause = std::chrono::milliseconds{50};
+  caf::timespan quarantine = std::chrono::minutes{1};      ///< The first rest; doubles ...
+  caf::timespan longest_quarantine = std::chrono::hours{1}; ///< ... up to this.
+  /// A bot that ran so long without a crash is one that never crashed.
+  caf::timespan calm = std::chrono::minutes{10};
+  caf::timespan stop_deadline = std::chrono::seconds{5}; ///< From the ask to the kill.
+  std::size_t max_bots = 1'000'000;                      ///< More are refused with too_many_bots.
+};
+
+/// Spawns the supervisor of one shard of bots. Bots are published in `names` at each start, end and
+/// change of phase; an entry must exist there before start_bot (directory::put), or is not made.
+///
+/// A bot that ends with
+/// - unauthorized or suspended: keeps that phase, is not restarted; bot_command active (or start_bot
+///   with another token) starts it again;
+/// - nothing, user_shutdown or stopped: is forgotten, here and in the directory;
+/// - anything else: crashed.
+/// @param ledger Shared by all incarnations of this shard. May be null.
+bots_actor spawn_bots(caf::actor_system& sys, bots_config config, std::shared_ptr<directory> names,
+                      std::shared_ptr<bots_ledger> ledger = nullptr);
+
+/// A shard's supervisor as a child, published in `found->bots[shard]` at each start. Killed, it
+/// comes back with all its bots.
+child_spec supervise_bots(std::size_t shard, bots_config config, std::shared_ptr<directory> names,
+                          std::shared_ptr<services> found);
+
+} // namespace troupe
