@@ -14,8 +14,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The tests run from any directory; the sources stand where this file was compiled.
-const fs::path configs = fs::path{__FILE__}.parent_path().parent_path().parent_path() / "configs";
+/// The repository's configs/: found upwards from the test program, which may run anywhere.
+fs::path find_configs() {
+  for (auto dir = fs::read_symlink("/proc/self/exe"); dir != dir.root_path();
+       dir = dir.parent_path())
+    if (fs::exists(dir / "configs" / "gateway.conf"))
+      return dir / "configs";
+  throw std::runtime_error("no configs/ above the test program");
+}
+
+const fs::path configs = find_configs();
 
 std::string text_of(const fs::path& path) {
   std::ifstream in{path, std::ios::binary};

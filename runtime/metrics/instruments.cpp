@@ -1,0 +1,145 @@
+#include "runtime/metrics/instruments.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace troupe::metrics {
+namespace {
+
+using caf::telemetry::metric_registry;
+
+constexpr std::string_view other = "other";
+
+/// From a fast local answer to a call that waited out its deadline.
+constexpr std::array seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                             0.5,   1.0,    2.5,   5.0,  10.0,  30.0, 60.0};
+
+caf::string_view view(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+caf::telemetry::dbl_histogram* histogram(metric_registry& registry, caf::string_view name,
+                                         caf::string_view help) {
+  return registry.histogram_singleton<double>(
+    "troupe", name, caf::span<const double>{seconds.data(), seconds.size()}, help, "seconds");
+}
+
+/// One counter or gauge per name: `family{label="name"}`.
+template <class Family, class Instruments, class Names>
+void fill(Family* from, caf::string_view label, Instruments& to, const Names& names) {
+  for (std::size_t i = 0; i < names.size(); ++i)
+    to[i] = from->get_or_add({{label, view(names[i])}});
+}
+
+} // namespace
+
+call_outcome classify(const outcome& how) noexcept {
+  switch (how.what) {
+  case failure::none:
+    break;
+  case failure::timeout:
+    return call_outcome::timeout;
+  case failure::aborted:
+    return call_outcome::cancelled;
+  default:
+    return call_outcome::transport;
+  }
+  if (how.status == 429)
+    return call_outcome::rate_limited;
+  if (how.status >= 500)
+    return call_outcome::server_error;
+  return how.status >= 400 ? call_outcome::client_error : call_outcome::ok;
+}
+
+instruments::instruments(metric_registry& registry, std::span<const std::string_view> methods)
+  : methods_(methods.begin(), methods.end()),
+    call_counters_((methods.size() + 1) * call_outcome_names.size()) {
+  for (auto& name : methods_)
+    if (name.empty())
+      name = other;
+  methods_.emplace_back(other);
+  calls_ =
+    registry.counter_family("troupe", "calls", {"method", "outcome"},
+                            "Calls of clients, by Bot API method and how they ended.", "1", true);
+  restarts_ = registry.counter_family("troupe", "restarts", {"child"},
+                                      "Restarts by supervisors, by the child's name.", "1", true);
+  call_seconds = histogram(registry, "call", "Time from a call's head to the end of its answer.");
+  permit_wait_seconds =
+    histogram(registry, "permit-wait", "Time that calls waited for permit and session.");
+  update_lag_seconds =
+    histogram(registry, "update-lag", "Time from an update's arrival to its delivery.");
+  leases = registry.gauge_singleton("troupe", "leases", "Sessions leased now.");
+  leases_reclaimed = registry.counter_singleton(
+    "troupe", "leases-reclaimed", "Leases taken back from lessees that died.", "1", true);
+  journal_pending =
+    registry.gauge_singleton("troupe", "journal-pending", "Updates waiting for delivery.");
+  dead_letters =
+    registry.gauge_singleton("troupe", "dead-letters", "Updates that could not be delivered.");
+  fill(registry.counter_family("troupe", "throttled", {"scope"},
+                               "Requests that a budget made wait, by the budget's scope.", "1",
+                               true),
+       "scope", throttled_, budget_scope_names);
+  fill(registry.counter_family("troupe", "updates", {"stage"}, "Updates, by stage reached.", "1",
+                               true),
+       "stage", updates_, update_stage_names);
+  fill(registry.gauge_family("troupe", "sessions", {"state"}, "Sessions of the pool, by state."),
+       "state", sessions_, session_state_names);
+  fill(registry.gauge_family("troupe", "bots", {"phase"}, "Bots, by phase."), "phase", bots_,
+       bot_phase_names);
+  fill(registry.gauge_family("troupe", "breakers", {"state"}, "Circuit breakers, by state."),
+       "state", breakers_, breaker_state_names);
+}
+
+void instruments::count_call(std::size_t method, call_outcome how) noexcept {
+  auto row = std::min(method, methods_.size() - 1);
+  auto column = static_cast<std::size_t>(how);
+  auto& place = call_counters_[row * call_outcome_names.size() + column];
+  auto* found = place.load(std::memory_order_acquire);
+  if (found == nullptr) {
+    found = resolve(row, column);
+    place.store(found, std::memory_order_release);
+  }
+  found->inc();
+}
+
+instruments::counter* instruments::resolve(std::size_t method, std::size_t outcome) {
+  // The registry hands the same counter to everybody who asks for it.
+  return calls_->get_or_add(
+    {{"method", view(methods_[method])}, {"outcome", view(call_outcome_names[outcome])}});
+}
+
+void instruments::count_throttled(budget_scope scope, std::int64_t n) noexcept {
+  if (n > 0)
+    throttled_[static_cast<std::size_t>(scope)]->inc(n);
+}
+
+void instruments::count_restart(std::string_view name) {
+  restarts_->get_or_add({{"child", view(name)}})->inc();
+}
+
+void instruments::count_update(update_stage stage) noexcept {
+  updates_[static_cast<std::size_t>(stage)]->inc();
+}
+
+void instruments::set_sessions(session_state state, std::int64_t n) noexcept {
+  sessions_[static_cast<std::size_t>(state)]->value(n);
+}
+
+void instruments::set_bots(bot_phase phase, std::int64_t n) noexcept {
+  bots_[static_cast<std::size_t>(phase)]->value(n);
+}
+
+void instruments::set_breakers(breaker_state state, std::int64_t n) noexcept {
+  breakers_[static_cast<std::size_t>(state)]->value(n);
+}
+
+void instruments::observe(caf::telemetry::dbl_histogram* to, caf::timespan value) noexcept {
+  to->observe(std::chrono::duration<double>(value).count());
+}
+
+std::shared_ptr<instruments> make(metric_registry& registry,
+                                  std::span<const std::string_view> methods) {
+  return std::make_shared<instruments>(registry, methods);
+}
+
+} // namespace troupe::metrics
