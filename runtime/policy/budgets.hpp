@@ -1,0 +1,100 @@
+#pragma once
+#include "runtime/policy/permit_log.hpp"
+#include "runtime/policy/recent_map.hpp"
+#include "runtime/policy/sliding_window.hpp"
+
+#include <memory>
+
+namespace troupe {
+
+/// What a budget is counted over.
+enum class budget_scope : std::uint8_t { global, tenant, bot, chat, group };
+inline constexpr std::size_t budget_scopes = 5;
+
+struct budget_limits {
+  rate_rules global{{rate_rule{25, std::chrono::seconds{1}}, {}}};
+  rate_rules tenant{};
+  rate_rules bot{{rate_rule{30, std::chrono::seconds{1}}, {}}};
+  rate_rules lifted{{rate_rule{1000, std::chrono::seconds{1}}, {}}}; ///< A bot that pays.
+  rate_rules chat{{rate_rule{3, std::chrono::seconds{1}}, rate_rule{20, std::chrono::seconds{20}}}};
+  rate_rules group{{rate_rule{20, std::chrono::seconds{60}}, {}}};
+  std::size_t max_bots = 262'144;    ///< Windows in memory; when none is empty, new ones wait.
+  std::size_t max_chats = 1'000'000; ///< Of private chats, and of groups.
+};
+
+/// The book of all budgets: global, tenants, bots, chats, groups. Keeps a window only while it holds
+/// an event; only empty windows are ever forgotten, so limits hold whatever the memory limit.
+class budgets {
+public:
+  explicit budgets(const budget_limits& limits);
+
+  /// When one more request fits (`now` or earlier: at once), after `ahead` others.
+  [[nodiscard]] time_point global_opens(time_point now, std::uint32_t ahead = 0) const noexcept;
+  [[nodiscard]] time_point tenant_opens(const charge& x, time_point now,
+                                        std::uint32_t ahead = 0) const noexcept;
+  [[nodiscard]] time_point bot_opens(const charge& x, time_point now,
+                                     std::uint32_t ahead = 0) const noexcept;
+  [[nodiscard]] time_point chat_opens(const charge& x, time_point now,
+                                      std::uint32_t ahead = 0) const noexcept;
+
+  /// Charges a request to global, tenant and bot windows.
+  void record_rates(const charge& x, time_point now);
+  /// Charges a request to its chat's window, if it has a chat; full or not.
+  void record_chat(const charge& x, time_point now);
+  /// Takes a request out of every window again.
+  void remove(const charge& x, time_point stamp) noexcept;
+
+  /// Gives a bot its own rate. 0 = no limit.
+  void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now);
+  /// `from` turned out to be `to`: what it used counts for `to`.
+  void merge_bot(std::int64_t from, std::int64_t to, time_point now);
+  /// Treats the past as full: allows nothing in `scope` before `until`.
+  void hold(budget_scope scope, time_point until) noexcept;
+
+  struct usage {
+    rate_rule rule;
+    std::uint64_t used = 0; ///< In the fullest window.
+    std::uint64_t windows = 0;
+  };
+  /// Walks all windows of the scope.
+  [[nodiscard]] usage used(budget_scope scope, time_point now) const;
+
+  [[nodiscard]] const budget_limits& limits() const noexcept { return limits_; }
+
+private:
+  struct bot_windows {
+    sliding_window plain;
+    std::unique_ptr<sliding_window> lifted; ///< All requests, while the bot pays for some.
+  };
+  struct chat_key {
+    std::int64_t bot = 0;
+    std::int64_t chat = 0;
+    friend bool operator==(const chat_key&, const chat_key&) = default;
+  };
+  struct chat_hash {
+    std::uint64_t operator()(const chat_key& x) const noexcept {
+      return mix(mix(static_cast<std::uint64_t>(x.bot)) ^ static_cast<std::uint64_t>(x.chat));
+    }
+  };
+  using chat_table = recent_map<chat_key, sliding_window, chat_hash>;
+
+  [[nodiscard]] rate_rules rules_of(std::int64_t bot) const noexcept;
+  [[nodiscard]] rate_rules lifted_rules(const rate_rules& own) const noexcept;
+  [[nodiscard]] time_point held(budget_scope scope) const noexcept {
+    return held_until_[static_cast<std::size_t>(scope)];
+  }
+  void forget_empty_bots(time_point now);
+  static void merge_chats(chat_table& table, const rate_rules& rules, std::int64_t from,
+                          std::int64_t to, time_point now);
+
+  budget_limits limits_;
+  std::array<time_point, budget_scopes> held_until_{};
+  sliding_window global_;
+  recent_map<std::uint32_t, sliding_window> tenants_;
+  recent_map<std::int64_t, bot_windows> bots_;
+  recent_map<std::int64_t, std::uint32_t> own_rates_; ///< Bots with a rate of their own.
+  chat_table chats_;
+  chat_table groups_;
+};
+
+} // namespace troupe

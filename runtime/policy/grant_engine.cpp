@@ -1,0 +1,277 @@
+#include "runtime/policy/grant_engine.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+namespace {
+
+charge to_charge(const fair_queue::waiter& w) noexcept {
+  return {w.bot, w.lane.charged ? w.lane.chat : 0, w.tenant, w.lane.group, w.lane.paid};
+}
+
+} // namespace
+
+grant_engine::grant_engine(const grant_limits& limits, grant_memory& memory,
+                           const unseen_past& past, time_point now)
+  : limits_(limits), memory_(&memory), budgets_(limits.budgets) {
+  replay(past, now);
+}
+
+void grant_engine::replay(const unseen_past& past, time_point now) {
+  auto hold_rates = [&](time_point until) {
+    for (auto scope : {budget_scope::global, budget_scope::tenant, budget_scope::bot})
+      budgets_.hold(scope, until);
+  };
+  if (!memory_->used) {
+    memory_->used = true;
+    hold_rates(now + past.rates);
+    budgets_.hold(budget_scope::chat, now + past.chats);
+    budgets_.hold(budget_scope::group, now + past.groups);
+    return;
+  }
+  memory_->bot_rates.for_each(
+    [&](std::int64_t bot, std::uint32_t rps) { budgets_.limit_bot(bot, rps, now); });
+  memory_->rates.for_each([&](time_point at, const charge& x) { budgets_.record_rates(x, at); });
+  memory_->chats.for_each([&](time_point at, const charge& x) { budgets_.record_chat(x, at); });
+  // What the log lost is no younger than `lost_until`; beyond that every stamp is known.
+  if (auto lost = memory_->rates.lost_until(); lost != time_point::min())
+    hold_rates(lost + std::chrono::seconds{1});
+  if (auto lost = memory_->chats.lost_until(); lost != time_point::min()) {
+    budgets_.hold(budget_scope::chat, lost + limits_.budgets.chat.longest());
+    budgets_.hold(budget_scope::group, lost + limits_.budgets.group.longest());
+  }
+}
+
+// -- deciding ------------------------------------------------------------------------------------
+
+/// When the next grant of any kind may happen; max: not before a message.
+time_point grant_engine::gate(time_point now) noexcept {
+  if (credits_ == 0)
+    return time_point::max();
+  if (upstream_ == upstream::open) {
+    if (now < open_until_)
+      return open_until_;
+    upstream_half_opens();
+  }
+  if (upstream_ == upstream::half_open && probe_credits_ > 0) {
+    if (now < probe_until_)
+      return probe_until_;
+    probe_credits_ = 0;
+  }
+  return budgets_.global_opens(now);
+}
+
+bool grant_engine::at_cap(std::int64_t bot) const noexcept {
+  if (per_bot_ == 0 || per_bot_ >= capacity_)
+    return false;
+  auto* out = leased_.find(bot);
+  return out && *out >= per_bot_;
+}
+
+fair_queue::decision grant_engine::judge(const fair_queue::waiter& w, time_point now) {
+  using enum fair_queue::action;
+  auto x = to_charge(w);
+  if (auto at = budgets_.tenant_opens(x, now); at > now)
+    return {park_tenant, at};
+  if (at_cap(w.bot))
+    return {park_bot, time_point::max()};
+  if (auto at = memory_->holds.bot_free_at(w.bot); at > now)
+    return {park_bot, at};
+  if (auto at = budgets_.bot_opens(x, now); at > now)
+    return {queue_.has_paid(w.bot) ? park_lane : park_bot, at};
+  auto at = std::max(memory_->holds.chat_free_at(w.bot, w.lane.chat, w.lane.method),
+                     budgets_.chat_opens(x, now));
+  return at > now ? fair_queue::decision{park_lane, at} : fair_queue::decision{};
+}
+
+void grant_engine::charge_all(const fair_queue::waiter& w, time_point now) {
+  auto x = to_charge(w);
+  budgets_.record_rates(x, now);
+  memory_->rates.append(now, x);
+  if (x.chat != 0) {
+    budgets_.record_chat(x, now);
+    memory_->chats.append(now, x);
+  }
+  --credits_;
+  ++granted_total_;
+  auto out = ++leased_.touch(w.bot);
+  if (upstream_ == upstream::half_open) {
+    probe_until_ = now + limits_.probe_timeout;
+    probe_bot_ = w.bot;
+    probe_credits_ = out;
+  }
+}
+
+grant_engine::answer grant_engine::ask(const grant_request& x, time_point now) {
+  auto refuse = [this](result what, duration retry_after) {
+    ++refused_;
+    return answer{what, fair_queue::none, retry_after};
+  };
+  if (upstream_ == upstream::open && now < open_until_)
+    return refuse(result::refused_upstream, open_until_ - now);
+  fair_queue::waiter w{x.bot,
+                       x.tenant,
+                       x.call,
+                       {x.chat, x.method, x.charged, x.group, x.paid},
+                       now + std::clamp(x.patience, duration{0}, duration{std::chrono::hours{24}})};
+  // Who has waiters of the same kind before it goes behind them; all others in the queue are parked,
+  // or the gate is closed.
+  auto behind = !queue_.empty() && queue_.waiting_in_lane(w) > 0;
+  if (!behind && gate(now) <= now && judge(w, now).what == fair_queue::action::take) {
+    charge_all(w, now);
+    return {};
+  }
+  if (auto at = estimate(w, now); at > w.deadline)
+    return refuse(result::refused_patience, at - now);
+  if (x.patience <= duration::zero())
+    return refuse(result::refused_session, duration{0});
+  if (queue_.size() >= limits_.max_waiting)
+    return refuse(result::refused_full, std::chrono::seconds{1});
+  auto at = queue_.push(w);
+  // Its bot may be parked for what binds only unpaid requests.
+  if (x.paid)
+    queue_.wake_bot(x.bot);
+  return {result::waiting, at, duration{0}};
+}
+
+/// When this request would go at the earliest, with those before it in the queue. Counts the scope
+/// that is last to open as the one that throttles.
+time_point grant_engine::estimate(const fair_queue::waiter& w, time_point now) {
+  auto x = to_charge(w);
+  auto ahead = queue_.ahead_of(w);
+  auto latest = now;
+  auto scope = budget_scopes;
+  auto consider = [&](budget_scope s, time_point at) {
+    if (at > latest) {
+      latest = at;
+      scope = static_cast<std::size_t>(s);
+    }
+  };
+  consider(budget_scope::global, budgets_.global_opens(now, ahead.global));
+  consider(budget_scope::tenant, budgets_.tenant_opens(x, now, ahead.tenant));
+  consider(budget_scope::bot, budgets_.bot_opens(x, now, ahead.bot));
+  consider(x.group ? budget_scope::group : budget_scope::chat,
+           budgets_.chat_opens(x, now, ahead.lane));
+  if (scope != budget_scopes)
+    ++throttled_[scope];
+  return std::max({latest, memory_->holds.bot_free_at(w.bot),
+                   memory_->holds.chat_free_at(w.bot, w.lane.chat, w.lane.method)});
+}
+
+grant_engine::departure grant_engine::why_late(slot at, time_point now) const noexcept {
+  auto& w = queue_[at];
+  if (upstream_ != upstream::closed)
+    return departure::upstream;
+  // A session was all it lacked: none is free, or its bot has its share.
+  if (at_cap(w.bot) || (credits_ == 0 && !queue_.parked(at) && budgets_.global_opens(now) <= now))
+    return departure::session;
+  return departure::deadline;
+}
+
+grant_engine::slot grant_engine::cancel(std::int64_t bot, std::uint64_t call) {
+  auto at = queue_.find(bot, call);
+  if (at != fair_queue::none)
+    leave(at);
+  return at;
+}
+
+// -- what changes the picture --------------------------------------------------------------------
+
+void grant_engine::give_back(const charge& x, time_point stamp) {
+  budgets_.remove(x, stamp);
+  memory_->rates.revoke(stamp, x.bot);
+  if (x.chat != 0)
+    memory_->chats.revoke(stamp, x.bot);
+  queue_.wake_bot(x.bot);
+  queue_.wake_tenant(x.tenant);
+}
+
+void grant_engine::charge_chat(const charge& x, time_point now) {
+  budgets_.record_chat(x, now);
+  memory_->chats.append(now, x);
+}
+
+void grant_engine::limit_bot(std::int64_t bot, std::uint32_t rps, time_point now) {
+  memory_->bot_rates.touch(bot) = rps;
+  while (memory_->bot_rates.size() > limits_.budgets.max_bots)
+    memory_->bot_rates.erase_oldest();
+  budgets_.limit_bot(bot, rps, now);
+  queue_.wake_bot(bot);
+}
+
+void grant_engine::merge_bot(std::int64_t from, std::int64_t to, time_point now) {
+  if (from == to)
+    return;
+  budgets_.merge_bot(from, to, now);
+  memory_->holds.merge_bot(from, to);
+  memory_->rates.merge_bot(from, to);
+  memory_->chats.merge_bot(from, to);
+  if (auto* rps = memory_->bot_rates.find(from)) {
+    auto moved = *rps;
+    memory_->bot_rates.erase(from);
+    if (!memory_->bot_rates.find(to))
+      memory_->bot_rates.touch(to) = moved;
+  }
+  queue_.merge_bot(from, to);
+  queue_.wake_bot(to);
+}
+
+void grant_engine::set_capacity(std::uint32_t epoch, std::uint32_t sessions,
+                                std::uint32_t per_bot) {
+  epoch_ = epoch;
+  capacity_ = credits_ = sessions;
+  per_bot_ = per_bot;
+  probe_credits_ = 0;
+  std::vector<std::int64_t> bots;
+  leased_.for_each([&](std::int64_t bot, std::uint32_t) { bots.push_back(bot); });
+  leased_ = {};
+  for (auto bot : bots)
+    queue_.wake_bot(bot);
+}
+
+void grant_engine::credit(std::uint32_t epoch, std::int64_t bot) {
+  if (epoch != epoch_ || credits_ >= capacity_)
+    return;
+  ++credits_;
+  auto was_capped = at_cap(bot);
+  if (auto* out = leased_.find(bot); out && --*out == 0)
+    leased_.erase(bot);
+  if (probe_credits_ > 0 && bot == probe_bot_)
+    --probe_credits_;
+  if (was_capped)
+    queue_.wake_bot(bot);
+}
+
+void grant_engine::upstream_opens(time_point until) noexcept {
+  upstream_ = upstream::open;
+  open_until_ = until;
+}
+
+void grant_engine::upstream_half_opens() noexcept {
+  if (upstream_ != upstream::half_open)
+    probe_credits_ = 0;
+  upstream_ = upstream::half_open;
+}
+
+int grant_engine::upstream_phase(time_point now) const noexcept {
+  if (upstream_ == upstream::open && now >= open_until_)
+    return static_cast<int>(upstream::half_open);
+  return static_cast<int>(upstream_);
+}
+
+time_point grant_engine::next_due(time_point now) const noexcept {
+  if (queue_.empty())
+    return time_point::max();
+  auto result = queue_.next_deadline();
+  if (credits_ == 0)
+    return result;
+  // What is parked matters only when the gate is open by then.
+  auto open = upstream_ == upstream::open ? std::max(open_until_, now) : now;
+  if (upstream_ == upstream::half_open && probe_credits_ > 0)
+    open = std::max(open, probe_until_);
+  open = std::max(open, budgets_.global_opens(now));
+  auto candidate = queue_.ready() ? open : std::max(queue_.next_wake(), open);
+  return std::min(result, candidate);
+}
+
+} // namespace troupe

@@ -1,0 +1,204 @@
+#pragma once
+#include "runtime/policy/budgets.hpp"
+#include "runtime/policy/fair_queue.hpp"
+#include "runtime/policy/flood_holds.hpp"
+
+#include <functional>
+#include <vector>
+
+namespace troupe {
+
+/// How much of a past that a new governor has not seen must be treated as full.
+struct unseen_past {
+  duration rates{0};  ///< Global, tenant and bot budgets.
+  duration chats{0};  ///< Private chats.
+  duration groups{0};
+
+  /// Nothing went out before: a cold start.
+  [[nodiscard]] static constexpr unseen_past none() noexcept { return {}; }
+  /// Anything may have gone out until now.
+  [[nodiscard]] static constexpr unseen_past unknown() noexcept {
+    using std::chrono::seconds;
+    return {seconds{1}, seconds{20}, seconds{60}};
+  }
+};
+
+/// What outlives a governor: enough for the next one to go on as if it had seen everything.
+struct grant_memory {
+  explicit grant_memory(const flood_limits& floods = {}, std::size_t max_stamps = 131'072)
+    : rates(std::chrono::seconds{1}, max_stamps), chats(std::chrono::seconds{60}, max_stamps),
+      holds(floods) {}
+
+  bool used = false; ///< By an earlier governor.
+  permit_log rates;  ///< Permits of the last second.
+  permit_log chats;  ///< Permits charged to chats in the last minute.
+  flood_holds holds;
+  recent_map<std::int64_t, std::uint32_t> bot_rates; ///< Own rates of bots.
+};
+
+struct grant_limits {
+  budget_limits budgets;
+  std::size_t max_waiting = 200'000;
+  duration probe_timeout = std::chrono::seconds{65}; ///< Of an upstream probe that never ended.
+};
+
+/// A request for one permit.
+struct grant_request {
+  std::int64_t bot = 0;
+  std::uint32_t tenant = 1;
+  std::uint64_t call = 0;
+  std::uint16_t method = 0;
+  bool charged = false; ///< Charge `chat` too.
+  bool group = false;
+  bool paid = false;
+  std::int64_t chat = 0; ///< 0: none.
+  duration patience{0};
+};
+
+/// Decides which request may go when: budgets, holds, sessions on credit, the upstream's breaker,
+/// and the queue of those that must wait. Promises:
+/// - no window ever holds more than its limit, over restarts too (with the same memory);
+/// - after `dispatch` nobody waits who could go: windows open, no hold, a credit, breaker closed;
+/// - whoever waits is served in turn by tenant, then bot, then age.
+class grant_engine {
+public:
+  using slot = fair_queue::slot;
+
+  enum class result : std::uint8_t {
+    granted,           ///< Charged; a credit is spent.
+    waiting,           ///< In `slot`, until dispatched, expired, refused or cancelled.
+    refused_patience,  ///< The budget opens too late.
+    refused_session,   ///< No patience to wait for a session.
+    refused_upstream,  ///< The upstream's breaker is open.
+    refused_full,      ///< Too many wait.
+  };
+  struct answer {
+    result what = result::granted;
+    slot at = fair_queue::none;
+    duration retry_after{0};
+  };
+
+  /// Why a waiter must go.
+  enum class departure : std::uint8_t { deadline, session, upstream };
+
+  grant_engine(const grant_limits& limits, grant_memory& memory, const unseen_past& past,
+               time_point now);
+
+  /// Asks for a permit. Call `dispatch` before if somebody waits, so that nobody is overtaken.
+  answer ask(const grant_request& x, time_point now);
+
+  /// Grants to whoever may go now; calls `granted(slot, waiter)` for each, after it is charged.
+  template <class F>
+  void dispatch(time_point now, F&& granted) {
+    while (gate(now) <= now) {
+      auto judge = [&](const fair_queue::waiter& w, slot at) {
+        auto d = this->judge(w, now);
+        if (d.what == fair_queue::action::take)
+          granted_ = {at, w};
+        return d;
+      };
+      if (!queue_.take_next(now, judge))
+        return;
+      charge_all(granted_.second, now);
+      granted(granted_.first, granted_.second);
+    }
+  }
+
+  /// Sends away whose deadline has passed; calls `gone(slot, waiter, departure)` for each.
+  template <class F>
+  void expire(time_point now, F&& gone) {
+    for (auto at = queue_.expired(now); at != fair_queue::none; at = queue_.expired(now)) {
+      auto w = queue_[at];
+      auto why = why_late(at, now);
+      refuse(at);
+      gone(at, w, why);
+    }
+  }
+
+  /// Sends everybody away; calls `gone(slot)`.
+  template <class F>
+  void clear(F&& gone) {
+    for (auto at = queue_.any(); at != fair_queue::none; at = queue_.any()) {
+      refuse(at);
+      gone(at);
+    }
+  }
+
+  /// The waiter of this call leaves. @returns its slot, or none
+  slot cancel(std::int64_t bot, std::uint64_t call);
+  /// The waiter in this slot leaves.
+  void leave(slot at) { queue_.remove(at); }
+
+  /// A permit was not used.
+  void give_back(const charge& x, time_point stamp);
+  /// A chat that was seen after its permit.
+  void charge_chat(const charge& x, time_point now);
+  /// A 429. @returns whether the whole bot is held
+  bool flood(std::int64_t bot, std::int64_t chat, std::uint16_t method, duration retry_after,
+             time_point now) {
+    return memory_->holds.report(bot, chat, method, retry_after, now);
+  }
+  void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now);
+  void merge_bot(std::int64_t from, std::int64_t to, time_point now);
+
+  /// A pool says what it has; credits of earlier epochs are void. 0 sessions: no pool.
+  void set_capacity(std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot);
+  /// A session came back.
+  void credit(std::uint32_t epoch, std::int64_t bot);
+
+  void upstream_opens(time_point until) noexcept;
+  void upstream_half_opens() noexcept;
+  void upstream_closes() noexcept { upstream_ = upstream::closed; }
+  [[nodiscard]] int upstream_phase(time_point now) const noexcept; ///< As `breaker_phase`.
+
+  /// When something must be done next without a further message: call `expire` and `dispatch` then.
+  [[nodiscard]] time_point next_due(time_point now) const noexcept;
+
+  [[nodiscard]] std::size_t waiting() const noexcept { return queue_.size(); }
+  [[nodiscard]] std::uint32_t credits() const noexcept { return credits_; }
+  [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_; }
+  [[nodiscard]] std::uint64_t granted() const noexcept { return granted_total_; }
+  [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
+  [[nodiscard]] std::size_t holds(time_point now) const noexcept { return memory_->holds.count(now); }
+  [[nodiscard]] const budgets& book() const noexcept { return budgets_; }
+  /// Requests that this scope made wait, ever.
+  [[nodiscard]] std::uint64_t throttled(budget_scope scope) const noexcept {
+    return throttled_[static_cast<std::size_t>(scope)];
+  }
+
+private:
+  enum class upstream : std::uint8_t { closed, open, half_open };
+
+  void refuse(slot at) {
+    ++refused_;
+    queue_.remove(at);
+  }
+  [[nodiscard]] time_point gate(time_point now) noexcept;
+  [[nodiscard]] fair_queue::decision judge(const fair_queue::waiter& w, time_point now);
+  [[nodiscard]] time_point estimate(const fair_queue::waiter& w, time_point now);
+  [[nodiscard]] departure why_late(slot at, time_point now) const noexcept;
+  [[nodiscard]] bool at_cap(std::int64_t bot) const noexcept;
+  void charge_all(const fair_queue::waiter& w, time_point now);
+  void replay(const unseen_past& past, time_point now);
+
+  grant_limits limits_;
+  grant_memory* memory_;
+  budgets budgets_;
+  fair_queue queue_;
+  recent_map<std::int64_t, std::uint32_t> leased_; ///< Credits out, by bot.
+  std::pair<slot, fair_queue::waiter> granted_;
+  std::array<std::uint64_t, budget_scopes> throttled_{};
+  std::uint64_t granted_total_ = 0;
+  std::uint64_t refused_ = 0;
+  std::uint32_t epoch_ = 0;
+  std::uint32_t capacity_ = 0;
+  std::uint32_t credits_ = 0;
+  std::uint32_t per_bot_ = 0;
+  upstream upstream_ = upstream::closed;
+  time_point open_until_{};
+  time_point probe_until_{};     ///< In half-open: a probe is out until then at the latest.
+  std::int64_t probe_bot_ = 0;
+  std::uint32_t probe_credits_ = 0; ///< Credits of that bot that must come back to end the probe.
+};
+
+} // namespace troupe

@@ -1,0 +1,44 @@
+#include "runtime/policy/permit_log.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+void permit_log::append(time_point now, const charge& what) {
+  if (size_ == ring_.size()) {
+    auto young = size_ > 0 && now - at(0).at < horizon_;
+    if (size_ == 0 || (young && size_ * 2 <= max_entries_)) {
+      grow();
+    } else {
+      if (young)
+        lost_until_ = at(0).at;
+      first_ = (first_ + 1) & (ring_.size() - 1);
+      --size_;
+    }
+  }
+  at(size_++) = stamp{now, what, false};
+}
+
+void permit_log::grow() {
+  std::vector<stamp> bigger(std::max<std::size_t>(64, ring_.size() * 2));
+  for (std::size_t i = 0; i < size_; ++i)
+    bigger[i] = at(i);
+  ring_ = std::move(bigger);
+  first_ = 0;
+}
+
+void permit_log::revoke(time_point when, std::int64_t bot) noexcept {
+  for (auto i = size_; i > 0 && at(i - 1).at >= when; --i)
+    if (auto& entry = at(i - 1); entry.at == when && entry.what.bot == bot && !entry.revoked) {
+      entry.revoked = true;
+      return;
+    }
+}
+
+void permit_log::merge_bot(std::int64_t from, std::int64_t to) noexcept {
+  for (std::size_t i = 0; i < size_; ++i)
+    if (at(i).what.bot == from)
+      at(i).what.bot = to;
+}
+
+} // namespace troupe
