@@ -92,12 +92,11 @@ struct gateway_state {
 
 } // namespace
 
+void init_gateway_types() {
+  caf::init_global_meta_objects<caf::id_block::troupe_gateway_private>();
+}
+
 gateway_actor spawn_gateway(caf::actor_system& sys, gateway_config config, gateway_ports ports) {
-  static const bool registered = [] {
-    caf::init_global_meta_objects<caf::id_block::troupe_gateway_private>();
-    return true;
-  }();
-  static_cast<void>(registered);
   static std::atomic<std::uint64_t> incarnations{0};
   auto shared = std::make_shared<context>(std::move(config), std::move(ports));
   shared->next_call = (++incarnations << 40) + 1;

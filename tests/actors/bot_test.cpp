@@ -1,0 +1,273 @@
+#define CAF_SUITE bot
+
+#include "actors/bot/life_cycle.hpp"
+#include "tests/actors/bot_fixture.hpp"
+
+using namespace troupe;
+using namespace std::literals;
+
+BEGIN_FIXTURE_SCOPE(bot_tests::fixture)
+
+SCENARIO("a call gets a permit and a session, and gives both back") {
+  ask(1, make_call(1));
+  REQUIRE_EQ(got.granted.count(1), 1u);
+  CHECK_EQ(s->permits.size(), 1u);
+  CHECK_EQ(s->permits[0].bot, 7);
+  CHECK_EQ(s->open.size(), 1u);
+  done(1, ok());
+  CHECK(s->open.empty());
+  CHECK(s->returned.begin()->second);
+}
+
+SCENARIO("a call beyond the concurrency waits, one beyond the queue is refused at once") {
+  for (call_id id = 1; id <= 5; ++id)
+    ask(id, make_call(id));
+  CHECK_EQ(got.granted.size(), 2u);
+  REQUIRE_EQ(got.refused.count(5), 1u);
+  CHECK_EQ(got.refused[5], ec::queue_full);
+  done(1, ok());
+  CHECK_EQ(got.granted.count(3), 1u);
+  done(2, ok());
+  done(3, ok());
+  done(4, ok());
+  CHECK(s->open.empty());
+  CHECK_EQ(got.refused.size(), 1u);
+}
+
+SCENARIO("a queued call whose deadline passes is refused, and only once") {
+  for (call_id id = 1; id <= 3; ++id)
+    ask(id, make_call(id));
+  advance(11s);
+  REQUIRE_EQ(got.refused.count(3), 1u);
+  CHECK_EQ(got.refused[3], ec::deadline_passed);
+  CHECK_EQ(s->permits.size(), 2u);
+}
+
+SCENARIO("a cancelled call gives up its place in the governor and is never granted") {
+  s->governor = bot_tests::script::mode::hold;
+  ask(1, make_call(1));
+  tell(call_cancelled{1});
+  CHECK_EQ(s->cancels.size(), 1u);
+  CHECK_EQ(got.refused[1], ec::cancelled);
+  WHEN("the governor had granted it already") {
+    grant_held();
+    THEN("session and permit go back unused") {
+      CHECK(s->open.empty());
+      CHECK_EQ(s->unused.size(), 1u);
+      CHECK_EQ(got.granted.count(1), 0u);
+    }
+  }
+}
+
+SCENARIO("a read is tried again after a broken connection, with a pause that doubles") {
+  ask(1, make_call(1, true));
+  failed(1, broke(failure::broken));
+  CHECK_EQ(got.count(1), 0u);
+  advance(1500ms);
+  REQUIRE_EQ(got.granted.count(1), 1u);
+  CHECK_EQ(got.granted[1].attempt, 2u);
+  failed(1, broke(failure::timeout));
+  advance(900ms);
+  CHECK_EQ(got.count(1), 0u);
+  advance(2100ms);
+  CHECK_EQ(got.granted[1].attempt, 3u);
+}
+
+SCENARIO("a send whose outcome is unknown is not repeated") {
+  for (auto what : {failure::broken, failure::timeout, failure::half_answer}) {
+    ask(1, make_call(1));
+    failed(1, broke(what));
+    REQUIRE_EQ(got.refused.count(1), 1u);
+    CHECK_EQ(got.refused[1], ec::not_retried);
+    got = {};
+  }
+  ask(2, make_call(2));
+  failed(2, status(502));
+  CHECK_EQ(got.refused[2], ec::not_retried);
+  CHECK(s->open.empty());
+}
+
+SCENARIO("a send that certainly did not happen is repeated, three times at most") {
+  ask(1, make_call(1));
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    failed(1, broke(failure::not_sent));
+    advance(9s);
+    REQUIRE_EQ(got.granted.count(1), 1u);
+  }
+  failed(1, broke(failure::not_sent));
+  CHECK_EQ(got.refused[1], ec::not_retried);
+  CHECK(s->open.empty());
+}
+
+SCENARIO("a streamed body is never sent twice") {
+  auto c = make_call(1, true);
+  c.replayable = false;
+  ask(1, c);
+  failed(1, broke(failure::not_sent));
+  CHECK_EQ(got.refused[1], ec::not_retried);
+}
+
+SCENARIO("an answer about the token is never repeated") {
+  ask(1, make_call(1, true));
+  failed(1, status(401));
+  CHECK_EQ(got.refused[1], ec::not_retried);
+}
+
+SCENARIO("a 429 is reported and waits for the governor, which knows how long") {
+  auto c = make_call(1);
+  c.chat = {42, false};
+  ask(1, c);
+  s->governor = bot_tests::script::mode::hold;
+  auto how = status(429);
+  how.retry_after = 3s;
+  failed(1, how);
+  REQUIRE_EQ(s->floods.size(), 1u);
+  CHECK_EQ(s->floods[0].chat.key, 42);
+  CHECK_EQ(s->floods[0].retry_after, 3s);
+  CHECK_EQ(s->held.size(), 1u);
+  WHEN("the governor cannot grant it in time") {
+    refuse_held();
+    THEN("the upstream's own 429 is passed on") { CHECK_EQ(got.refused[1], ec::not_retried); }
+  }
+}
+
+SCENARIO("an open breaker refuses at once, lets one probe through, and closes when told") {
+  tell(breaker_change{7, breaker_state::open, 60s});
+  ask(1, make_call(1));
+  CHECK_EQ(got.refused[1], ec::breaker_open);
+  CHECK(s->permits.empty());
+  advance(60s);
+  ask(2, make_call(2));
+  CHECK_EQ(got.granted.count(2), 1u);
+  ask(3, make_call(3));
+  CHECK_EQ(got.refused[3], ec::breaker_open);
+  done(2, ok());
+  REQUIRE_EQ(s->batches.size(), 1u);
+  CHECK(s->batches[0].samples[0].probe);
+  tell(breaker_change{7, breaker_state::closed, 0s});
+  ask(4, make_call(4));
+  ask(5, make_call(5));
+  CHECK_EQ(got.granted.count(4) + got.granted.count(5), 2u);
+}
+
+SCENARIO("an opening breaker refuses what waits, not what runs") {
+  s->governor = bot_tests::script::mode::hold;
+  ask(1, make_call(1));
+  ask(2, make_call(2));
+  grant_held();
+  ask(3, make_call(3));
+  tell(breaker_change{7, breaker_state::open, 60s});
+  CHECK_EQ(got.granted.count(1), 1u);
+  CHECK_EQ(got.refused.count(1), 0u);
+  CHECK_EQ(got.refused[2], ec::breaker_open);
+  CHECK_EQ(got.refused[3], ec::breaker_open);
+}
+
+SCENARIO("failures reach health at once, successes in batches") {
+  ask(1, make_call(1));
+  done(1, ok());
+  CHECK(s->batches.empty());
+  advance(200ms);
+  CHECK_EQ(s->batches.size(), 1u);
+  ask(2, make_call(2));
+  done(2, broke(failure::timeout));
+  CHECK_EQ(s->batches.size(), 2u);
+}
+
+SCENARIO("a call whose exchange nobody reports on is given up and its session closed") {
+  ask(1, make_call(1));
+  advance(config->lease_timeout + 1s);
+  CHECK(s->open.empty());
+  CHECK_EQ(s->returned.begin()->second, false);
+}
+
+SCENARIO("long polls take the pool's own places and none of the bot's") {
+  auto poll = make_call(1);
+  poll.kind = call_kind::long_poll;
+  ask(1, poll);
+  ask(2, make_call(2));
+  ask(3, make_call(3));
+  CHECK_EQ(got.granted.size(), 3u);
+  CHECK_EQ(s->direct.size(), 1u);
+  CHECK_EQ(s->permits.size(), 2u);
+}
+
+SCENARIO("a suspended bot refuses, and takes calls again when resumed") {
+  tell(bot_command{7, bot_phase::suspended});
+  ask(1, make_call(1));
+  CHECK_EQ(got.refused[1], ec::suspended);
+  tell(bot_command{7, bot_phase::active});
+  ask(2, make_call(2));
+  CHECK_EQ(got.granted.count(2), 1u);
+}
+
+SCENARIO("an adopted bot takes its number once the upstream accepted the token") {
+  start_bot spec;
+  spec.bot = -99;
+  spec.claimed = 123;
+  spec.proven = false;
+  bot = spawn(spec);
+  ask(1, make_call(1));
+  done(1, status(401));
+  CHECK(s->proofs.empty());
+  ask(2, make_call(2));
+  done(2, ok());
+  REQUIRE_EQ(s->proofs.size(), 1u);
+  CHECK_EQ(s->proofs[0].from, -99);
+  CHECK_EQ(s->proofs[0].to, 123);
+  ask(3, make_call(3));
+  CHECK_EQ(s->permits.back().bot, 123);
+}
+
+SCENARIO("while the governor is away calls wait for its successor") {
+  auto old = found->rate_governor.get();
+  s->governor = bot_tests::script::mode::hold;
+  ask(1, make_call(1));
+  caf::anon_send_exit(old, caf::exit_reason::kill);
+  settle();
+  s->held.clear(); // Its promises break with it.
+  found->rate_governor.publish({});
+  settle();
+  advance(100ms);
+  CHECK_EQ(got.count(1), 0u);
+  s->governor = bot_tests::script::mode::grant;
+  found->rate_governor.publish(sys.spawn(bot_tests::fake_governor, s));
+  advance(25ms);
+  CHECK_EQ(got.granted.count(1), 1u);
+}
+
+SCENARIO("nobody waits for ever for a governor that does not come back") {
+  found->rate_governor.publish({});
+  ask(1, make_call(1));
+  for (int i = 0; i < 500; ++i)
+    advance(25ms);
+  CHECK_EQ(got.refused[1], ec::deadline_passed);
+}
+
+SCENARIO("a bot killed at any step of a call leaves nobody without an answer") {
+  for (std::size_t steps = 0; steps < 12; ++steps) {
+    got = {};
+    start_bot spec;
+    spec.bot = 7;
+    bot = spawn(spec);
+    client->context(nullptr);
+    client->request(bot, caf::infinite, make_call(1))
+      .then([this](const grant& x) { got.granted[1] = x; },
+            [this](caf::error& why) { got.refused[1] = std::move(why); });
+    for (std::size_t i = 0; i < steps && sched.has_job(); ++i)
+      sched.run_once();
+    caf::anon_send_exit(bot, caf::exit_reason::kill);
+    settle();
+    CHECK_EQ(got.count(1), 1u);
+  }
+}
+
+SCENARIO("illegal phase changes cannot be made") {
+  using enum bot_phase;
+  CHECK(may_follow(active, suspended));
+  CHECK(!may_follow(stopped, active));
+  CHECK(!may_follow(unauthorized, active));
+  CHECK(!takes_calls(suspended));
+}
+
+END_FIXTURE_SCOPE()
