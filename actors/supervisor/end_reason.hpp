@@ -6,6 +6,7 @@
 #include <caf/exit_reason.hpp>
 
 #include <string>
+#include <string_view>
 
 namespace troupe {
 
@@ -14,9 +15,15 @@ namespace troupe {
   return !reason || reason == caf::exit_reason::user_shutdown || reason == ec::stopped;
 }
 
-/// A reason as text for logs: "normal", "kill", "restart_budget_exceeded(…)". Holds no token.
+/// A reason as text for logs: "normal", "kill", "runtime_error("…")". Holds no token.
 [[nodiscard]] inline std::string readable(const caf::error& reason) {
-  return reason ? log::mask_tokens(to_string(reason)) : std::string{"normal"};
+  if (!reason)
+    return "normal";
+  auto text = to_string(reason);
+  for (std::string_view scope : {"caf::exit_reason::", "caf::sec::"})
+    for (auto at = text.find(scope); at != std::string::npos; at = text.find(scope, at))
+      text.erase(at, scope.size());
+  return log::mask_tokens(text);
 }
 
 } // namespace troupe

@@ -157,9 +157,12 @@ struct supervisor_state {
       await_ready(one);
     if (std::exchange(one.crashed, false)) {
       ++one.restarts;
-      log_child(log::level::info, "child.restarted", one, "The supervisor started the child again.");
+      log::event(log::level::info, "child.restarted", one.spec.id,
+                 {{"supervisor", spec.name}, {"attempt", std::int64_t{one.in_a_row}}},
+                 "The supervisor started the child again.");
     } else {
-      log_child(log::level::info, "child.started", one, "The supervisor started the child.");
+      log::event(log::level::info, "child.started", one.spec.id, {{"supervisor", spec.name}},
+                 "The supervisor started the child.");
     }
   }
 
@@ -341,12 +344,6 @@ struct supervisor_state {
       case stage::stopping: return "stopping";
       default:              return "stopped";
     }
-  }
-
-  void log_child(log::level how, std::string_view event, const child& one, std::string_view note) {
-    log::event(how, event, one.spec.id,
-               {{"supervisor", spec.name}, {"attempt", static_cast<std::int64_t>(one.in_a_row)}},
-               note);
   }
 
   void log_end(log::level how, std::string_view event, const child& one, const caf::error& reason,
