@@ -12,7 +12,8 @@ rate_rules per_second(std::uint32_t rps) noexcept {
   return {{rate_rule{rps, second}, {}}};
 }
 
-/// Forgets windows at the front of `table` that are empty: two per event keep up with what comes in.
+/// Forgets windows at the front of `table` that are empty: two per event keep up with what comes
+/// in.
 template <class Table>
 void forget_empty(Table& table, duration longest, time_point now) {
   for (int i = 0; i < 2 && !table.empty() && table.oldest().empty(longest, now); ++i)
@@ -218,25 +219,25 @@ budgets::usage budgets::used(budget_scope scope, time_point now) const {
     windows.for_each([&](auto&, const sliding_window& window) { add(window, result.rule); });
   };
   switch (scope) {
-    case budget_scope::global:
-      result = {limits_.global.rules[0], 0, limits_.global.limited() ? 1u : 0u};
-      add(global_, result.rule);
-      break;
-    case budget_scope::tenant:
-      table(tenants_, limits_.tenant);
-      break;
-    case budget_scope::bot:
-      result = {limits_.bot.rules[0], 0, bots_.size()};
-      bots_.for_each([&](std::int64_t, const bot_windows& x) {
-        add(x.lifted ? *x.lifted : x.plain, result.rule);
-      });
-      break;
-    case budget_scope::chat:
-      table(chats_, limits_.chat);
-      break;
-    case budget_scope::group:
-      table(groups_, limits_.group);
-      break;
+  case budget_scope::global:
+    result = {limits_.global.rules[0], 0, limits_.global.limited() ? 1u : 0u};
+    add(global_, result.rule);
+    break;
+  case budget_scope::tenant:
+    table(tenants_, limits_.tenant);
+    break;
+  case budget_scope::bot:
+    result = {limits_.bot.rules[0], 0, bots_.size()};
+    bots_.for_each([&](std::int64_t, const bot_windows& x) {
+      add(x.lifted ? *x.lifted : x.plain, result.rule);
+    });
+    break;
+  case budget_scope::chat:
+    table(chats_, limits_.chat);
+    break;
+  case budget_scope::group:
+    table(groups_, limits_.group);
+    break;
   }
   return result;
 }

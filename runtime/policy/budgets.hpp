@@ -22,8 +22,8 @@ struct budget_limits {
   std::size_t max_chats = 1'000'000; ///< Of private chats, and of groups.
 };
 
-/// The book of all budgets: global, tenants, bots, chats, groups. Keeps a window only while it holds
-/// an event; only empty windows are ever forgotten, so limits hold whatever the memory limit.
+/// The book of all budgets: global, tenants, bots, chats, groups. Keeps a window only while it
+/// holds an event; only empty windows are ever forgotten, so limits hold whatever the memory limit.
 class budgets {
 public:
   explicit budgets(const budget_limits& limits);

@@ -203,23 +203,23 @@ void fair_queue::park(slot candidate, const decision& d) {
   auto tenant = bots_[bot].tenant;
   auto timed = d.until != time_point::max();
   switch (d.what) {
-    case action::park_lane:
-      park_lane(lane);
-      if (timed)
-        lane_wakes_.set(lane, d.until);
-      return settle_bot(bot);
-    case action::park_bot:
-      bots_[bot].parked = true;
-      if (timed)
-        bot_wakes_.set(bot, d.until);
-      return settle_bot(bot);
-    case action::park_tenant:
-      tenants_[tenant].parked = true;
-      if (timed)
-        tenant_wakes_.set(tenant, d.until);
-      return settle_tenant(tenant);
-    case action::take:
-      return;
+  case action::park_lane:
+    park_lane(lane);
+    if (timed)
+      lane_wakes_.set(lane, d.until);
+    return settle_bot(bot);
+  case action::park_bot:
+    bots_[bot].parked = true;
+    if (timed)
+      bot_wakes_.set(bot, d.until);
+    return settle_bot(bot);
+  case action::park_tenant:
+    tenants_[tenant].parked = true;
+    if (timed)
+      tenant_wakes_.set(tenant, d.until);
+    return settle_tenant(tenant);
+  case action::take:
+    return;
   }
 }
 

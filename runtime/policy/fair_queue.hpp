@@ -10,8 +10,8 @@ namespace troupe {
 
 /// A queue of waiting calls that is fair over tenants, then over the bots of a tenant, and first in
 /// first out within a bot. Waiters of one bot that are subject to the same chat limits form a lane;
-/// a lane, a bot or a tenant that cannot go on now is parked, until a time or until it is woken, and
-/// costs nothing meanwhile. Every operation is O(1) or O(log n) in the number of waiters.
+/// a lane, a bot or a tenant that cannot go on now is parked, until a time or until it is woken,
+/// and costs nothing meanwhile. Every operation is O(1) or O(log n) in the number of waiters.
 ///
 /// Waiters are known by slots: small dense numbers that are used again, so that a caller can keep
 /// what belongs to a waiter in an array beside.

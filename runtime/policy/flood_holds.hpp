@@ -53,7 +53,7 @@ private:
   };
   struct bot_state {
     time_point held_until{};
-    time_point hit_at{};     ///< Last 429 with a chat, ...
+    time_point hit_at{};       ///< Last 429 with a chat, ...
     std::int64_t hit_chat = 0; ///< ... and that chat.
   };
 

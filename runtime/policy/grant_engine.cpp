@@ -114,8 +114,8 @@ grant_engine::answer grant_engine::ask(const grant_request& x, time_point now) {
                        x.call,
                        {x.chat, x.method, x.charged, x.group, x.paid},
                        now + std::clamp(x.patience, duration{0}, duration{std::chrono::hours{24}})};
-  // Who has waiters of the same kind before it goes behind them; all others in the queue are parked,
-  // or the gate is closed.
+  // Who has waiters of the same kind before it goes behind them; all others in the queue are
+  // parked, or the gate is closed.
   auto behind = !queue_.empty() && queue_.waiting_in_lane(w) > 0;
   if (!behind && gate(now) <= now && judge(w, now).what == fair_queue::action::take) {
     charge_all(w, now);

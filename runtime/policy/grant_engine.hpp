@@ -10,8 +10,8 @@ namespace troupe {
 
 /// How much of a past that a new governor has not seen must be treated as full.
 struct unseen_past {
-  duration rates{0};  ///< Global, tenant and bot budgets.
-  duration chats{0};  ///< Private chats.
+  duration rates{0}; ///< Global, tenant and bot budgets.
+  duration chats{0}; ///< Private chats.
   duration groups{0};
 
   /// Nothing went out before: a cold start.
@@ -65,12 +65,12 @@ public:
   using slot = fair_queue::slot;
 
   enum class result : std::uint8_t {
-    granted,           ///< Charged; a credit is spent.
-    waiting,           ///< In `slot`, until dispatched, expired, refused or cancelled.
-    refused_patience,  ///< The budget opens too late.
-    refused_session,   ///< No patience to wait for a session.
-    refused_upstream,  ///< The upstream's breaker is open.
-    refused_full,      ///< Too many wait.
+    granted,          ///< Charged; a credit is spent.
+    waiting,          ///< In `slot`, until dispatched, expired, refused or cancelled.
+    refused_patience, ///< The budget opens too late.
+    refused_session,  ///< No patience to wait for a session.
+    refused_upstream, ///< The upstream's breaker is open.
+    refused_full,     ///< Too many wait.
   };
   struct answer {
     result what = result::granted;
@@ -159,7 +159,9 @@ public:
   [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_; }
   [[nodiscard]] std::uint64_t granted() const noexcept { return granted_total_; }
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
-  [[nodiscard]] std::size_t holds(time_point now) const noexcept { return memory_->holds.count(now); }
+  [[nodiscard]] std::size_t holds(time_point now) const noexcept {
+    return memory_->holds.count(now);
+  }
   [[nodiscard]] const budgets& book() const noexcept { return budgets_; }
   /// Requests that this scope made wait, ever.
   [[nodiscard]] std::uint64_t throttled(budget_scope scope) const noexcept {
@@ -196,7 +198,7 @@ private:
   std::uint32_t per_bot_ = 0;
   upstream upstream_ = upstream::closed;
   time_point open_until_{};
-  time_point probe_until_{};     ///< In half-open: a probe is out until then at the latest.
+  time_point probe_until_{}; ///< In half-open: a probe is out until then at the latest.
   std::int64_t probe_bot_ = 0;
   std::uint32_t probe_credits_ = 0; ///< Credits of that bot that must come back to end the probe.
 };

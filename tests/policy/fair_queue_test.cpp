@@ -81,9 +81,12 @@ struct model {
   }
 
   void wake_due(time_point now) {
-    while (wake_one(parked_tenants, now)) {}
-    while (wake_one(parked_bots, now)) {}
-    while (wake_one(parked_lanes, now)) {}
+    while (wake_one(parked_tenants, now)) {
+    }
+    while (wake_one(parked_bots, now)) {
+    }
+    while (wake_one(parked_lanes, now)) {
+    }
   }
 
   template <class Judge>
@@ -181,7 +184,7 @@ SCENARIO("parked bots are not asked again before their time, however many they a
   CHECK(!queue.take_next(start, blocked));
   CHECK_EQ(asked, 1000u);
   for (int i = 0; i < 100; ++i)
-    (void) queue.take_next(start + 1s, blocked);
+    (void)queue.take_next(start + 1s, blocked);
   CHECK_EQ(asked, 1000u);
   CHECK(!queue.take_next(start + 10s, blocked));
   CHECK_EQ(asked, 2000u);
@@ -224,7 +227,8 @@ SCENARIO("the backlog is how many turns pass before a new waiter's") {
     fair_queue queue;
     auto n = rng() % 60;
     for (std::uint64_t i = 0; i < n; ++i)
-      queue.push(make(1, static_cast<std::int64_t>(rng() % 8), i, static_cast<std::int64_t>(rng() % 3)));
+      queue.push(
+        make(1, static_cast<std::int64_t>(rng() % 8), i, static_cast<std::int64_t>(rng() % 3)));
     auto mine = make(1, static_cast<std::int64_t>(rng() % 8), 9999, 50);
     auto ahead = queue.ahead_of(mine);
     queue.push(mine);
@@ -251,55 +255,57 @@ SCENARIO("the queue agrees with plain lists scanned every time") {
     for (int i = 0; i < 400; ++i) {
       now += std::chrono::milliseconds{rng() % 30};
       switch (rng() % 8) {
-        case 0:
-        case 1:
-        case 2:
-        case 3: {
-          auto bot = static_cast<std::int64_t>(rng() % 7);
-          auto w = make(static_cast<std::uint32_t>(bot % 3), bot, ++next, static_cast<std::int64_t>(rng() % 3));
-          slots[w.call] = queue.push(w);
-          m.waiters.push_back(w);
+      case 0:
+      case 1:
+      case 2:
+      case 3: {
+        auto bot = static_cast<std::int64_t>(rng() % 7);
+        auto w = make(static_cast<std::uint32_t>(bot % 3), bot, ++next,
+                      static_cast<std::int64_t>(rng() % 3));
+        slots[w.call] = queue.push(w);
+        m.waiters.push_back(w);
+        m.settle();
+        break;
+      }
+      case 4:
+        if (!m.waiters.empty()) {
+          auto victim = m.waiters[rng() % m.waiters.size()];
+          if (queue.find(victim.bot, victim.call) != slots[victim.call])
+            FAIL("find: seed " << seed << ", step " << i);
+          queue.remove(slots[victim.call]);
+          std::erase_if(m.waiters, [&](auto& w) { return w.call == victim.call; });
           m.settle();
-          break;
         }
-        case 4:
-          if (!m.waiters.empty()) {
-            auto victim = m.waiters[rng() % m.waiters.size()];
-            if (queue.find(victim.bot, victim.call) != slots[victim.call])
-              FAIL("find: seed " << seed << ", step " << i);
-            queue.remove(slots[victim.call]);
-            std::erase_if(m.waiters, [&](auto& w) { return w.call == victim.call; });
-            m.settle();
-          }
-          break;
-        case 5: {
-          auto bot = static_cast<std::int64_t>(rng() % 7);
-          queue.wake_bot(bot);
-          std::erase_if(m.parked_lanes, [&](auto& x) { return x.first.first == bot; });
-          m.parked_bots.erase(bot);
-          m.settle();
-          break;
-        }
-        default: {
-          auto salt = rng();
-          auto base = ++tick;
-          auto verdict = [&](const waiter& w) {
-            auto h = mix(w.call * 7 + salt) % 10;
-            auto until = now + std::chrono::milliseconds{20 + h * 10} + std::chrono::nanoseconds{base * 10'000 + static_cast<int>(w.call)};
-            if (h < 4)
-              return fair_queue::decision{};
-            auto what = h < 7 ? action::park_lane : h < 9 ? action::park_bot : action::park_tenant;
-            return fair_queue::decision{what, until};
-          };
-          std::uint64_t got = 0;
-          auto taken = queue.take_next(now, [&](const waiter& w, fair_queue::slot) {
-            got = w.call;
-            return verdict(w);
-          });
-          auto expected = m.take_next(now, verdict);
-          if (taken.has_value() != expected.has_value() || (expected && got != *expected))
-            FAIL("take: seed " << seed << ", step " << i);
-        }
+        break;
+      case 5: {
+        auto bot = static_cast<std::int64_t>(rng() % 7);
+        queue.wake_bot(bot);
+        std::erase_if(m.parked_lanes, [&](auto& x) { return x.first.first == bot; });
+        m.parked_bots.erase(bot);
+        m.settle();
+        break;
+      }
+      default: {
+        auto salt = rng();
+        auto base = ++tick;
+        auto verdict = [&](const waiter& w) {
+          auto h = mix(w.call * 7 + salt) % 10;
+          auto until = now + std::chrono::milliseconds{20 + h * 10}
+                       + std::chrono::nanoseconds{base * 10'000 + static_cast<int>(w.call)};
+          if (h < 4)
+            return fair_queue::decision{};
+          auto what = h < 7 ? action::park_lane : h < 9 ? action::park_bot : action::park_tenant;
+          return fair_queue::decision{what, until};
+        };
+        std::uint64_t got = 0;
+        auto taken = queue.take_next(now, [&](const waiter& w, fair_queue::slot) {
+          got = w.call;
+          return verdict(w);
+        });
+        auto expected = m.take_next(now, verdict);
+        if (taken.has_value() != expected.has_value() || (expected && got != *expected))
+          FAIL("take: seed " << seed << ", step " << i);
+      }
       }
       if (queue.size() != m.waiters.size() || queue.ready() == m.tenants.empty())
         FAIL("size: seed " << seed << ", step " << i);

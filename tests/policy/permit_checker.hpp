@@ -1,0 +1,84 @@
+#pragma once
+#include "runtime/policy/budgets.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+/// Checks permits by brute force: keeps every stamp and looks at every sliding window.
+struct permit_checker {
+  budget_limits limits;
+  std::vector<std::pair<time_point, charge>> permits;
+
+  void record(const charge& x, time_point at) { permits.emplace_back(at, x); }
+
+  void revoke(const charge& x, time_point at) {
+    for (auto i = permits.rbegin(); i != permits.rend(); ++i)
+      if (i->first == at && same_budget(i->second, x) && i->second.paid == x.paid) {
+        permits.erase(std::next(i).base());
+        return;
+      }
+  }
+
+  /// Whether one more permit at `now` would leave every window within its limit.
+  [[nodiscard]] bool fits(const charge& x, time_point now) const {
+    auto below = [&](const rate_rules& rules, auto pred) {
+      for (auto& rule : rules.rules) {
+        std::uint32_t n = 0;
+        for (auto i = permits.rbegin(); i != permits.rend() && now - i->first < rule.length; ++i)
+          n += pred(i->second);
+        if (rule.limit > 0 && n >= rule.limit)
+          return false;
+      }
+      return true;
+    };
+    auto mine = [&](auto& p) { return p.bot == x.bot; };
+    return below(limits.global, [](auto&) { return true; })
+           && below(limits.tenant, [&](auto& p) { return p.tenant == x.tenant; })
+           && below(limits.lifted, mine)
+           && (x.paid || below(limits.bot, [&](auto& p) { return mine(p) && !p.paid; }))
+           && (x.chat == 0 || below(x.group ? limits.group : limits.chat, [&](auto& p) {
+                 return mine(p) && p.chat == x.chat && p.group == x.group;
+               }));
+  }
+
+  /// Describes the windows that hold too much; empty if none does.
+  [[nodiscard]] std::string violations() const {
+    using key = std::tuple<std::string, std::int64_t, std::int64_t>;
+    std::map<key, std::pair<rate_rules, std::vector<time_point>>> windows;
+    auto add = [&](const char* scope, std::int64_t a, std::int64_t b, const rate_rules& rules,
+                   time_point at) {
+      auto& w = windows[{scope, a, b}];
+      w.first = rules;
+      w.second.push_back(at);
+    };
+    for (auto& [at, x] : permits) {
+      add("global", 0, 0, limits.global, at);
+      add("tenant", x.tenant, 0, limits.tenant, at);
+      add("lifted", x.bot, 0, limits.lifted, at);
+      if (!x.paid)
+        add("bot", x.bot, 0, limits.bot, at);
+      if (x.chat != 0)
+        add(x.group ? "group" : "chat", x.bot, x.chat, x.group ? limits.group : limits.chat, at);
+    }
+    std::string result;
+    for (auto& [k, w] : windows) {
+      std::sort(w.second.begin(), w.second.end());
+      for (auto& rule : w.first.rules)
+        for (std::size_t i = rule.limit; rule.limit > 0 && i < w.second.size(); ++i)
+          if (w.second[i] - w.second[i - rule.limit] < rule.length)
+            result += std::get<0>(k) + " " + std::to_string(std::get<1>(k)) + "; ";
+    }
+    return result;
+  }
+
+private:
+  static bool same_budget(const charge& a, const charge& b) {
+    return a.bot == b.bot && a.chat == b.chat && a.tenant == b.tenant && a.group == b.group;
+  }
+};
+
+} // namespace troupe
