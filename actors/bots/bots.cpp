@@ -62,6 +62,8 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
     if (spec.claimed != 0)
       record.claimed = spec.claimed;
     if (spec.token_hash != 0 && spec.token_hash != record.token_hash) {
+      if (!names->set_phase(spec.token_hash, record.bot, record.phase))
+        return caf::make_error(ec::unknown_bot);
       new_token = true;
       names->erase(record.token_hash, record.bot);
       record.token_hash = spec.token_hash;
@@ -80,6 +82,7 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
       names->set_phase(record.token_hash, record.bot, record.phase);
       return refuse_start(ec::suspended);
     } else if (record.phase == bot_phase::unauthorized && !new_token) {
+      names->set_phase(record.token_hash, record.bot, record.phase);
       return refuse_start(ec::unauthorized);
     }
   }
@@ -91,6 +94,8 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
   }
   rest(at);
   launch(at);
+  if (!record.taken)
+    return caf::make_error(ec::unknown_bot);
   if (record.actor)
     return caf::actor_cast<caf::strong_actor_ptr>(record.actor);
   if (record.phase == bot_phase::quarantined)

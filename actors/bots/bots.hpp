@@ -28,7 +28,8 @@ struct bots_config {
 };
 
 /// Spawns the supervisor of one shard of bots. Bots are published in `names` at each start, end and
-/// change of phase; an entry must exist there before start_bot (directory::put), or is not made.
+/// change of phase. Whoever starts a bot puts its token there first; without an entry (it may have
+/// been dropped meanwhile) start_bot answers unknown_bot: put and ask again.
 ///
 /// A bot that ends with
 /// - unauthorized or suspended: keeps that phase, is not restarted; bot_command active (or start_bot

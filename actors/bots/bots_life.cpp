@@ -68,6 +68,9 @@ void bots_state::take_over() {
 
 void bots_state::launch(place at) {
   auto& record = ledger[at];
+  // Its token may have been dropped while the order to start was on its way: nobody could find it.
+  if (!names->set_phase(record.token_hash, record.bot, bot_phase::starting))
+    return forget(at, caf::make_error(ec::unknown_bot));
   ++record.starts;
   record.since = now();
   record.returns = record.leaving = false;
@@ -181,7 +184,7 @@ void bots_state::settle(place at, bot_phase phase, const caf::error& reason) {
 void bots_state::forget(place at, const caf::error& reason) {
   auto& record = ledger[at];
   names->erase(record.token_hash, record.bot);
-  refuse_waiting(at, caf::make_error(ec::stopped));
+  refuse_waiting(at, caf::make_error(ec::unknown_bot));
   log::event(log::level::info, "child.stopped", "troupe.bot",
              {{"bot", record.known_as()}, {"reason", readable(reason)}}, "The bot ended.");
   ledger.remove(at);
