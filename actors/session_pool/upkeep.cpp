@@ -1,0 +1,172 @@
+#include "actors/session_pool/state.hpp"
+#include "actors/supervisor/end_reason.hpp"
+#include "runtime/log/log.hpp"
+
+#include <atomic>
+#include <utility>
+
+namespace troupe {
+namespace {
+
+constexpr caf::timespan tick = std::chrono::seconds{1};
+
+// A lessee that holds nothing stays monitored for so long: most bots come back soon. Beyond so many,
+// the quietest go at once.
+constexpr duration monitor_for = std::chrono::seconds{60};
+constexpr std::size_t max_quiet_lessees = 8192;
+
+} // namespace
+
+std::uint32_t session_pool_state::next_epoch() noexcept {
+  static std::atomic<std::uint32_t> last{0};
+  for (;;)
+    if (auto epoch = last.fetch_add(1, std::memory_order_relaxed) + 1; epoch != 0)
+      return epoch;
+}
+
+// Without a sender, so that nothing can come back; on this thread if the governor is idle.
+template <class T>
+void session_pool_state::tell(const rate_governor_actor& governor, T what) {
+  if (governor) // The cast of an empty handle is not null.
+    caf::actor_cast<caf::abstract_actor*>(governor)->enqueue(
+      caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, what), self->context());
+}
+
+// -- leases that end --------------------------------------------------------
+
+void session_pool_state::on_return(const lease_return& back) {
+  if (auto i = table.find(back.lease); i != no_index)
+    end_lease(i, back.reusable);
+}
+
+void session_pool_state::end_lease(std::uint32_t index, bool reusable) {
+  auto ended = table[index];
+  auto at = now();
+  table.give_back(index, reusable, at);
+  auto& holder = *lessees.find(ended.lessee);
+  --holder.leases;
+  holder.seen = at;
+  if (ended.kind == call_kind::request) {
+    if (credits.settle())
+      tell(caf::actor_cast<rate_governor_actor>(told), credit{credits.epoch(), ended.bot});
+    return;
+  }
+  waiting_for(ended.kind).line.put_back(ended.bot);
+  serve(ended.kind);
+}
+
+// -- lessees ----------------------------------------------------------------
+
+// The lessee's key; from now on its end is noticed.
+std::uint64_t session_pool_state::meet(const caf::strong_actor_ptr& sender) {
+  auto key = key_of(sender.get());
+  auto& known = lessees.touch(key);
+  if (!known.who) {
+    known.who = caf::actor_cast<caf::actor_addr>(sender);
+    self->monitor(sender);
+    if (lessees.size() > max_quiet_lessees)
+      forget_quiet(2, duration{0});
+  }
+  return key;
+}
+
+// Looks at the `n` lessees not seen for the longest time and forgets those that hold nothing.
+void session_pool_state::forget_quiet(std::size_t n, duration quiet_for) {
+  for (auto at = now(); n > 0 && !lessees.empty(); --n) {
+    auto& oldest = lessees.oldest();
+    bool quiet = oldest.leases == 0 && oldest.waiting == 0;
+    if (quiet && at - oldest.seen < quiet_for)
+      return;
+    if (!quiet) {
+      lessees.touch(lessees.oldest_key());
+      continue;
+    }
+    self->demonitor(oldest.who);
+    lessees.erase_oldest();
+  }
+}
+
+void session_pool_state::on_down(const caf::down_msg& down) {
+  auto key = key_of(caf::actor_cast<caf::actor_control_block*>(down.source));
+  auto* gone = lessees.find(key);
+  if (gone == nullptr)
+    return;
+  // First the waiters, so that none of them is served by the places that follow.
+  for (auto* from : {&polls, &files})
+    for (std::uint32_t i = 0; gone->waiting > 0 && i < from->by_slot.size(); ++i)
+      if (from->by_slot[i].lessee == key)
+        take_out(*from, i);
+  for (std::uint32_t i = 0; gone->leases > 0 && i < table.all().size(); ++i)
+    if (table[i].lease != 0 && table[i].lessee == key)
+      reclaim(i, down.reason);
+  lessees.erase(key);
+}
+
+void session_pool_state::reclaim(std::uint32_t index, const caf::error& reason) {
+  ++reclaimed;
+  auto why = readable(reason);
+  auto kind = to_string(table[index].kind);
+  log::event(log::level::warning, "lease.reclaimed", name,
+             {{"bot", std::int64_t{table[index].bot}},
+              {"reason", std::string_view{why}},
+              {"kind", std::string_view{kind}}},
+             "the pool reclaimed the lease of a dead bot");
+  end_lease(index, false);
+}
+
+// -- the governor -----------------------------------------------------------
+
+// A governor that has not been told yet what there is, is told now. One that asked by itself may
+// not be published yet: an older handle in the slot is a dead governor's.
+void session_pool_state::look_for_governor() {
+  auto governor = ports.governor ? ports.governor() : rate_governor_actor{};
+  if (governor && (!told || governor->id() > told.id()))
+    tell(governor, announce_to(caf::actor_cast<caf::strong_actor_ptr>(governor)));
+}
+
+pool_capacity session_pool_state::announce_to(const caf::strong_actor_ptr& governor) {
+  if (std::exchange(announced, true))
+    credits.announce(next_epoch());
+  told = caf::actor_cast<caf::actor_addr>(governor);
+  return {.epoch = credits.epoch(),
+          .sessions = table.limit(call_kind::request) - table.leased(call_kind::request),
+          .per_bot = config.max_per_bot};
+}
+
+// -- the rest ---------------------------------------------------------------
+
+void session_pool_state::on_tick() {
+  table.expire(now());
+  forget_quiet(256, monitor_for);
+  look_for_governor();
+  self->run_delayed(tick, [this] { on_tick(); });
+}
+
+pool_report session_pool_state::report(const get_report& what) {
+  pool_report result;
+  result.epoch = epoch;
+  result.max_connections = config.max_connections;
+  result.max_per_host = config.max_per_host;
+  result.max_polls = config.max_polls;
+  result.leased = table.leased(call_kind::request) + table.leased(call_kind::file);
+  result.idle = table.idle();
+  result.polls = table.leased(call_kind::long_poll);
+  result.waiting = static_cast<std::uint32_t>(polls.line.queue.size()
+                                              + files.line.queue.size());
+  result.leases_total = table.leases();
+  result.reclaimed_total = reclaimed;
+  result.opened_total = table.opened();
+  result.closed_total = table.closed();
+  auto at = now();
+  for (const auto& x : table.all()) {
+    if (result.sessions.size() >= what.limit)
+      break;
+    if (x.id == 0)
+      continue;
+    auto idle = x.lease == 0 ? at - x.used : duration{0};
+    result.sessions.push_back({x.id, x.lane, x.kind, x.bot, x.leases, at - x.opened, idle});
+  }
+  return result;
+}
+
+} // namespace troupe
