@@ -1,0 +1,245 @@
+// `make bench`: everything is measured in one run, pairs in turn, so that a machine that drifts does
+// so for both sides. Prints a table, writes build/bench/results.json. See README.md beside this file.
+import { spawn, execFileSync } from 'node:child_process';
+import { mkdtempSync, mkdirSync, writeFileSync, readFileSync, rmSync, readdirSync } from 'node:fs';
+import { createServer, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const bin = resolve(process.argv[2] ?? 'build/release/bin');
+const out = resolve(process.argv[3] ?? 'build/bench');
+const pairs = Number(process.env.BENCH_PAIRS ?? 5);
+const seconds = Number(process.env.BENCH_SECONDS ?? 4);
+const bots = 100;
+const work = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
+const children = [];
+const results = {};
+const clockTicks = 100; // USER_HZ on Linux.
+
+const freePort = () => new Promise((done, fail) => {
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address();
+    probe.close(() => done(port));
+  }).on('error', fail);
+});
+
+async function until(what, condition, deadline = 20000) {
+  const end = Date.now() + deadline;
+  for (;;) {
+    if (await condition()) return;
+    if (Date.now() > end) throw new Error(`${what}: not within ${deadline} ms`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+const listening = (port) => new Promise((done) => {
+  const socket = connect(port, '127.0.0.1', () => { socket.destroy(); done(true); });
+  socket.on('error', () => done(false));
+});
+
+function start(name, command, args, env = {}) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (part) => { text = (text + part).slice(-4000); });
+  child.on('exit', (code) => { if (!child.expected) console.error(`${name} ended with ${code}:\n${text}`); });
+  children.push(child);
+  return child;
+}
+
+async function stop(child) {
+  if (child.exitCode !== null) return;
+  child.expected = true;
+  const ended = new Promise((done) => child.once('exit', done));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 15000);
+  await ended;
+  clearTimeout(timer);
+}
+
+const read = (file) => { try { return readFileSync(file, 'utf8'); } catch { return ''; } };
+function processTree(pid) {
+  const all = [pid];
+  for (const task of readdirSync(`/proc/${pid}/task`))
+    for (const child of read(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean))
+      all.push(...processTree(Number(child)));
+  return all;
+}
+/** CPU seconds of a process and its children. */
+const cpu = (pid) => processTree(pid).reduce((sum, x) => {
+  const fields = read(`/proc/${x}/stat`).split(') ')[1]?.split(' ') ?? [];
+  return sum + (Number(fields[11]) + Number(fields[12])) / clockTicks;
+}, 0);
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const spread = (values) => ({ median: median(values), min: Math.min(...values), max: Math.max(...values) });
+
+function wrk(port, connections = 64) {
+  return new Promise((done, fail) => {
+    const child = spawn('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s',
+      join(here, 'wrk.lua'), `http://127.0.0.1:${port}`], { env: { ...process.env, BENCH_BOTS: bots } });
+    let text = '';
+    child.stdout.on('data', (part) => { text += part; });
+    child.on('exit', (code) => {
+      const rps = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+      const total = Number(/(\d+) requests in/.exec(text)?.[1]);
+      const errors = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
+      const socket = /Socket errors: (.*)/.exec(text)?.[1];
+      if (code || !rps) fail(new Error(`wrk failed: ${text}`));
+      else done({ rps, total, errors, socket });
+    });
+  });
+}
+
+function run(name, args) {
+  const text = execFileSync(join(bin, name), args, { encoding: 'utf8', maxBuffer: 1 << 24, timeout: 300000 });
+  return JSON.parse(text.trim().split('\n').pop());
+}
+
+/** Open-loop load; an error of single requests is part of the result, not a failure of the run. */
+function load(port, rate) {
+  return new Promise((done, fail) => {
+    const child = spawn(join(bin, 'bench-load'), [`--port=${port}`, `--rate=${rate}`, `--seconds=${seconds}`,
+      `--bots=${bots}`]);
+    let text = '';
+    child.stdout.on('data', (part) => { text += part; });
+    child.on('exit', () => (text ? done(JSON.parse(text)) : fail(new Error('bench-load failed'))));
+  });
+}
+
+async function startUpstream() {
+  const port = await freePort();
+  start('troupe-sandbox', join(bin, 'troupe-sandbox'), [`--port=${port}`, '--limits=none', '--accept-any-token']);
+  await until('the sandbox listens', () => listening(port));
+  return port;
+}
+
+async function startNginx(upstream) {
+  const port = await freePort();
+  const dir = join(work, 'nginx');
+  mkdirSync(dir);
+  writeFileSync(join(dir, 'nginx.conf'), `
+daemon off; worker_processes 2; pid ${dir}/pid; error_log ${dir}/error.log;
+events { worker_connections 4096; }
+http {
+  access_log off; client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy;
+  fastcgi_temp_path ${dir}/f; uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
+  keepalive_requests 1000000000;
+  upstream api { server 127.0.0.1:${upstream}; keepalive 128; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:${port} reuseport backlog=4096;
+    location / { proxy_pass http://api; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  }
+}`);
+  const child = start('nginx', 'nginx', ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', join(dir, 'error.log')]);
+  await until('nginx listens', () => listening(port));
+  return { port, child };
+}
+
+async function startNode(upstream) {
+  const port = await freePort();
+  const api = await freePort();
+  const tokens = Array.from({ length: bots }, (_, i) => `${100000 + i}:${'a'.repeat(35)}`).join('\n');
+  writeFileSync(join(work, 'tokens'), tokens, { mode: 0o600 });
+  mkdirSync(join(work, 'config'));
+  // Every policy is on; the budgets are large enough never to be what is measured.
+  const child = start('trouped', join(bin, 'trouped'), [
+    `--config-dir=${join(work, 'config')}`, `--node.data-dir=${join(work, 'data')}`,
+    `--gateway.port=${port}`, `--api.port=${api}`, `--bot.tokens-file=${join(work, 'tokens')}`,
+    `--session-pool.api-root=http://127.0.0.1:${upstream}`, '--session-pool.max-connections=256',
+    '--session-pool.max-per-host=256', '--rate-governor.global-rps=200000', '--rate-governor.bot-rps=20000',
+    '--rate-governor.chat-rps=0', '--bot.max-concurrent=64', '--log.level=warning']);
+  await until('trouped is ready', async () => {
+    try { return (await fetch(`http://127.0.0.1:${api}/readyz`)).ok; } catch { return false; }
+  });
+  return { port, api, child };
+}
+
+async function throughput(upstream, nginx, node) {
+  const sides = { direct: { port: upstream }, nginx, troupe: node };
+  const seen = Object.fromEntries(Object.keys(sides).map((x) => [x, { rps: [], cpu: [] }]));
+  for (const [name, side] of Object.entries(sides)) await wrk(side.port); // Warm up.
+  let errors = 0;
+  for (let i = 0; i < pairs; ++i) {
+    for (const name of i % 2 ? ['troupe', 'nginx', 'direct'] : ['direct', 'nginx', 'troupe']) {
+      const { port, child } = sides[name];
+      const before = child ? cpu(child.pid) : 0;
+      const result = await wrk(port);
+      seen[name].rps.push(result.rps);
+      if (child) seen[name].cpu.push(((cpu(child.pid) - before) / result.total) * 1e6);
+      errors += result.errors;
+      if (result.socket) console.error(`${name}: socket errors: ${result.socket}`);
+    }
+  }
+  const ratio = seen.troupe.rps.map((x, i) => x / seen.nginx.rps[i]);
+  results.gateway = {
+    requests_per_second: { direct: spread(seen.direct.rps), nginx: spread(seen.nginx.rps), troupe: spread(seen.troupe.rps) },
+    of_nginx: spread(ratio), of_direct: median(seen.troupe.rps) / median(seen.direct.rps),
+    cpu_us_per_request: { nginx: spread(seen.nginx.cpu), troupe: spread(seen.troupe.cpu) },
+    not_200: errors, pairs, seconds,
+  };
+}
+
+async function latency(upstream, nginx, node) {
+  const rate = Math.floor(results.gateway.requests_per_second.troupe.median / 2);
+  const seen = { direct: [], nginx: [], troupe: [] };
+  const ports = { direct: upstream, nginx: nginx.port, troupe: node.port };
+  let errors = 0;
+  for (let i = 0; i < pairs; ++i)
+    for (const name of Object.keys(ports)) {
+      const result = await load(ports[name], rate);
+      errors += result.errors;
+      seen[name].push(result);
+    }
+  const of = (name, q) => median(seen[name].map((x) => x[q]));
+  const quantiles = (name) => ({ p50_us: of(name, 'p50_us'), p90_us: of(name, 'p90_us'), p99_us: of(name, 'p99_us') });
+  results.latency_at_half_load = {
+    rate, errors, direct: quantiles('direct'), nginx: quantiles('nginx'), troupe: quantiles('troupe'),
+    p99_added_us: { nginx: of('nginx', 'p99_us') - of('direct', 'p99_us'), troupe: of('troupe', 'p99_us') - of('direct', 'p99_us') },
+  };
+}
+
+function print(rows) {
+  const width = Math.max(...rows.map(([what]) => what.length));
+  for (const [what, value, goal] of rows)
+    console.log(`  ${what.padEnd(width)}  ${String(value).padStart(14)}${goal ? `   goal ${goal}` : ''}`);
+}
+
+async function main() {
+  const upstream = await startUpstream();
+  const nginx = await startNginx(upstream);
+  const node = await startNode(upstream);
+  await throughput(upstream, nginx, node);
+  await latency(upstream, nginx, node);
+  for (const child of [...children].reverse()) await stop(child);
+  results.governor = run('bench-governor', []);
+  results.bots = run('bench-bots', []);
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
+  const g = results.gateway;
+  const l = results.latency_at_half_load;
+  console.log('\nTroupe, measured on this machine in this run (medians)\n');
+  print([
+    ['requests/s direct', Math.round(g.requests_per_second.direct.median)],
+    ['requests/s nginx', Math.round(g.requests_per_second.nginx.median)],
+    ['requests/s troupe', Math.round(g.requests_per_second.troupe.median)],
+    ['of nginx (pairs: min, median, max)', `${g.of_nginx.min.toFixed(2)} ${g.of_nginx.median.toFixed(2)} ${g.of_nginx.max.toFixed(2)}`, '>= 0.8'],
+    ['CPU per request nginx, us', g.cpu_us_per_request.nginx.median.toFixed(1)],
+    ['CPU per request troupe, us', g.cpu_us_per_request.troupe.median.toFixed(1)],
+    [`p99 added at ${l.rate}/s nginx, us`, Math.round(l.p99_added_us.nginx)],
+    [`p99 added at ${l.rate}/s troupe, us`, Math.round(l.p99_added_us.troupe), '< 1000'],
+    ['answers that were no 200', g.not_200 + l.errors, '0'],
+    ...Object.entries(results.governor).map(([k, v]) => [`governor: ${k}`, v]),
+    ...Object.entries(results.bots).map(([k, v]) => [`bots: ${k}`, v]),
+  ]);
+  console.log(`\nwritten: ${join(out, 'results.json')}`);
+}
+
+try {
+  await main();
+} finally {
+  for (const child of children) await stop(child);
+  rmSync(work, { recursive: true, force: true });
+}
