@@ -32,8 +32,8 @@ rate_rules budgets::rules_of(std::int64_t bot) const noexcept {
 }
 
 rate_rules budgets::lifted_rules(const rate_rules& own) const noexcept {
-  if (!own.limited())
-    return own;
+  if (!own.limited() || !limits_.lifted.limited())
+    return {};
   return per_second(std::max(own.rules[0].limit, limits_.lifted.rules[0].limit));
 }
 
@@ -109,7 +109,7 @@ void budgets::record_rates(const charge& x, time_point now) {
   forget_empty_bots(now);
   auto lifted = lifted_rules(own);
   auto& windows = bots_.touch(x.bot);
-  if (x.paid && !windows.lifted) {
+  if (x.paid && !windows.lifted && lifted.limited()) {
     windows.lifted = std::make_unique<sliding_window>();
     windows.lifted->merge(lifted, windows.plain, now);
   }

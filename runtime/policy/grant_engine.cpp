@@ -177,13 +177,15 @@ grant_engine::slot grant_engine::cancel(std::int64_t bot, std::uint64_t call) {
 
 // -- what changes the picture --------------------------------------------------------------------
 
-void grant_engine::give_back(const charge& x, time_point stamp) {
-  budgets_.remove(x, stamp);
-  memory_->rates.revoke(stamp, x.bot);
-  if (x.chat != 0)
-    memory_->chats.revoke(stamp, x.bot);
-  queue_.wake_bot(x.bot);
-  queue_.wake_tenant(x.tenant);
+void grant_engine::give_back(std::int64_t bot, time_point stamp) {
+  auto x = memory_->rates.revoke(stamp, bot);
+  if (!x) // Given back before, or so old that it counts nowhere.
+    return;
+  if (x->chat != 0)
+    memory_->chats.revoke(stamp, bot);
+  budgets_.remove(*x, stamp);
+  queue_.wake_bot(x->bot);
+  queue_.wake_tenant(x->tenant);
 }
 
 void grant_engine::charge_chat(const charge& x, time_point now) {

@@ -27,12 +27,13 @@ void permit_log::grow() {
   first_ = 0;
 }
 
-void permit_log::revoke(time_point when, std::int64_t bot) noexcept {
+std::optional<charge> permit_log::revoke(time_point when, std::int64_t bot) noexcept {
   for (auto i = size_; i > 0 && at(i - 1).at >= when; --i)
     if (auto& entry = at(i - 1); entry.at == when && entry.what.bot == bot && !entry.revoked) {
       entry.revoked = true;
-      return;
+      return entry.what;
     }
+  return std::nullopt;
 }
 
 void permit_log::merge_bot(std::int64_t from, std::int64_t to) noexcept {

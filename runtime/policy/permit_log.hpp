@@ -2,6 +2,7 @@
 #include "runtime/policy/time.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace troupe {
@@ -31,8 +32,8 @@ public:
   /// @pre `at` is no earlier than any other stamp.
   void append(time_point at, const charge& what);
 
-  /// A permit was not used: it counts no longer. Unknown ones are ignored.
-  void revoke(time_point at, std::int64_t bot) noexcept;
+  /// A permit was not used: it counts no longer. @returns what it was charged to, if it is known
+  std::optional<charge> revoke(time_point at, std::int64_t bot) noexcept;
 
   /// `from` turned out to be `to`.
   void merge_bot(std::int64_t from, std::int64_t to) noexcept;

@@ -72,7 +72,7 @@ struct world {
     checker.record(charge_of(x), now);
     if (pick(12) == 0) { // The pool had no session after all.
       checker.revoke(charge_of(x), now);
-      engine->give_back(charge_of(x), now);
+      engine->give_back(x.bot, now);
     }
   }
 

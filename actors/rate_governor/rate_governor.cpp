@@ -1,0 +1,345 @@
+#include "actors/rate_governor/rate_governor.hpp"
+
+#include "actors/rate_governor/waiter_list.hpp"
+#include "messages/rate_governor.hpp"
+#include "messages/session_pool.hpp"
+#include "runtime/log/log.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <algorithm>
+#include <atomic>
+
+namespace troupe {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::array scope_names{"global", "tenant", "bot", "chat", "group"};
+static_assert(scope_names.size() == budget_scopes);
+static_assert(static_cast<int>(breaker_phase::half_open)
+              == static_cast<int>(breaker_state::half_open));
+
+grant_limits to_limits(const rate_governor_config& cfg) {
+  grant_limits result;
+  auto& b = result.budgets;
+  b.global.rules[0] = {cfg.global_rps, seconds{1}};
+  b.tenant.rules[0] = {cfg.tenant_rps, seconds{1}};
+  b.bot.rules[0] = {cfg.bot_rps, seconds{1}};
+  b.lifted.rules[0] = {cfg.paid_broadcast_rps, seconds{1}};
+  b.chat.rules = {rate_rule{cfg.chat_rps, seconds{1}}, rate_rule{cfg.chat_per_20s, seconds{20}}};
+  b.group.rules[0] = {cfg.group_rpm, seconds{60}};
+  b.max_bots = b.max_chats = cfg.max_windows;
+  result.max_waiting = cfg.max_waiting;
+  result.probe_timeout = cfg.probe_timeout;
+  return result;
+}
+
+std::uint32_t next_epoch() {
+  static std::atomic<std::uint32_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+caf::error refuse(ec code, duration retry_after = duration{0}) {
+  return caf::make_error(code, refusal{retry_after});
+}
+
+struct rate_governor_state {
+  static inline const char* name = "troupe.rate-governor";
+
+  rate_governor_state(rate_governor_actor::pointer self, const rate_governor_config& cfg,
+                      rate_governor_ports wired)
+    : self(self), ports(std::move(wired)),
+      memory(ports.memory ? ports.memory : std::make_shared<grant_memory>()),
+      engine(to_limits(cfg), *memory, ports.past, self->clock().now()), waiters(self) {}
+
+  rate_governor_actor::behavior_type make_behavior() {
+    self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
+    ask_capacity();
+    return {
+      [this](const permit_request& x) { return on_request(x); },
+      [this](permit_cancel x) {
+        if (auto at = engine.cancel(x.bot, x.id); at != waiter_list::none)
+          waiters.take(at).promise.deliver(refuse(ec::cancelled));
+      },
+      [this](permit_unused x) {
+        engine.give_back(x.bot, time_point{duration{x.permitted_at}});
+        serve();
+      },
+      [this](flood_report x) { on_flood(x); },
+      [this](chat_charge x) {
+        engine.charge_chat({x.bot, x.chat.key, 0, x.chat.group, false}, now());
+      },
+      [this](bot_limits x) {
+        engine.limit_bot(x.bot, x.rps, now());
+        serve();
+      },
+      [this](pool_capacity x) { on_capacity(x, pool()); },
+      [this](credit x) {
+        engine.credit(x.epoch, x.bot);
+        serve();
+      },
+      [this](identity_proven x) {
+        engine.merge_bot(x.from, x.to, now());
+        serve();
+      },
+      [this](breaker_change x) { on_breaker(x); },
+      [this](get_report) { return report(); },
+    };
+  }
+
+  // -- requests -------------------------------------------------------------------------------
+
+  caf::result<lease> on_request(const permit_request& x) {
+    const caf::strong_actor_ptr& sender = self->current_sender();
+    if (!sender) // Nobody to answer, nobody whose death would be seen.
+      return refuse(ec::cancelled);
+    auto lessor = pool();
+    if (!lessor || !capacity_known)
+      find_pool(lessor);
+    serve(lessor);
+    auto at = now();
+    auto answer = engine.ask(to_request(x), at);
+    switch (answer.what) {
+    case grant_engine::result::granted:
+      return self->delegate(lessor, to_lease(x.bot, x.tenant, x.id, x.lane, x.patience, at));
+    case grant_engine::result::waiting: {
+      auto promise = self->make_response_promise<lease>();
+      waiters.put(answer.at, promise, promise.source(), x.lane);
+      set_timer(at);
+      if (!capacity_known)
+        retry_capacity();
+      return promise;
+    }
+    case grant_engine::result::refused_patience:
+      return refuse(ec::budget_wait_too_long, answer.retry_after);
+    case grant_engine::result::refused_session:
+      return refuse(ec::no_session);
+    case grant_engine::result::refused_upstream:
+      return refuse(ec::upstream_open, answer.retry_after);
+    case grant_engine::result::refused_full:
+      break;
+    }
+    return refuse(ec::budget_wait_too_long, answer.retry_after);
+  }
+
+  static grant_request to_request(const permit_request& x) {
+    return {x.bot,        x.tenant,         x.id,       x.method,  x.produces_message && x.chat,
+            x.chat.group, x.paid_broadcast, x.chat.key, x.patience};
+  }
+
+  lease_request to_lease(bot_id bot, tenant_id tenant, call_id id, std::uint16_t lane,
+                         caf::timespan patience, time_point at) const {
+    return {bot,
+            tenant,
+            id,
+            call_kind::request,
+            lane,
+            patience,
+            engine.epoch(),
+            at.time_since_epoch().count()};
+  }
+
+  /// Does whatever is due: sends late waiters away, hands due ones on to the pool.
+  void serve() {
+    if (engine.waiting() > 0)
+      serve(pool());
+  }
+
+  void serve(const session_pool_actor& lessor) {
+    if (engine.waiting() == 0)
+      return;
+    if (!lessor)
+      find_pool(lessor);
+    auto at = now();
+    engine.expire(at, [&](auto slot, const fair_queue::waiter&, grant_engine::departure why) {
+      waiters.take(slot).promise.deliver(refuse(late(why)));
+    });
+    engine.dispatch(at, [&](auto slot, const fair_queue::waiter& w) {
+      auto gone = waiters.take(slot);
+      // The original sender stays the sender, so the pool answers the bot and watches it.
+      gone.promise.delegate(lessor,
+                            to_lease(w.bot, w.tenant, w.call, gone.lane, w.deadline - at, at));
+    });
+    set_timer(at);
+  }
+
+  static ec late(grant_engine::departure why) {
+    switch (why) {
+    case grant_engine::departure::session:
+      return ec::no_session;
+    case grant_engine::departure::upstream:
+      return ec::upstream_open;
+    case grant_engine::departure::deadline:
+      break;
+    }
+    return ec::deadline_passed;
+  }
+
+  /// One timer for whatever comes first. It may fire early, never late.
+  void set_timer(time_point at) {
+    auto due = engine.next_due(at);
+    if (due >= timer_at)
+      return;
+    timer.dispose();
+    timer_at = due;
+    timer = self->run_delayed(std::max(due - at, duration{0}), [this] {
+      timer_at = time_point::max();
+      serve();
+    });
+  }
+
+  // -- the pool -------------------------------------------------------------------------------
+
+  session_pool_actor pool() const { return ports.pool ? ports.pool() : session_pool_actor{}; }
+
+  /// Without a pool its credits are worth nothing; with one, it is asked what it has.
+  void find_pool(const session_pool_actor& lessor) {
+    if (!lessor)
+      lose_pool();
+    else
+      ask_capacity();
+  }
+
+  void lose_pool() {
+    capacity_known = false;
+    engine.set_capacity(0, 0, 0);
+  }
+
+  void ask_capacity() {
+    auto lessor = pool();
+    if (!lessor || asking)
+      return;
+    asking = true;
+    self->request(lessor, seconds{1}, credit_request{epoch})
+      .then(
+        [this, lessor](pool_capacity x) {
+          asking = false;
+          on_capacity(x, lessor);
+        },
+        [this](const caf::error&) {
+          asking = false;
+          retry_capacity();
+        });
+  }
+
+  /// Asks again in a moment, as long as somebody waits.
+  void retry_capacity() {
+    if (retrying || engine.waiting() == 0)
+      return;
+    retrying = true;
+    self->run_delayed(milliseconds{100}, [this] {
+      retrying = false;
+      if (capacity_known)
+        return;
+      ask_capacity();
+      retry_capacity();
+    });
+  }
+
+  void on_capacity(const pool_capacity& x, const session_pool_actor& lessor) {
+    capacity_known = true;
+    engine.set_capacity(x.epoch, x.sessions, x.per_bot);
+    if (auto addr = lessor.address(); lessor && addr != watched_pool) {
+      if (watched_pool)
+        self->demonitor(watched_pool);
+      watched_pool = addr;
+      self->monitor(lessor);
+    }
+    serve();
+  }
+
+  // -- what others tell -----------------------------------------------------------------------
+
+  void on_down(const caf::down_msg& down) {
+    if (watched_pool && down.source == watched_pool) {
+      watched_pool = nullptr;
+      lose_pool();
+      ask_capacity();
+      retry_capacity();
+      return;
+    }
+    for (auto at = waiters.of(down.source); at != waiter_list::none; at = waiters.of(down.source)) {
+      engine.leave(at);
+      waiters.take(at);
+    }
+    serve();
+  }
+
+  void on_flood(const flood_report& x) {
+    auto whole = engine.flood(x.bot, x.chat.key, x.method, x.retry_after, now());
+    log::event(log::level::info, "budget.held", name,
+               {{"bot", std::int64_t{x.bot}},
+                {"scope", whole    ? "bot"
+                          : x.chat ? "chat"
+                                   : "method"},
+                {"after", std::chrono::duration<double>(x.retry_after).count()}},
+               whole ? "a 429 holds the whole bot" : "a 429 holds its chat and method");
+  }
+
+  void on_breaker(const breaker_change& x) {
+    if (x.bot != 0)
+      return;
+    switch (x.state) {
+    case breaker_state::open:
+      engine.upstream_opens(now() + x.open_for);
+      engine.clear([&](auto slot) {
+        waiters.take(slot).promise.deliver(refuse(ec::upstream_open, x.open_for));
+      });
+      break;
+    case breaker_state::half_open:
+      engine.upstream_half_opens();
+      break;
+    case breaker_state::closed:
+      engine.upstream_closes();
+      break;
+    }
+    serve();
+  }
+
+  governor_report report() const {
+    auto at = now();
+    governor_report result;
+    result.granted = engine.granted();
+    result.refused = engine.refused();
+    result.waiting = static_cast<std::uint32_t>(engine.waiting());
+    result.credits = engine.credits();
+    result.holds = static_cast<std::uint32_t>(engine.holds(at));
+    result.upstream = static_cast<breaker_state>(engine.upstream_phase(at));
+    for (std::size_t i = 0; i < budget_scopes; ++i) {
+      auto scope = static_cast<budget_scope>(i);
+      auto usage = engine.book().used(scope, at);
+      result.budgets.push_back({scope_names[i], usage.rule.limit, usage.rule.length, usage.used,
+                                usage.windows, engine.throttled(scope)});
+    }
+    return result;
+  }
+
+  time_point now() const { return self->clock().now(); }
+
+  rate_governor_actor::pointer self;
+  rate_governor_ports ports;
+  std::shared_ptr<grant_memory> memory;
+  grant_engine engine;
+  waiter_list waiters;
+  std::uint32_t epoch = next_epoch();
+  bool capacity_known = false;
+  bool asking = false;
+  bool retrying = false;
+  caf::actor_addr watched_pool;
+  caf::disposable timer;
+  time_point timer_at = time_point::max();
+};
+
+} // namespace
+
+rate_governor_actor spawn_rate_governor(caf::actor_system& sys, rate_governor_config cfg,
+                                        rate_governor_ports ports) {
+  using impl = rate_governor_actor::stateful_impl<rate_governor_state>;
+  return sys.spawn<impl>(cfg, std::move(ports));
+}
+
+} // namespace troupe
