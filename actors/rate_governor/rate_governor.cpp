@@ -4,6 +4,7 @@
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/policy/breaker.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
