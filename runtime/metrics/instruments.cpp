@@ -10,6 +10,18 @@ using caf::telemetry::metric_registry;
 
 constexpr std::string_view other = "other";
 
+constexpr auto make_labels() {
+  // Both enums begin with "none", which is "ok" here.
+  std::array<std::string_view, 4 + failure_names.size() - 1 + ec_names.size() - 1 + 1> all{
+    "ok", "client_error", "rate_limited", "server_error"};
+  auto end = std::copy(failure_names.begin() + 1, failure_names.end(), all.begin() + 4);
+  end = std::copy(ec_names.begin() + 1, ec_names.end(), end);
+  *end = other;
+  return all;
+}
+
+constexpr auto labels = make_labels();
+
 /// From a fast local answer to a call that waited out its deadline.
 constexpr std::array seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                              0.5,   1.0,    2.5,   5.0,  10.0,  30.0, 60.0};
@@ -33,27 +45,12 @@ void fill(Family* from, caf::string_view label, Instruments& to, const Names& na
 
 } // namespace
 
-call_outcome classify(const outcome& how) noexcept {
-  switch (how.what) {
-  case failure::none:
-    break;
-  case failure::timeout:
-    return call_outcome::timeout;
-  case failure::aborted:
-    return call_outcome::cancelled;
-  default:
-    return call_outcome::transport;
-  }
-  if (how.status == 429)
-    return call_outcome::rate_limited;
-  if (how.status >= 500)
-    return call_outcome::server_error;
-  return how.status >= 400 ? call_outcome::client_error : call_outcome::ok;
+std::span<const std::string_view> outcome_labels() noexcept {
+  return labels;
 }
 
 instruments::instruments(metric_registry& registry, std::span<const std::string_view> methods)
-  : methods_(methods.begin(), methods.end()),
-    call_counters_((methods.size() + 1) * call_outcome_names.size()) {
+  : methods_(methods.begin(), methods.end()), call_counters_((methods.size() + 1) * labels.size()) {
   for (auto& name : methods_)
     if (name.empty())
       name = other;
@@ -90,10 +87,12 @@ instruments::instruments(metric_registry& registry, std::span<const std::string_
        "state", breakers_, breaker_state_names);
 }
 
-void instruments::count_call(std::size_t method, call_outcome how) noexcept {
+void instruments::count_call(std::size_t method, std::string_view outcome) noexcept {
   auto row = std::min(method, methods_.size() - 1);
-  auto column = static_cast<std::size_t>(how);
-  auto& place = call_counters_[row * call_outcome_names.size() + column];
+  // The likely ones come first.
+  auto found_at = std::find(labels.begin(), labels.end() - 1, outcome);
+  auto column = static_cast<std::size_t>(found_at - labels.begin());
+  auto& place = call_counters_[row * labels.size() + column];
   auto* found = place.load(std::memory_order_acquire);
   if (found == nullptr) {
     found = resolve(row, column);
@@ -105,7 +104,7 @@ void instruments::count_call(std::size_t method, call_outcome how) noexcept {
 instruments::counter* instruments::resolve(std::size_t method, std::size_t outcome) {
   // The registry hands the same counter to everybody who asks for it.
   return calls_->get_or_add(
-    {{"method", view(methods_[method])}, {"outcome", view(call_outcome_names[outcome])}});
+    {{"method", view(methods_[method])}, {"outcome", view(labels[outcome])}});
 }
 
 void instruments::count_throttled(budget_scope scope, std::int64_t n) noexcept {
@@ -113,8 +112,8 @@ void instruments::count_throttled(budget_scope scope, std::int64_t n) noexcept {
     throttled_[static_cast<std::size_t>(scope)]->inc(n);
 }
 
-void instruments::count_restart(std::string_view name) {
-  restarts_->get_or_add({{"child", view(name)}})->inc();
+void instruments::count_restarts(std::string_view name, std::int64_t n) {
+  restarts_->get_or_add({{"child", view(name)}})->inc(n);
 }
 
 void instruments::count_update(update_stage stage) noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/bot.hpp"
+#include "messages/errors.hpp"
 
 #include <caf/telemetry/counter.hpp>
 #include <caf/telemetry/gauge.hpp>
@@ -17,23 +18,9 @@
 
 namespace troupe::metrics {
 
-/// How a client's call ended, for `troupe_calls_total`.
-enum class call_outcome : std::uint8_t {
-  ok,           ///< 2xx and 3xx.
-  client_error, ///< 4xx from the upstream without 429.
-  rate_limited, ///< 429 from the upstream.
-  server_error, ///< 5xx from the upstream.
-  timeout,      ///< The upstream was too slow.
-  transport,    ///< The connection failed or broke.
-  refused,      ///< By Troupe: queue, budget, breaker, session, draining, unknown token.
-  cancelled,    ///< The client went away.
-};
-inline constexpr std::array call_outcome_names{"ok",           "client_error", "rate_limited",
-                                               "server_error", "timeout",      "transport",
-                                               "refused",      "cancelled"};
-
-/// How an exchange ended, as the metrics name it.
-[[nodiscard]] call_outcome classify(const outcome& how) noexcept;
+/// The values of the label `outcome` of `troupe_calls_total`: an answer's kind, else where the
+/// exchange broke (`failure`), else why Troupe refused (`ec`).
+[[nodiscard]] std::span<const std::string_view> outcome_labels() noexcept;
 
 /// Which budget made a request wait, for `troupe_throttled_total`.
 enum class budget_scope : std::uint8_t { global, tenant, bot, chat, group };
@@ -58,12 +45,13 @@ public:
   instruments(const instruments&) = delete;
   instruments& operator=(const instruments&) = delete;
 
-  /// Counts a finished call. An index out of range counts as "other".
-  void count_call(std::size_t method, call_outcome how) noexcept;
+  /// Counts a finished call. An index out of range and a label that is none of `outcome_labels`
+  /// count as "other".
+  void count_call(std::size_t method, std::string_view outcome) noexcept;
   /// Counts `n` requests that a budget made wait.
   void count_throttled(budget_scope scope, std::int64_t n = 1) noexcept;
-  /// Counts a restart of the child called `name` (a dotted actor name, "bot" for bots).
-  void count_restart(std::string_view name);
+  /// Counts `n` restarts of the child called `name` (a dotted actor name, "bot" for bots).
+  void count_restarts(std::string_view name, std::int64_t n = 1);
   void count_update(update_stage stage) noexcept;
 
   void set_sessions(session_state state, std::int64_t n) noexcept;

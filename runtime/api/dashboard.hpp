@@ -1,0 +1,9 @@
+#pragma once
+#include <string>
+
+namespace troupe::api {
+
+/// The page at `/`: one HTML document without outside resources that polls the routes beside it.
+[[nodiscard]] std::string dashboard_page();
+
+} // namespace troupe::api

@@ -1,0 +1,97 @@
+#define CAF_SUITE api.server
+#include "runtime/api/server.hpp"
+#include "tests/api/fakes.hpp"
+
+#include <caf/test/bdd_dsl.hpp>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+using namespace troupe;
+using namespace std::literals;
+
+namespace http = boost::beast::http;
+using tcp = boost::asio::ip::tcp;
+
+namespace {
+
+struct fixture : fakes::node {
+  net::http_server listener{config(), api::make_handler(ports())};
+  boost::asio::io_context io;
+
+  fixture() { listener.start(); }
+
+  static net::http_server_config config() {
+    net::http_server_config one;
+    one.threads = 1;
+    return one;
+  }
+
+  tcp::socket connect() {
+    tcp::socket socket{io};
+    socket.connect({boost::asio::ip::address_v4::loopback(), listener.port()});
+    return socket;
+  }
+
+  http::response<http::string_body> ask(http::verb method, std::string_view target) {
+    auto socket = connect();
+    http::request<http::empty_body> req{method, target, 11};
+    req.set(http::field::host, "localhost");
+    req.set("X-Request-Id", "mine");
+    http::write(socket, req);
+    http::response_parser<http::string_body> parser;
+    parser.skip(method == http::verb::head);
+    boost::beast::flat_buffer buffer;
+    http::read(socket, buffer, parser);
+    return parser.release();
+  }
+};
+
+} // namespace
+
+BEGIN_FIXTURE_SCOPE(fixture)
+
+SCENARIO("the routes are served over HTTP") {
+  for (auto target : {"/", "/metrics", "/healthz", "/readyz", "/v1/health", "/v1/supervision",
+                      "/v1/sessions?limit=5", "/v1/budgets"}) {
+    auto answer = ask(http::verb::get, target);
+    CHECK_EQ(answer.result_int(), 200u);
+    CHECK(!answer.body().empty());
+    CHECK_EQ(answer["X-Request-Id"], "mine");
+    CHECK_EQ(answer["Cache-Control"], "no-store");
+  }
+  CHECK_EQ(ask(http::verb::get, "/nothing").result_int(), 404u);
+  CHECK_EQ(ask(http::verb::post, "/healthz").result_int(), 405u);
+  auto head = ask(http::verb::head, "/healthz");
+  CHECK_EQ(head.result_int(), 200u);
+  CHECK(head.body().empty());
+}
+
+SCENARIO("a client that goes away during a question harms nobody") {
+  said->silent = true;
+  for (int i = 0; i < 20; ++i) {
+    auto socket = connect();
+    http::request<http::empty_body> req{http::verb::get, "/v1/sessions", 11};
+    http::write(socket, req);
+    socket.close();
+  }
+  said->silent = false;
+  CHECK_EQ(ask(http::verb::get, "/v1/sessions").result_int(), 200u);
+}
+
+SCENARIO("the listener may stop while a question is under way") {
+  said->silent = true;
+  auto socket = connect();
+  http::request<http::empty_body> req{http::verb::get, "/v1/sessions", 11};
+  http::write(socket, req);
+  auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (listener.counts().requests == 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  CHECK_EQ(listener.counts().requests, 1u);
+  listener.stop();
+  // The question is answered after all, when nobody is left to hear it.
+  caf::anon_send_exit(pool, caf::exit_reason::kill); // Answers the question after all.
+}
+
+END_FIXTURE_SCOPE()
