@@ -270,16 +270,13 @@ std::optional<std::uint32_t> directory::idle_unproven(clock::time_point now) {
 
 template <class Change>
 bool directory::change(std::uint64_t key, bot_id home, Change f) {
-  std::lock_guard writer{write_};
-  auto ref = ref_of(key);
-  if (!ref)
-    return false;
-  auto& shard = (*shards_)[*ref / places];
+  // Only phase and actor change, which the shard's mutex guards alone: no need for `write_`.
+  auto& shard = (*shards_)[shard_of(key)];
   std::unique_lock lock{shard.mutex};
-  auto& x = shard.entries[*ref % places];
-  if (x.home != home)
+  auto place = shard.index.find(index_key(key));
+  if (!place || shard.entries[*place].home != home)
     return false;
-  f(x);
+  f(shard.entries[*place]);
   return true;
 }
 

@@ -137,7 +137,7 @@ private:
   clock::time_point born_;
   std::unique_ptr<std::array<shard, shard_count>> shards_;
   std::unique_ptr<std::array<bot_shard, shard_count>> bots_;
-  /// Taken by every writer before any shard's mutex, so writers never interleave.
+  /// Taken before any shard's mutex by all who make, move or end entries, so these never interleave.
   mutable std::mutex write_;
   std::vector<std::uint32_t> unproven_; ///< Refs, unordered. Guarded by `write_`.
   std::uint32_t none_idle_before_ = 0;  ///< Age at which a scan of `unproven_` makes sense again.
