@@ -156,16 +156,21 @@ struct rate_governor_state {
     if (!lessor)
       find_pool(lessor);
     auto at = now();
-    engine.expire(at, [&](auto slot, const fair_queue::waiter&, grant_engine::departure why) {
-      waiters.take(slot).promise.deliver(refuse(late(why)));
-    });
+    expire(at - duration{1}); // Whose deadline is this very moment may still go.
     engine.dispatch(at, [&](auto slot, const fair_queue::waiter& w) {
       auto gone = waiters.take(slot);
       // The original sender stays the sender, so the pool answers the bot and watches it.
       gone.promise.delegate(lessor,
                             to_lease(w.bot, w.tenant, w.call, gone.lane, w.deadline - at, at));
     });
+    expire(at);
     set_timer(at);
+  }
+
+  void expire(time_point at) {
+    engine.expire(at, [&](auto slot, const fair_queue::waiter&, grant_engine::departure why) {
+      waiters.take(slot).promise.deliver(refuse(late(why)));
+    });
   }
 
   static ec late(grant_engine::departure why) {
