@@ -1,12 +1,58 @@
-# Every command here installs what is missing first; a second run installs nothing.
-CAF_DIR := $(or $(TROUPE_DEPS),$(HOME)/.cache/troupe/deps)/caf-0.18.7
-export TROUPE_CAF = $(CAF_DIR)
+# Every command installs what is missing first; a second run installs nothing and rebuilds only what
+# changed. Works as root and with sudo.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.PHONY: help deps build run test bench sanitize sanitize-thread format
 
-.PHONY: build test run bench sanitize format deps soak fuzz
+DEPS := $(or $(TROUPE_DEPS),$(HOME)/.cache/troupe/deps)
+export TROUPE_DEPS := $(DEPS)
+export TROUPE_CAF := $(DEPS)/caf-0.18.7
+JOBS := $(or $(JOBS),$(shell nproc))
+
+# configure-and-build(PRESET, TARGETS): quiet unless something is wrong.
+define configure-and-build
+	@mkdir -p build
+	@cmake --preset $(1) >build/$(1).configure.log 2>&1 || { cat build/$(1).configure.log; exit 1; }
+	@cmake --build --preset $(1) -j $(JOBS) $(2)
+endef
+
+help:
+	@echo "make run        the demo: an emulated Telegram, one node, bots and users; Ctrl-C ends it"
+	@echo "make test       everything that is tested"
+	@echo "make build      the programs, in build/release/bin"
+	@echo "make bench      measurements against nginx and the upstream, build/bench/results.json"
+	@echo "make sanitize   the tests under AddressSanitizer and UBSan; sanitize-thread: under TSan"
+	@echo "make format     clang-format over our sources"
 
 deps:
 	@.ci/dependencies
 
 build: deps
-	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
-	@cmake --build --preset release
+	$(call configure-and-build,release,--target all)
+
+run: build
+	@tests/demo/run build/release/bin
+
+test: build
+	@cd build/release && ctest --output-on-failure --no-tests=error -j 1
+
+bench: build
+	@node tests/benchmarks/run.mjs build/release/bin build/bench
+
+# The node's own tests without the acceptance run: client libraries bring no memory of ours.
+sanitize: deps
+	@TROUPE_CAF_SANITIZER=address .ci/dependencies
+	@export TROUPE_CAF=$(DEPS)/caf-0.18.7-address; mkdir -p build; \
+	  cmake --preset asan >build/asan.configure.log 2>&1 || { cat build/asan.configure.log; exit 1; }; \
+	  cmake --build --preset asan -j $(JOBS)
+	@cd build/asan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure)$$'
+
+sanitize-thread: deps
+	@TROUPE_CAF_SANITIZER=thread .ci/dependencies
+	@export TROUPE_CAF=$(DEPS)/caf-0.18.7-thread; mkdir -p build; \
+	  cmake --preset tsan >build/tsan.configure.log 2>&1 || { cat build/tsan.configure.log; exit 1; }; \
+	  cmake --build --preset tsan -j $(JOBS)
+	@cd build/tsan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure)$$'
+
+format: deps
+	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
