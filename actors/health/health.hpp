@@ -28,8 +28,8 @@ struct health_ports {
   std::function<rate_governor_actor()> governor; ///< Asked at each use; may be empty.
 };
 
-/// Spawns health. It tells the governor that the upstream's breaker is closed: an earlier health may
-/// have left it open.
+/// Spawns health. It tells the governor that the upstream's breaker is closed: an earlier health
+/// may have left it open.
 health_actor spawn_health(caf::actor_system& sys, health_config cfg, health_ports ports);
 
 } // namespace troupe

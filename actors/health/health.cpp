@@ -1,0 +1,270 @@
+#include "actors/health/health.hpp"
+
+#include "actors/health/record.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/policy/recent_map.hpp"
+#include "runtime/policy/upstream_watch.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace troupe {
+namespace {
+
+using std::chrono::seconds;
+
+struct health_state {
+  static inline const char* name = "troupe.health";
+
+  health_state(health_actor::pointer self, const health_config& cfg, health_ports wired)
+    : self(self), cfg(cfg), ports(std::move(wired)),
+      watch({breaker_rules(), cfg.settle, cfg.window}) {}
+
+  health_actor::behavior_type make_behavior() {
+    tell_governor(breaker_state::closed, duration{0});
+    return {
+      [this](const outcome_batch& x) { on_batch(x); },
+      [this](bot_started x) { on_started(x.bot); },
+      [this](bot_health_request x) { return one(x.bot); },
+      [this](get_report x) { return report(x.limit); },
+    };
+  }
+
+  breaker_limits breaker_rules() const {
+    return {cfg.failure_threshold, cfg.open_timeout, cfg.success_threshold};
+  }
+
+  // -- outcomes -------------------------------------------------------------------------------
+
+  void on_batch(const outcome_batch& batch) {
+    auto at = now();
+    auto& record = record_of(batch.bot, at);
+    for (const auto& x : batch.samples) {
+      if (x.what == failure::aborted)
+        continue;
+      auto v = judge(x);
+      record.count(cfg, x, v);
+      whole.count(cfg, x, v);
+      auto before = record.gate.phase(at);
+      auto failed = v == verdict::failure;
+      if (failed ? record.gate.failure(at, x.probe) : record.gate.success(at, x.probe))
+        breaker_moved(batch.bot, record, before, at);
+      auto finished = time_point{duration{x.finished}};
+      upstream_moved(watch.record(batch.bot, finished - x.latency, finished, failed, at), at);
+      if (watch.phase() == breaker_phase::open)
+        remind_governor(finished - x.latency, at);
+      if (x.status == 401 && x.what == failure::none && batch.proven)
+        unauthorized(batch.bot, record, at);
+    }
+    set_timer(at);
+  }
+
+  /// The record of a bot that has just been heard of. Others that are old may go for it.
+  health_record& record_of(bot_id bot, time_point at) {
+    for (int i = 0; i < 2 && !records.empty() && at - records.oldest().heard > cfg.forget_after;
+         ++i)
+      records.erase_oldest();
+    if (records.size() >= cfg.max_records && !records.find(bot))
+      records.erase_oldest();
+    auto& record = records.touch(bot);
+    if (record.heard == time_point{})
+      record.gate = breaker{breaker_rules()};
+    record.heard = at;
+    if (auto& sender = self->current_sender())
+      record.who = sender->address();
+    return record;
+  }
+
+  void on_started(bot_id bot) {
+    auto* record = records.find(bot);
+    if (!record)
+      return;
+    auto at = now();
+    if (auto& sender = self->current_sender())
+      record->who = sender->address();
+    record->alerted = time_point{};
+    if (record->gate.phase(at) != breaker_phase::closed)
+      tell_bot(bot, *record, at);
+  }
+
+  void unauthorized(bot_id bot, health_record& record, time_point at) {
+    if (auto who = caf::actor_cast<bot_actor>(record.who))
+      caf::anon_send(who, bot_command{bot, bot_phase::unauthorized});
+    if (record.alerted != time_point{} && at - record.alerted < seconds{60})
+      return;
+    record.alerted = at;
+    log::event(log::level::error, "alert.raised", name,
+               {{"bot", std::int64_t{bot}}, {"reason", "unauthorized"}},
+               "the upstream rejected the token of a bot that it knew");
+  }
+
+  // -- breakers of bots -----------------------------------------------------------------------
+
+  void breaker_moved(bot_id bot, health_record& record, breaker_phase before, time_point at) {
+    auto phase = record.gate.phase(at);
+    if (phase == breaker_phase::open)
+      opened.emplace(at + cfg.open_timeout, bot);
+    tell_bot(bot, record, at);
+    log_breaker(phase, before, bot, record.consecutive);
+  }
+
+  void tell_bot(bot_id bot, const health_record& record, time_point at) {
+    if (auto who = caf::actor_cast<bot_actor>(record.who))
+      caf::anon_send(who, breaker_change{bot, static_cast<breaker_state>(record.gate.phase(at)),
+                                         record.gate.opens_in(at)});
+  }
+
+  void log_breaker(breaker_phase phase, breaker_phase before, bot_id bot, std::uint32_t failures) {
+    auto opened_now = phase == breaker_phase::open;
+    auto event = opened_now                       ? "breaker.opened"
+                 : phase == breaker_phase::closed ? "breaker.closed"
+                                                  : "breaker.half-opened";
+    auto reason = !opened_now                       ? "recovered"
+                  : before == breaker_phase::closed ? "consecutive failures"
+                                                    : "the probe failed";
+    if (phase == breaker_phase::half_open)
+      reason = "time for a probe";
+    auto level = opened_now ? log::level::warning : log::level::info;
+    if (bot == 0)
+      log::event(level, event, name,
+                 {{"scope", "upstream"}, {"reason", reason}, {"failures", std::int64_t{failures}}});
+    else
+      log::event(
+        level, event, name,
+        {{"bot", std::int64_t{bot}}, {"reason", reason}, {"failures", std::int64_t{failures}}});
+  }
+
+  /// Breakers whose time is over half-open. One that opened again meanwhile has a later entry.
+  void half_open_due(time_point at) {
+    while (!opened.empty() && opened.begin()->first <= at) {
+      auto bot = opened.begin()->second;
+      opened.erase(opened.begin());
+      auto* record = records.find(bot);
+      if (!record || record->gate.phase(at) != breaker_phase::half_open)
+        continue;
+      tell_bot(bot, *record, at);
+      log_breaker(breaker_phase::half_open, breaker_phase::open, bot, record->consecutive);
+    }
+  }
+
+  // -- the upstream ---------------------------------------------------------------------------
+
+  void upstream_moved(std::optional<breaker_phase> phase, time_point at) {
+    if (!phase)
+      return;
+    told = at;
+    tell_governor(static_cast<breaker_state>(*phase), watch.opens_in(at));
+    log_breaker(*phase, upstream_before, 0, whole.consecutive);
+    upstream_before = *phase;
+  }
+
+  /// A request that began well after the breaker opened shows a governor that does not know of it.
+  void remind_governor(time_point started, time_point at) {
+    if (started < told + seconds{1})
+      return;
+    told = at;
+    tell_governor(breaker_state::open, watch.opens_in(at));
+  }
+
+  void tell_governor(breaker_state state, duration open_for) {
+    if (auto governor = ports.governor ? ports.governor() : rate_governor_actor{})
+      caf::anon_send(governor, breaker_change{0, state, open_for});
+  }
+
+  // -- time -----------------------------------------------------------------------------------
+
+  void set_timer(time_point at) {
+    auto due = watch.next_due();
+    if (!opened.empty())
+      due = std::min(due, opened.begin()->first);
+    if (due >= timer_at)
+      return;
+    timer.dispose();
+    timer_at = due;
+    timer = self->run_delayed(std::max(due - at, duration{0}), [this] {
+      timer_at = time_point::max();
+      auto late = now();
+      half_open_due(late);
+      upstream_moved(watch.advance(late), late);
+      set_timer(late);
+    });
+  }
+
+  time_point now() const { return self->clock().now(); }
+
+  // -- asking ---------------------------------------------------------------------------------
+
+  caf::result<bot_health> one(bot_id bot) {
+    auto at = now();
+    if (bot == 0)
+      return upstream_health(at);
+    if (auto* record = records.find(bot))
+      return record->report(cfg, bot, at);
+    return caf::make_error(ec::unknown_bot);
+  }
+
+  bot_health upstream_health(time_point at) const {
+    auto result = whole.report(cfg, 0, at);
+    result.breaker = static_cast<breaker_state>(watch.phase());
+    result.breaker_opens_in = watch.opens_in(at);
+    return result;
+  }
+
+  /// Walks all records.
+  health_report report(std::uint32_t limit) const {
+    auto at = now();
+    health_report result;
+    result.upstream = upstream_health(at);
+    result.bots = records.size();
+    records.for_each([&](bot_id bot, const health_record& record) {
+      auto status = record.grade_now(cfg, at);
+      ++result.by_status[static_cast<std::size_t>(status)];
+      ++result.breakers[static_cast<std::size_t>(record.gate.phase(at))];
+      if (status == health_grade::healthy || limit == 0)
+        return;
+      auto& worst = result.worst;
+      worst.push_back(record.report(cfg, bot, at));
+      if (worst.size() >= std::size_t{2} * limit)
+        keep_worst(worst, limit);
+    });
+    keep_worst(result.worst, limit);
+    return result;
+  }
+
+  static void keep_worst(std::vector<bot_health>& rows, std::size_t limit) {
+    std::sort(rows.begin(), rows.end(), [](const bot_health& a, const bot_health& b) {
+      auto key = [](const bot_health& x) {
+        return std::tuple{-static_cast<int>(x.status), -x.error_rate, x.bot};
+      };
+      return key(a) < key(b);
+    });
+    if (rows.size() > limit)
+      rows.resize(limit);
+  }
+
+  health_actor::pointer self;
+  health_config cfg;
+  health_ports ports;
+  recent_map<bot_id, health_record> records;
+  health_record whole; ///< All bots together.
+  upstream_watch watch;
+  breaker_phase upstream_before = breaker_phase::closed;
+  time_point told{}; ///< When the governor was last told of the upstream.
+  std::set<std::pair<time_point, bot_id>> opened; ///< When breakers of bots half-open.
+  caf::disposable timer;
+  time_point timer_at = time_point::max();
+};
+
+} // namespace
+
+health_actor spawn_health(caf::actor_system& sys, health_config cfg, health_ports ports) {
+  using impl = health_actor::stateful_impl<health_state>;
+  return sys.spawn<impl>(cfg, std::move(ports));
+}
+
+} // namespace troupe

@@ -1,0 +1,42 @@
+#pragma once
+#include "actors/health/health.hpp"
+#include "messages/health.hpp"
+#include "runtime/policy/breaker.hpp"
+#include "runtime/policy/health_window.hpp"
+
+#include <caf/actor_addr.hpp>
+
+namespace troupe {
+
+/// What an ended exchange says about health: failures are transport errors, timeouts and 5xx.
+/// @pre `x.what` is not `failure::aborted`: that says nothing.
+[[nodiscard]] constexpr verdict judge(const outcome_sample& x) noexcept {
+  if (x.what != failure::none || x.status >= 500)
+    return verdict::failure;
+  if (x.status == 429)
+    return verdict::rate_limited;
+  return x.status >= 400 ? verdict::client_error : verdict::success;
+}
+
+/// What is known about one bot, or about the upstream as a whole. A few hundred bytes.
+struct health_record {
+  health_window window;
+  ewma latency;
+  std::uint64_t requests = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t client_errors = 0;
+  std::uint64_t rate_limited = 0;
+  std::uint32_t consecutive = 0; ///< Failures in a row.
+  time_point last_success{};     ///< The epoch: never.
+  time_point last_failure{};
+  time_point heard{};   ///< Of the bot, last.
+  time_point alerted{}; ///< When its 401 was last logged.
+  breaker gate;
+  caf::actor_addr who;
+
+  void count(const health_config& cfg, const outcome_sample& x, verdict v);
+  [[nodiscard]] health_grade grade_now(const health_config& cfg, time_point now) const;
+  [[nodiscard]] bot_health report(const health_config& cfg, bot_id bot, time_point now) const;
+};
+
+} // namespace troupe
