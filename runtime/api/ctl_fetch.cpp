@@ -1,0 +1,102 @@
+#include "runtime/api/ctl_fetch.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+
+#include <stdexcept>
+
+namespace troupe::api {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+constexpr std::uint64_t body_limit = 256ull * 1024 * 1024;
+
+struct place {
+  std::string host;
+  std::string port;
+};
+
+place parse(std::string_view url) {
+  constexpr std::string_view scheme = "http://";
+  auto rest = url;
+  if (rest.starts_with(scheme))
+    rest.remove_prefix(scheme.size());
+  if (rest.ends_with('/'))
+    rest.remove_suffix(1);
+  // The port follows the last colon that is outside the brackets of an IPv6 address.
+  auto colon = rest.rfind(':');
+  if (auto bracket = rest.rfind(']'); bracket != std::string_view::npos && colon < bracket)
+    colon = std::string_view::npos;
+  place to{std::string{rest.substr(0, colon)}, "80"};
+  if (colon != std::string_view::npos)
+    to.port = rest.substr(colon + 1);
+  if (to.host.starts_with('[') && to.host.ends_with(']'))
+    to.host = to.host.substr(1, to.host.size() - 2);
+  auto digits = to.port.find_first_not_of("0123456789") == std::string::npos && !to.port.empty();
+  if (!url.starts_with(scheme) || to.host.empty() || !digits
+      || rest.find_first_of("/?# @") != std::string_view::npos)
+    throw std::runtime_error{"\"" + std::string{url}
+                             + "\" is not the address of a node; allowed is http://HOST[:PORT]"};
+  return to;
+}
+
+asio::awaitable<fetched> exchange(asio::io_context& io, place where, std::string path,
+                                  std::chrono::milliseconds patience) {
+  beast::tcp_stream stream{io};
+  stream.expires_after(patience);
+  asio::ip::tcp::resolver resolver{io};
+  auto found = co_await resolver.async_resolve(where.host, where.port, asio::use_awaitable);
+  co_await stream.async_connect(found, asio::use_awaitable);
+  http::request<http::empty_body> request{http::verb::get, path, 11};
+  request.set(http::field::host, where.host);
+  request.set(http::field::user_agent, "troupectl/" TROUPE_VERSION);
+  request.set(http::field::connection, "close");
+  co_await http::async_write(stream, request, asio::use_awaitable);
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(body_limit);
+  beast::flat_buffer buffer;
+  co_await http::async_read(stream, buffer, parser, asio::use_awaitable);
+  co_return fetched{parser.get().result_int(), std::move(parser.get().body())};
+}
+
+std::string explain(const boost::system::error_code& why) {
+  if (why == beast::error::timeout)
+    return "no answer in time";
+  if (why == asio::error::connection_refused)
+    return "nobody listens there; is trouped running?";
+  if (why.category() == http::make_error_code(http::error::end_of_stream).category())
+    return "the answer is not HTTP";
+  return why.message();
+}
+
+} // namespace
+
+fetched fetch(std::string_view url, std::string_view path, std::chrono::milliseconds patience) {
+  auto where = parse(url);
+  asio::io_context io{1};
+  fetched answer;
+  std::exception_ptr failure;
+  asio::co_spawn(io, exchange(io, where, std::string{path}, patience),
+                 [&](std::exception_ptr failed, fetched got) {
+                   failure = failed;
+                   answer = std::move(got);
+                 });
+  io.run();
+  try {
+    if (failure)
+      std::rethrow_exception(failure);
+  } catch (const boost::system::system_error& why) {
+    throw std::runtime_error{"cannot reach " + std::string{url} + ": " + explain(why.code())};
+  }
+  return answer;
+}
+
+} // namespace troupe::api

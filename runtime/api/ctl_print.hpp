@@ -1,0 +1,36 @@
+#pragma once
+#include <boost/json/object.hpp>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+/// Reports as tables for people.
+namespace troupe::api {
+
+/// Where tables go, and whether state words are coloured there.
+struct printer {
+  std::ostream& out;
+  bool colour = false;
+};
+
+void print_health(const printer& to, const boost::json::object& report);
+void print_tree(const printer& to, const boost::json::object& report);
+void print_sessions(const printer& to, const boost::json::object& report);
+void print_budgets(const printer& to, const boost::json::object& report);
+
+/// A cell, and whether it is a state whose word is coloured.
+struct cell {
+  std::string text;
+  bool state = false;
+};
+
+/// Prints columns as wide as their widest cell. A head that begins with '#' marks a column of
+/// numbers, aligned on the right.
+void print_table(const printer& to, const std::vector<std::string>& heads,
+                 const std::vector<std::vector<cell>>& rows);
+
+/// "1.5 s", "12 ms", "3 min"; "never" for null.
+[[nodiscard]] std::string shown_seconds(const boost::json::value& seconds);
+
+} // namespace troupe::api
