@@ -8,8 +8,11 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace troupe::net {
 
@@ -254,13 +257,12 @@ private:
         if (!co_await flush())
           co_return false;
         waiting_ = true;
+        watch();
         co_await asio::co_spawn(socket().get_executor(), std::move(*pending),
                                 asio::bind_cancellation_slot(gone_.slot(), use_http_task));
-        waiting_ = false;
       }
     } catch (const boost::system::system_error& e) {
       if (e.code() == asio::error::operation_aborted) {
-        waiting_ = false;
         response_.ending = http_ending::reset;
         keep_ = false;
       } else {
@@ -269,8 +271,8 @@ private:
     } catch (const std::exception&) {
       failed = true;
     }
+    unwatch();
     if (failed) {
-      waiting_ = false;
       refuse(500, "Internal Server Error");
       co_return true;
     }
@@ -285,6 +287,26 @@ private:
     if (out_.size() > flush_size && !co_await flush())
       co_return false;
     co_return true;
+  }
+
+  // While a handler waits: notices at once that the client has closed. Bytes of a next request end
+  // the watch without being read; then the shard's sweep is what notices.
+  void watch() {
+    socket().async_wait(
+      http_socket::wait_read, [self = shared_from_this(), this, now = ++watches_](error_code ec) {
+        char byte = 0;
+        if (!ec && now == watches_ && waiting_
+            && ::recv(socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+          client_gone();
+      });
+  }
+
+  void unwatch() {
+    if (!std::exchange(waiting_, false))
+      return;
+    ++watches_;
+    error_code ignored;
+    socket().cancel(ignored);
   }
 
   void reset() {
@@ -327,6 +349,7 @@ private:
 
   Stream stream_;
   bool head_begun_ = false;
+  std::uint64_t watches_ = 0;
 };
 
 } // namespace

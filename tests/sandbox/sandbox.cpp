@@ -1,0 +1,102 @@
+#include "tests/sandbox/sandbox.hpp"
+
+#include "tests/sandbox/load.hpp"
+#include "tests/sandbox/routes.hpp"
+#include "tests/sandbox/updates.hpp"
+#include "tests/sandbox/webhook.hpp"
+
+namespace troupe::sandbox {
+
+namespace {
+
+net::http_server_config http_config(const options& opts, world& w) {
+  net::http_server_config result;
+  result.address = opts.address;
+  result.port = opts.port;
+  result.threads = opts.threads;
+  result.tls_cert = opts.tls_cert;
+  result.tls_key = opts.tls_key;
+  result.body_limit = opts.body_limit;
+  result.server_name = "nginx/1.18.0"; // What api.telegram.org says.
+  result.accept_filter = [&w] { return !w.faults.hit_handshake(); };
+  return result;
+}
+
+constexpr std::string_view front_page =
+  "troupe-sandbox: an emulated Telegram. Bot API under /bot<token>/, files under "
+  "/file/bot<token>/, control under /sandbox/. See troupe-sandbox --help.\n";
+
+} // namespace
+
+struct server::impl {
+  explicit impl(options opts)
+    : w(std::move(opts)), load(w), control{w, load, [this] { return http.counts(); }},
+      http(http_config(w.settings, w),
+           [this](const net::http_request& request, net::http_response& out) {
+             return serve(request, out);
+           }) {
+    w.webhooks().on_reply = [this](const std::shared_ptr<bot>& b, const webhook_answer& answer) {
+      run_webhook_reply(w, b, answer);
+    };
+    http.start();
+  }
+
+  ~impl() { stop(std::chrono::milliseconds{0}); }
+
+  void stop(std::chrono::milliseconds grace) {
+    load.stop();
+    http.stop(grace);
+    w.webhooks().stop();
+  }
+
+  net::http_pending serve(const net::http_request& request, net::http_response& out) {
+    auto path = request.path();
+    if (path.starts_with("/bot"))
+      return serve_api(w, request, out);
+    if (path.starts_with("/file/bot")) {
+      serve_file(w, request, out);
+    } else if (path.starts_with("/sandbox/")) {
+      serve_control(control, request, out);
+    } else if (path == "/") {
+      out.content_type = "text/plain; charset=utf-8";
+      out.body = front_page;
+    } else {
+      out.status = 404;
+      out.body = telegram::to_json({.code = 404, .description = "Not Found"});
+    }
+    return std::nullopt;
+  }
+
+  world w;
+  load_generator load;
+  control_context control;
+  net::http_server http;
+};
+
+server::server(options opts) : impl_(std::make_unique<impl>(std::move(opts))) {
+  // nop
+}
+
+server::~server() = default;
+
+std::uint16_t server::port() const noexcept {
+  return impl_->http.port();
+}
+
+std::string server::url() const {
+  auto& settings = impl_->w.settings;
+  auto bracketed = settings.address.find(':') != std::string::npos;
+  return (settings.tls_cert.empty() ? "http://" : "https://")
+         + (bracketed ? "[" + settings.address + "]" : settings.address) + ":"
+         + std::to_string(port());
+}
+
+world& server::state() noexcept {
+  return impl_->w;
+}
+
+void server::stop(std::chrono::milliseconds grace) {
+  impl_->stop(grace);
+}
+
+} // namespace troupe::sandbox

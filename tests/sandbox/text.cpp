@@ -1,0 +1,354 @@
+#include "tests/sandbox/text.hpp"
+
+#include "runtime/telegram/errors.hpp"
+
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace troupe::sandbox {
+
+namespace {
+
+struct entity {
+  std::string_view type;
+  std::size_t offset = 0; ///< UTF-16.
+  std::size_t length = 0;
+  std::string more; ///< JSON members: `,"url":"…"`.
+};
+
+std::string to_json(const std::vector<entity>& entities) {
+  if (entities.empty())
+    return {};
+  std::string out = "[";
+  for (auto& x : entities) {
+    if (out.size() > 1)
+      out += ',';
+    out += R"({"offset":)" + std::to_string(x.offset) + R"(,"length":)" + std::to_string(x.length)
+           + R"(,"type":")" + std::string{x.type} + '"' + x.more + '}';
+  }
+  return out + ']';
+}
+
+constexpr bool is_word(char c) noexcept {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'
+         || static_cast<unsigned char>(c) >= 0x80;
+}
+
+constexpr bool is_blank(char c) noexcept {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+// The length of the entity that begins here, or 0.
+std::size_t marked_word(std::string_view rest, std::string_view type) {
+  std::size_t n = 1;
+  while (n < rest.size() && is_word(rest[n]))
+    ++n;
+  if (type == "bot_command" && n > 1 && n < rest.size() && rest[n] == '@') {
+    auto m = n + 1;
+    while (m < rest.size() && is_word(rest[m]))
+      ++m;
+    if (m > n + 1)
+      n = m;
+  }
+  return n > 1 ? n : 0;
+}
+
+std::size_t url_length(std::string_view rest) {
+  if (!rest.starts_with("http://") && !rest.starts_with("https://"))
+    return 0;
+  std::size_t n = 0;
+  while (n < rest.size() && !is_blank(rest[n]))
+    ++n;
+  while (n > 0 && std::string_view{".,!?)"}.find(rest[n - 1]) != std::string_view::npos)
+    --n;
+  return n > 10 ? n : 0;
+}
+
+// Telegram's HTML: a handful of tags, four named references, no nesting errors.
+class html_reader {
+public:
+  explicit html_reader(std::string_view source) : rest_(source) {}
+
+  formatted_text read() {
+    while (!rest_.empty() && result_.error.empty())
+      step();
+    if (result_.error.empty() && !open_.empty())
+      result_.error =
+        "Can't find end tag corresponding to start tag \"" + std::string{open_.back().tag} + '"';
+    result_.entities = to_json(entities_);
+    return std::move(result_);
+  }
+
+private:
+  struct open_tag {
+    std::string_view tag;
+    std::size_t index;
+  };
+
+  void step() {
+    if (rest_.front() == '<')
+      read_tag();
+    else if (rest_.front() == '&')
+      read_reference();
+    else
+      take(rest_.find_first_of("<&"));
+  }
+
+  void take(std::size_t count) {
+    auto piece = rest_.substr(0, count);
+    result_.text += piece;
+    position_ += utf16_length(piece);
+    rest_.remove_prefix(piece.size());
+  }
+
+  void read_reference() {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> known{
+      {{"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}, {"&quot;", "\""}}};
+    for (auto& [name, meaning] : known)
+      if (rest_.starts_with(name)) {
+        result_.text += meaning;
+        ++position_;
+        rest_.remove_prefix(name.size());
+        return;
+      }
+    take(1);
+  }
+
+  void read_tag() {
+    auto end = rest_.find('>');
+    if (end == std::string_view::npos) {
+      result_.error = "Unclosed start tag at byte offset " + std::to_string(result_.text.size());
+      return;
+    }
+    auto inside = rest_.substr(1, end - 1);
+    rest_.remove_prefix(end + 1);
+    if (inside.starts_with('/'))
+      close_tag(inside.substr(1));
+    else
+      start_tag(inside);
+  }
+
+  void start_tag(std::string_view inside) {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> types{
+      {{"b", "bold"},
+       {"strong", "bold"},
+       {"i", "italic"},
+       {"em", "italic"},
+       {"u", "underline"},
+       {"ins", "underline"},
+       {"s", "strikethrough"},
+       {"strike", "strikethrough"},
+       {"del", "strikethrough"},
+       {"code", "code"},
+       {"pre", "pre"},
+       {"blockquote", "blockquote"},
+       {"tg-spoiler", "spoiler"},
+       {"a", "text_link"}}};
+    auto tag = inside.substr(0, inside.find_first_of(" \n"));
+    for (auto& [name, type] : types)
+      if (tag == name) {
+        open_.push_back({tag, entities_.size()});
+        entities_.push_back({type, position_, 0, type == "text_link" ? link(inside) : ""});
+        return;
+      }
+    result_.error = "Unsupported start tag \"" + std::string{tag} + '"';
+  }
+
+  static std::string link(std::string_view inside) {
+    auto at = inside.find("href=");
+    auto url = at == std::string_view::npos ? std::string_view{} : inside.substr(at + 5);
+    if (!url.empty() && (url.front() == '"' || url.front() == '\'')) {
+      auto quote = url.front();
+      url.remove_prefix(1);
+      url = url.substr(0, url.find(quote));
+    }
+    std::string out = R"(,"url":)";
+    telegram::append_json_string(out, url);
+    return out;
+  }
+
+  void close_tag(std::string_view tag) {
+    if (open_.empty() || open_.back().tag != tag) {
+      result_.error = "Unexpected end tag \"" + std::string{tag} + '"';
+      return;
+    }
+    auto& x = entities_[open_.back().index];
+    x.length = position_ - x.offset;
+    if (x.length == 0)
+      entities_.erase(entities_.begin() + static_cast<std::ptrdiff_t>(open_.back().index));
+    open_.pop_back();
+  }
+
+  std::string_view rest_;
+  std::size_t position_ = 0;
+  formatted_text result_;
+  std::vector<entity> entities_;
+  std::vector<open_tag> open_;
+};
+
+// MarkdownV2's inline marks; what must be escaped and is not is an error, as with the real one.
+formatted_text read_markdown(std::string_view source) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> marks{
+    {{"||", "spoiler"},
+     {"__", "underline"},
+     {"*", "bold"},
+     {"_", "italic"},
+     {"~", "strikethrough"},
+     {"`", "code"}}};
+  formatted_text result;
+  std::vector<entity> entities;
+  std::vector<std::pair<std::string_view, std::size_t>> open;
+  std::size_t position = 0;
+  while (!source.empty()) {
+    auto in_code = !open.empty() && open.back().first == "`";
+    if (source.front() == '\\' && source.size() > 1) {
+      result.text += source[1];
+      ++position;
+      source.remove_prefix(2);
+      continue;
+    }
+    std::string_view mark;
+    std::string_view type;
+    for (auto& [text, meaning] : marks)
+      if (mark.empty() && source.starts_with(text) && (!in_code || text == "`")) {
+        mark = text;
+        type = meaning;
+      }
+    if (!mark.empty()) {
+      if (!open.empty() && open.back().first == mark) {
+        auto& x = entities[open.back().second];
+        x.length = position - x.offset;
+        open.pop_back();
+      } else {
+        open.emplace_back(mark, entities.size());
+        entities.push_back({type, position, 0, {}});
+      }
+      source.remove_prefix(mark.size());
+      continue;
+    }
+    if (!in_code
+        && std::string_view{"[]()>#+-=|{}.!"}.find(source.front()) != std::string_view::npos) {
+      result.error = std::string{"Character '"} + source.front()
+                     + "' is reserved and must be escaped with the preceding '\\'";
+      return result;
+    }
+    std::size_t n = 1;
+    while (n < source.size() && (static_cast<unsigned char>(source[n]) & 0xc0) == 0x80)
+      ++n;
+    result.text += source.substr(0, n);
+    position += utf16_length(source.substr(0, n));
+    source.remove_prefix(n);
+  }
+  if (!open.empty())
+    result.error = "Can't find end of the entity starting at byte offset "
+                   + std::to_string(entities[open.back().second].offset);
+  std::erase_if(entities, [](const entity& x) { return x.length == 0; });
+  result.entities = to_json(entities);
+  return result;
+}
+
+bool same_mode(std::string_view mode, std::string_view lower) noexcept {
+  if (mode.size() != lower.size())
+    return false;
+  for (std::size_t i = 0; i < mode.size(); ++i)
+    if ((mode[i] | 0x20) != (lower[i] | 0x20))
+      return false;
+  return true;
+}
+
+} // namespace
+
+std::size_t utf16_length(std::string_view text) noexcept {
+  std::size_t result = 0;
+  for (char c : text) {
+    auto byte = static_cast<std::uint8_t>(c);
+    result += (byte & 0xc0) != 0x80;
+    result += byte >= 0xf0; // Outside the basic plane: a surrogate pair.
+  }
+  return result;
+}
+
+bool is_utf8(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < text.size();) {
+    auto first = static_cast<std::uint8_t>(text[i]);
+    if (first < 0x80) {
+      ++i;
+      continue;
+    }
+    std::size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first < 0xc2 || first > 0xf4 || i + more >= text.size())
+      return false;
+    std::uint32_t code = first & (0x3fu >> more);
+    for (std::size_t j = 1; j <= more; ++j) {
+      auto byte = static_cast<std::uint8_t>(text[i + j]);
+      if ((byte & 0xc0) != 0x80)
+        return false;
+      code = code << 6 | (byte & 0x3f);
+    }
+    if ((more == 2 && code < 0x800) || (more == 3 && (code < 0x10000 || code > 0x10ffff))
+        || (code >= 0xd800 && code <= 0xdfff))
+      return false;
+    i += more + 1;
+  }
+  return true;
+}
+
+std::string find_entities(std::string_view text) {
+  static constexpr std::array<std::pair<char, std::string_view>, 3> marks{
+    {{'/', "bot_command"}, {'@', "mention"}, {'#', "hashtag"}}};
+  if (text.find_first_of("/@#") == std::string_view::npos)
+    return {};
+  std::vector<entity> found;
+  std::size_t position = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    std::size_t length = 0;
+    std::string_view type;
+    if (i == 0 || !is_word(text[i - 1])) {
+      for (auto& [mark, meaning] : marks)
+        if (text[i] == mark && (i == 0 || text[i - 1] != '/')) {
+          length = marked_word(text.substr(i), meaning);
+          type = meaning;
+        }
+      if (auto url = url_length(text.substr(i)); url > 0) {
+        length = url;
+        type = "url";
+      }
+    }
+    auto step = length > 0 ? length : 1;
+    auto units = utf16_length(text.substr(i, step));
+    if (length > 0)
+      found.push_back({type, position, units, {}});
+    position += units;
+    i += step;
+  }
+  return to_json(found);
+}
+
+formatted_text parse_markup(std::string_view text, std::string_view mode) {
+  if (same_mode(mode, "html"))
+    return html_reader{text}.read();
+  if (same_mode(mode, "markdownv2"))
+    return read_markdown(text);
+  return {std::string{text}, find_entities(text), {}};
+}
+
+std::string text_members(std::string_view name, std::string_view entities_name,
+                         std::string_view text, std::string_view entities) {
+  std::string out;
+  out.reserve(text.size() + entities.size() + 32);
+  out += ",\"";
+  out += name;
+  out += "\":";
+  telegram::append_json_string(out, text);
+  if (!entities.empty()) {
+    out += ",\"";
+    out += entities_name;
+    out += "\":";
+    out += entities;
+  }
+  return out;
+}
+
+} // namespace troupe::sandbox
