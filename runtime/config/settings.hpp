@@ -30,6 +30,7 @@ struct node_settings {
   std::string name;
   std::string data_dir = "troupe-data";
   caf::timespan drain_timeout = 30s;
+  bool demo_faults = false;
   std::size_t threads = 1;
 };
 
@@ -37,7 +38,7 @@ struct supervisor_settings {
   std::size_t intensity = 5;
   caf::timespan period = 10s;
   caf::timespan shutdown_deadline = 5s;
-  caf::timespan restart_delay = 100ms;
+  caf::timespan restart_delay = 50ms;
   std::size_t bot_intensity = 3;
   caf::timespan bot_period = 60s;
   caf::timespan quarantine = 60s;
