@@ -31,7 +31,10 @@ grant_limits to_limits(const rate_governor_config& cfg) {
   b.tenant.rules[0] = {cfg.tenant_rps, seconds{1}};
   b.bot.rules[0] = {cfg.bot_rps, seconds{1}};
   b.lifted.rules[0] = {cfg.paid_broadcast_rps, seconds{1}};
-  b.chat.rules = {rate_rule{cfg.chat_rps, seconds{1}}, rate_rule{cfg.chat_per_20s, seconds{20}}};
+  if (cfg.chat_rps > 0)
+    b.chat.rules = {rate_rule{cfg.chat_rps, seconds{1}}, rate_rule{cfg.chat_per_20s, seconds{20}}};
+  else
+    b.chat = {};
   b.group.rules[0] = {cfg.group_rpm, seconds{60}};
   b.max_bots = b.max_chats = cfg.max_windows;
   result.max_waiting = cfg.max_waiting;

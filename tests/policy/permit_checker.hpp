@@ -45,8 +45,8 @@ struct permit_checker {
                }));
   }
 
-  /// Describes the windows that hold too much; empty if none does.
-  [[nodiscard]] std::string violations() const {
+  /// Names the windows that hold too much, one for each stamp that is too many.
+  [[nodiscard]] std::vector<std::string> find_violations() const {
     using key = std::tuple<std::string, std::int64_t, std::int64_t>;
     std::map<key, std::pair<rate_rules, std::vector<time_point>>> windows;
     auto add = [&](const char* scope, std::int64_t a, std::int64_t b, const rate_rules& rules,
@@ -64,14 +64,24 @@ struct permit_checker {
       if (x.chat != 0)
         add(x.group ? "group" : "chat", x.bot, x.chat, x.group ? limits.group : limits.chat, at);
     }
-    std::string result;
+    std::vector<std::string> result;
     for (auto& [k, w] : windows) {
       std::sort(w.second.begin(), w.second.end());
       for (auto& rule : w.first.rules)
         for (std::size_t i = rule.limit; rule.limit > 0 && i < w.second.size(); ++i)
           if (w.second[i] - w.second[i - rule.limit] < rule.length)
-            result += std::get<0>(k) + " " + std::to_string(std::get<1>(k)) + "; ";
+            result.push_back(std::get<0>(k) + " " + std::to_string(std::get<1>(k)));
     }
+    return result;
+  }
+
+  [[nodiscard]] std::size_t count_violations() const { return find_violations().size(); }
+
+  /// The violations as one text; empty if there is none.
+  [[nodiscard]] std::string violations() const {
+    std::string result;
+    for (auto& x : find_violations())
+      result += x + "; ";
     return result;
   }
 
