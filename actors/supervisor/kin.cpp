@@ -17,8 +17,7 @@ void kill_now(const caf::strong_actor_ptr& whom) {
 
 std::uint64_t kin::begin(std::vector<caf::strong_actor_ptr>& left) {
   std::lock_guard lock{mutex_};
-  left = std::move(children_);
-  children_.clear();
+  left = children_; // They stay listed until they are dead: this incarnation may be killed, too.
   for (auto& child : left)
     kill_now(child);
   return ++incarnation_;
