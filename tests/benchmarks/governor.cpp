@@ -20,6 +20,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <mutex>
 #include <thread>
 
@@ -35,10 +36,20 @@ double seconds_since(time_point begin) {
   return std::chrono::duration<double>(steady::now() - begin).count();
 }
 
+/// CPU time used so far, in seconds: other load on the machine does not count.
+double cpu_seconds() {
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+struct speed {
+  double per_second = 0;
+  double cpu_us = 0; ///< Per grant, over all threads.
+};
+
 // -- the policy alone
 // ------------------------------------------------------------------------------
 
-double policy_grants_per_second(double seconds) {
+speed policy_speed(double seconds) {
   grant_limits limits;
   limits.budgets.global.rules[0].limit = 5 * plenty;
   limits.budgets.bot.rules[0].limit = plenty;
@@ -47,6 +58,7 @@ double policy_grants_per_second(double seconds) {
   engine.set_capacity(1, 100, 100);
   std::uint64_t grants = 0;
   auto begin = steady::now();
+  auto cpu = cpu_seconds();
   grant_request x;
   x.patience = 1s;
   while ((grants & 1023) != 0 || seconds_since(begin) < seconds) {
@@ -56,7 +68,8 @@ double policy_grants_per_second(double seconds) {
       std::abort();
     engine.credit(1, x.bot);
   }
-  return static_cast<double>(grants) / seconds_since(begin);
+  auto n = static_cast<double>(grants);
+  return {n / seconds_since(begin), 1e6 * (cpu_seconds() - cpu) / n};
 }
 
 struct use {
@@ -207,7 +220,7 @@ struct demand {
   }
 };
 
-double actor_grants_per_second(caf::actor_system& sys, double seconds) {
+speed actor_speed(caf::actor_system& sys, double seconds) {
   rate_governor_config cfg;
   cfg.global_rps = 5 * plenty;
   cfg.bot_rps = plenty;
@@ -219,8 +232,10 @@ double actor_grants_per_second(caf::actor_system& sys, double seconds) {
   std::this_thread::sleep_for(300ms);
   auto before = d.grants.load();
   auto begin = steady::now();
+  auto cpu = cpu_seconds();
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  auto result = static_cast<double>(d.grants.load() - before) / seconds_since(begin);
+  auto grants = static_cast<double>(d.grants.load() - before);
+  speed result{grants / seconds_since(begin), 1e6 * (cpu_seconds() - cpu) / grants};
   d.over = true;
   caf::scoped_actor self{sys};
   self->wait_for(asking);
@@ -270,15 +285,16 @@ int main(int argc, char** argv) {
   cfg.set("caf.scheduler.max-threads", 2);
   cfg.set("caf.scheduler.policy", "sharing");
   caf::actor_system sys{cfg};
-  auto policy = policy_grants_per_second(seconds);
-  auto actor = actor_grants_per_second(sys, seconds);
+  auto policy = policy_speed(seconds);
+  auto actor = actor_speed(sys, seconds);
   auto simulated = simulated_use(60s);
   auto slow = real_use(sys, 25, seconds);
   auto fast = real_use(sys, 1000, seconds);
   std::printf(
-    "{\"policy_grants_per_second\":%.0f,\"actor_grants_per_second\":%.0f,"
+    "{\"policy_grants_per_second\":%.0f,\"policy_cpu_us_per_grant\":%.2f,"
+    "\"actor_grants_per_second\":%.0f,\"actor_cpu_us_per_grant\":%.2f,"
     "\"budget_use_percent_simulated\":%.2f,\"budget_use_percent_real_25_per_second\":%.2f,"
     "\"budget_use_percent_real_1000_per_second\":%.2f,\"violations\":%zu}\n",
-    policy, actor, simulated.percent, slow.percent, fast.percent,
-    simulated.violations + slow.violations + fast.violations);
+    policy.per_second, policy.cpu_us, actor.per_second, actor.cpu_us, simulated.percent,
+    slow.percent, fast.percent, simulated.violations + slow.violations + fast.violations);
 }
