@@ -45,8 +45,8 @@ session_pool_state::session_pool_state(session_pool_actor::pointer self, session
                                        session_pool_ports ports)
   : self(self), config(config), ports(std::move(ports)), epoch(next_epoch()), credits(epoch),
     table(limits_of(config), epoch, this->ports.sessions),
-    polls{place_line{std::max(config.max_per_bot, 1u)}, {}},
-    files{place_line{file_share(config)}, {}} {}
+    polls{place_line{std::max(config.max_per_bot, 1u)}, {}}, files{place_line{file_share(config)},
+                                                                   {}} {}
 
 session_pool_actor::behavior_type session_pool_state::make_behavior() {
   self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });

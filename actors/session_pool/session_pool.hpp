@@ -10,8 +10,8 @@
 namespace troupe {
 
 /// Places are for requests and file downloads, min(max_connections, max_per_host) of them as there
-/// is one upstream, and at least two. An eighth of them (at least one) is kept for files: all others
-/// are the governor's credits, so a file could never get one of those. Polls have their own.
+/// is one upstream, and at least two. An eighth of them (at least one) is kept for files: all
+/// others are the governor's credits, so a file could never get one of those. Polls have their own.
 struct session_pool_config {
   std::uint32_t max_connections = 100; ///< In total, without long polls.
   std::uint32_t max_per_host = 30;     ///< To one upstream, without long polls.

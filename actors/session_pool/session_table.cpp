@@ -35,12 +35,12 @@ std::uint32_t session_table::leased(call_kind kind) const noexcept {
 
 std::uint32_t session_table::limit(call_kind kind) const noexcept {
   switch (kind) {
-    case call_kind::request:
-      return limits_.requests;
-    case call_kind::file:
-      return limits_.files;
-    case call_kind::long_poll:
-      break;
+  case call_kind::request:
+    return limits_.requests;
+  case call_kind::file:
+    return limits_.files;
+  case call_kind::long_poll:
+    break;
   }
   return limits_.polls;
 }

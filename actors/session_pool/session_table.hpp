@@ -45,9 +45,7 @@ public:
   /// Leases of a kind now, and how many there may be.
   [[nodiscard]] std::uint32_t leased(call_kind kind) const noexcept;
   [[nodiscard]] std::uint32_t limit(call_kind kind) const noexcept;
-  [[nodiscard]] bool has_place(call_kind kind) const noexcept {
-    return leased(kind) < limit(kind);
-  }
+  [[nodiscard]] bool has_place(call_kind kind) const noexcept { return leased(kind) < limit(kind); }
 
   /// Leases a session: the last one that came back on `lane`, else a new one on that lane, for
   /// which the longest idle one of another lane goes if there are too many. @pre has_place(kind)

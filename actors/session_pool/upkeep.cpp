@@ -10,8 +10,8 @@ namespace {
 
 constexpr caf::timespan tick = std::chrono::seconds{1};
 
-// A lessee that holds nothing stays monitored for so long: most bots come back soon. Beyond so many,
-// the quietest go at once.
+// A lessee that holds nothing stays monitored for so long: most bots come back soon. Beyond so
+// many, the quietest go at once.
 constexpr duration monitor_for = std::chrono::seconds{60};
 constexpr std::size_t max_quiet_lessees = 8192;
 
@@ -151,8 +151,7 @@ pool_report session_pool_state::report(const get_report& what) {
   result.leased = table.leased(call_kind::request) + table.leased(call_kind::file);
   result.idle = table.idle();
   result.polls = table.leased(call_kind::long_poll);
-  result.waiting = static_cast<std::uint32_t>(polls.line.queue.size()
-                                              + files.line.queue.size());
+  result.waiting = static_cast<std::uint32_t>(polls.line.queue.size() + files.line.queue.size());
   result.leases_total = table.leases();
   result.reclaimed_total = reclaimed;
   result.opened_total = table.opened();

@@ -163,8 +163,7 @@ dns_cache::resolve(std::string host, io_executor ex, clock::time_point deadline,
     });
   error_code ignored;
   // An answer is posted to this lane, so it cannot come before the wait has begun.
-  co_await me->done.async_wait(
-    asio::redirect_error(asio::use_awaitable_t<io_executor>{}, ignored));
+  co_await me->done.async_wait(asio::redirect_error(asio::use_awaitable_t<io_executor>{}, ignored));
   if (!me->answered)
     ec = asio::error::timed_out;
   else if (me->ec)

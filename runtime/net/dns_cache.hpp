@@ -16,9 +16,9 @@
 namespace troupe::net {
 
 struct dns_options {
-  std::chrono::milliseconds ttl{300'000};         ///< An answer is used for so long.
-  std::chrono::milliseconds negative_ttl{5'000};  ///< A failure is not asked again for so long.
-  std::size_t max_names = 1024;                   ///< Beyond, the oldest answers are dropped.
+  std::chrono::milliseconds ttl{300'000};        ///< An answer is used for so long.
+  std::chrono::milliseconds negative_ttl{5'000}; ///< A failure is not asked again for so long.
+  std::size_t max_names = 1024;                  ///< Beyond, the oldest answers are dropped.
 };
 
 /// Names to addresses, shared by all lanes; thread-safe. Concurrent lookups of one name are one

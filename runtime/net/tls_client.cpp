@@ -63,9 +63,8 @@ int tls_client::on_new_session(SSL* ssl, SSL_SESSION* session) {
 void tls_client::prepare(tls_stream& stream, boost::system::error_code& ec) {
   ec = {};
   auto* ssl = stream.native_handle();
-  bool named = numeric_
-                 ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host_.c_str()) == 1
-                 : SSL_set1_host(ssl, host_.c_str()) == 1;
+  bool named = numeric_ ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host_.c_str()) == 1
+                        : SSL_set1_host(ssl, host_.c_str()) == 1;
   // Server names are for names only (RFC 6066, section 3).
   if (named && !numeric_)
     named = SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host_.data())

@@ -101,8 +101,8 @@ private:
   void erase(std::uint64_t session) noexcept;
   void bury(std::uint64_t session);
   step open(upstream_session& session, clock::time_point deadline, error_code& ec);
-  step connect(upstream_session& session, dns_cache::addresses where,
-               clock::time_point deadline, error_code& ec);
+  step connect(upstream_session& session, dns_cache::addresses where, clock::time_point deadline,
+               error_code& ec);
   step handshake(upstream_session& session, clock::time_point deadline, error_code& ec);
   void report_failure(upstream_session& session, const error_code& ec);
 

@@ -118,8 +118,8 @@ upstream_sessions::step upstream_sessions::connect(upstream_session& session,
   auto port = static_cast<std::uint16_t>(std::stoul(options_.where.port));
   auto n = where->size();
   // The address that worked last comes first, the others in their order.
-  auto first = static_cast<std::size_t>(std::find(where->begin(), where->end(), last_good_)
-                                        - where->begin());
+  auto first =
+    static_cast<std::size_t>(std::find(where->begin(), where->end(), last_good_) - where->begin());
   ec = asio::error::host_not_found;
   for (std::size_t i = 0; i < n; ++i) {
     asio::ip::tcp::endpoint peer{(*where)[(first + i) % n], port};
@@ -174,10 +174,10 @@ void upstream_sessions::report_failure(upstream_session& session, const error_co
   if (session.tls())
     if (auto refusal = tls_client::refusal(session.secure()); !refusal.empty())
       reason = refusal;
-  log::event(log::level::warning, "upstream.unreachable", "troupe.lane",
-             {{"host", std::string_view{options_.where.host}},
-              {"reason", std::string_view{reason}}},
-             "a lane could not connect to the upstream");
+  log::event(
+    log::level::warning, "upstream.unreachable", "troupe.lane",
+    {{"host", std::string_view{options_.where.host}}, {"reason", std::string_view{reason}}},
+    "a lane could not connect to the upstream");
 }
 
 } // namespace troupe::net

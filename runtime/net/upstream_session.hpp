@@ -57,7 +57,7 @@ private:
   std::uint64_t id_;
   std::variant<tcp_socket, tls_stream> stream_;
   bool in_use_ = false;
-  bool ready_ = false;   // Connected, handshake done.
+  bool ready_ = false; // Connected, handshake done.
   bool aborted_ = false;
 };
 

@@ -81,7 +81,8 @@ struct diary {
   std::array<std::uint32_t, 3> open{}; ///< Unanswered requests, by call_kind.
 };
 
-inline caf::behavior fake_bot(caf::event_based_actor* self, std::shared_ptr<session_pool_actor> pool,
+inline caf::behavior fake_bot(caf::event_based_actor* self,
+                              std::shared_ptr<session_pool_actor> pool,
                               std::shared_ptr<diary> got) {
   return {
     [=](const lease_request& what) {

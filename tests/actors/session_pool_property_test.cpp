@@ -44,41 +44,43 @@ struct crowd : pool_fixture {
     stop_governor();
   }
 
-  std::size_t upto(std::size_t n) { return std::uniform_int_distribution<std::size_t>{0, n - 1}(random); }
+  std::size_t upto(std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>{0, n - 1}(random);
+  }
   fake_bot_handle& some_bot() { return *alive[upto(alive.size())]; }
 
   void step() {
     auto& bot = some_bot();
     switch (upto(12)) {
-      case 0:
-      case 1:
-      case 2:
-        if (book->credits > 0)
-          ask(bot, call_kind::request, {.lane = static_cast<std::uint16_t>(upto(2))});
-        break;
-      case 3:
-      case 4:
-        ask(bot, call_kind::long_poll,
-            {.lane = static_cast<std::uint16_t>(upto(2)), .patience = 1s * (upto(9) + 1)});
-        break;
-      case 5:
-        ask(bot, call_kind::file, {.patience = 1s * (upto(9) + 1)});
-        break;
-      case 6:
-      case 7:
-      case 8:
-        if (!bot.leases().empty()) // Often one that is over already.
-          caf::anon_send(bot.handle,
-                         lease_return{bot.leases()[upto(bot.leases().size())].id, upto(4) != 0});
-        break;
-      case 9:
-        caf::anon_send(bot.handle, lease_cancel{bot.id, calls - upto(5)});
-        break;
-      case 10:
-        advance_time(100ms * upto(30));
-        break;
-      default:
-        rare(bot);
+    case 0:
+    case 1:
+    case 2:
+      if (book->credits > 0)
+        ask(bot, call_kind::request, {.lane = static_cast<std::uint16_t>(upto(2))});
+      break;
+    case 3:
+    case 4:
+      ask(bot, call_kind::long_poll,
+          {.lane = static_cast<std::uint16_t>(upto(2)), .patience = 1s * (upto(9) + 1)});
+      break;
+    case 5:
+      ask(bot, call_kind::file, {.patience = 1s * (upto(9) + 1)});
+      break;
+    case 6:
+    case 7:
+    case 8:
+      if (!bot.leases().empty()) // Often one that is over already.
+        caf::anon_send(bot.handle,
+                       lease_return{bot.leases()[upto(bot.leases().size())].id, upto(4) != 0});
+      break;
+    case 9:
+      caf::anon_send(bot.handle, lease_cancel{bot.id, calls - upto(5)});
+      break;
+    case 10:
+      advance_time(100ms * upto(30));
+      break;
+    default:
+      rare(bot);
     }
     // Some of what is on its way arrives.
     for (auto n = upto(6); n > 0 && sched.try_run_once(); --n) {

@@ -23,13 +23,13 @@ struct fixture : loop {
   std::shared_ptr<lookup> begin(std::string host, asio::io_context& lane,
                                 std::chrono::milliseconds patience = 5s) {
     auto result = std::make_shared<lookup>();
-    asio::co_spawn(lane.get_executor(),
-                   cache.resolve(std::move(host), lane.get_executor(), steady::now() + patience,
-                                 result->ec),
-                   [result](const std::exception_ptr&, dns_cache::addresses found) {
-                     result->found = std::move(found);
-                     result->done = true;
-                   });
+    asio::co_spawn(
+      lane.get_executor(),
+      cache.resolve(std::move(host), lane.get_executor(), steady::now() + patience, result->ec),
+      [result](const std::exception_ptr&, dns_cache::addresses found) {
+        result->found = std::move(found);
+        result->done = true;
+      });
     return result;
   }
 

@@ -35,10 +35,27 @@ SCENARIO("an upstream's URL is taken apart") {
 }
 
 SCENARIO("what is no usable URL is refused") {
-  for (auto url : {"", "api.telegram.org", "ftp://x", "https://", "https://:443", "http://x:0",
-                   "http://x:65536", "http://x:", "http://x:80x", "http://x:080000", "http://x/y/",
-                   "http://x//", "http://a b", "http://x/\r\nHost:y", "http://u@x", "http://x/?q",
-                   "http://x/#f", "http://[::1", "http://[::1]x", "http://x:1:2", "http://[]"}) {
+  for (auto url : {"",
+                   "api.telegram.org",
+                   "ftp://x",
+                   "https://",
+                   "https://:443",
+                   "http://x:0",
+                   "http://x:65536",
+                   "http://x:",
+                   "http://x:80x",
+                   "http://x:080000",
+                   "http://x/y/",
+                   "http://x//",
+                   "http://a b",
+                   "http://x/\r\nHost:y",
+                   "http://u@x",
+                   "http://x/?q",
+                   "http://x/#f",
+                   "http://[::1",
+                   "http://[::1]x",
+                   "http://x:1:2",
+                   "http://[]"}) {
     CAF_MESSAGE(url);
     CHECK(bad(url));
   }

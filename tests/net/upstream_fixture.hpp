@@ -24,8 +24,8 @@ using steady = std::chrono::steady_clock;
 /// One io_context that the test itself runs, until something is so.
 struct loop {
   template <class Condition>
-  [[nodiscard]] bool until(Condition&& done, std::chrono::milliseconds limit
-                                             = std::chrono::seconds{10}) {
+  [[nodiscard]] bool until(Condition&& done,
+                           std::chrono::milliseconds limit = std::chrono::seconds{10}) {
     for (auto end = steady::now() + limit; !done();) {
       if (steady::now() > end)
         return false;
@@ -71,7 +71,9 @@ public:
   /// Accepts but never says anything.
   void fall_silent() { silent_ = true; }
 
-  [[nodiscard]] std::string port() const { return std::to_string(acceptor_.local_endpoint().port()); }
+  [[nodiscard]] std::string port() const {
+    return std::to_string(acceptor_.local_endpoint().port());
+  }
 
   void close(connection& x) {
     error_code ignored;
@@ -166,8 +168,7 @@ struct upstream_fixture : loop {
   std::shared_ptr<attempt> begin(std::uint64_t id,
                                  std::chrono::milliseconds patience = std::chrono::seconds{5}) {
     auto result = std::make_shared<attempt>();
-    asio::co_spawn(io.get_executor(),
-                   sessions->acquire(id, steady::now() + patience, result->ec),
+    asio::co_spawn(io.get_executor(), sessions->acquire(id, steady::now() + patience, result->ec),
                    [result](const std::exception_ptr&, upstream_session* session) {
                      result->session = session;
                      result->done = true;
@@ -192,7 +193,8 @@ struct upstream_fixture : loop {
     auto in = std::make_shared<std::string>(4, ' ');
     auto done = std::make_shared<bool>(false);
     asio::async_write(stream, asio::buffer("ping", 4), [](error_code, std::size_t) {});
-    asio::async_read(stream, asio::buffer(*in), [in, done](error_code, std::size_t) { *done = true; });
+    asio::async_read(stream, asio::buffer(*in),
+                     [in, done](error_code, std::size_t) { *done = true; });
     return until([&] { return *done; }) && *in == "pong";
   }
 

@@ -214,7 +214,7 @@ SCENARIO("a host that does not answer costs the deadline and no more") {
   std::list<tcp_socket> callers;
   for (int i = 0; i < 8; ++i)
     callers.emplace_back(io).async_connect(deaf.local_endpoint(), [](error_code) {});
-  (void) until([] { return false; }, 50ms);
+  (void)until([] { return false; }, 50ms);
   auto where = plain();
   where.port = std::to_string(deaf.local_endpoint().port());
   start(where);
