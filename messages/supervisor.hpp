@@ -49,13 +49,13 @@ struct bots_report {
 /// specs say (Erlang/OTP semantics), stops them in reverse order: ask, wait for the deadline, kill.
 /// Owns: its children. Blocks: never. Fails: when it spends its restart budget it stops all its
 /// children and ends with restart_budget_exceeded; its parent decides. Killed from outside, its
-/// children end themselves (each monitors its supervisor through the spec's start).
+/// children are killed with it, and its successor waits until they are gone.
 ///
 /// BOTS: the supervisor of one shard of bots. One restart budget per bot: a bot that spends it is
 /// quarantined (1 min, doubling to 1 h, with an alert); its siblings never notice.
 ///
 ///   start_bot → the bot's handle. Errors: quarantined, unauthorized, suspended (with `refusal`),
-///               too_many_bots.
+///               too_many_bots, unknown_bot (no directory entry), draining, stopped.
 ///   identity_proven (from an adopted bot whose token the upstream accepted): its record and its
 ///   directory entry carry the number `to` from now on, its key stays `from`.
 ///   stop_bot, bot_command: notifications. get_report → supervision_report.

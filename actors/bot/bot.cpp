@@ -533,8 +533,9 @@ struct bot_state {
 
 bot_actor spawn_bot(caf::actor_system& sys, const start_bot& spec, std::uint32_t incarnation,
                     std::shared_ptr<services> found, std::shared_ptr<const bot_config> config) {
-  return sys.spawn<bot_actor::stateful_impl<bot_state>>(spec, incarnation, std::move(found),
-                                                        std::move(config));
+  // Lazily: a bot's state is made by its first message, so 100,000 idle ones start at once.
+  return sys.spawn<bot_actor::stateful_impl<bot_state>, caf::lazy_init>(
+    spec, incarnation, std::move(found), std::move(config));
 }
 
 } // namespace troupe

@@ -116,6 +116,12 @@ refusal_text explain(int status, std::string_view description) {
   return render(status, std::string{description}, 0);
 }
 
+std::string_view refusal_label(const caf::error& why) noexcept {
+  if (why.category() != caf::type_id_v<ec> || why.code() >= ec_names.size())
+    return "restarting";
+  return ec_names[why.code()];
+}
+
 std::string_view outcome_label(const outcome& how) noexcept {
   if (how.what != failure::none)
     return failure_names[static_cast<std::size_t>(how.what)];

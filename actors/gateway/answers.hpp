@@ -37,7 +37,10 @@ struct refusal_text {
 /// Any other answer in the Bot API's error shape.
 [[nodiscard]] refusal_text explain(int status, std::string_view description);
 
-/// A short name of the outcome for metrics: the error's, or "ok", "client_error", …
+/// A short name of a refusal for metrics: the error code's.
+[[nodiscard]] std::string_view refusal_label(const caf::error& why) noexcept;
+
+/// A short name of an outcome for metrics: "ok", "client_error", …, or where the exchange broke.
 [[nodiscard]] std::string_view outcome_label(const outcome& how) noexcept;
 
 } // namespace troupe::gateway

@@ -55,7 +55,7 @@ task<bool> session<Stream>::serve() {
   bool more = co_await serve_call(facts);
   --ctx_->calls;
   if (!entry.proven && head_sent_ && !bot_) // Marked by serve_call: the upstream knows no such token.
-    ctx_->lane().tell(ctx_->ports.found->bots_of(entry.bot), stop_bot{entry.bot});
+    ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), stop_bot{entry.home});
   bot_ = nullptr;
   co_return more;
 }
@@ -113,7 +113,7 @@ task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed, cl
   auto put = ctx_->ports.bots->put(digest, provisional, 1, false, clock::now());
   const auto& found = *ctx_->ports.found;
   if (put.evicted)
-    ctx_->lane().tell(found.bots_of(put.evicted->bot), stop_bot{put.evicted->bot});
+    ctx_->lane().tell(found.bots_of(put.evicted->home), stop_bot{put.evicted->home});
   if (!put.accepted && !put.existed)
     co_return false;
   start_bot spec;
@@ -153,6 +153,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   call_ = c.id;
   std::variant<call, attempt_failed> next = c;
   std::optional<refusal_text> refused;
+  std::string_view label;
   for (;;) {
     auto left = std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
     if (auto* first = std::get_if<call>(&next))
@@ -174,6 +175,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
         continue;
       }
       refused = first ? explain(*why) : explain(x.how.what);
+      label = first ? refusal_label(*why) : outcome_label(x.how);
       break;
     }
     auto granted = std::get<grant>(verdict);
@@ -188,9 +190,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   }
   if (gone_)
     co_return false;
-  auto label = refused && x.how.what == failure::none && x.how.status == 0 ? "refused"
-                                                                           : outcome_label(x.how);
-  count(facts, label, x.waited);
+  count(facts, label.empty() ? outcome_label(x.how) : label, x.waited);
   if (x.how.status == 401)
     bot_ = nullptr; // See serve().
   bool whole = body_.complete && (x.answered || refused || !x.withheld.empty());
@@ -273,7 +273,7 @@ template <class Stream>
 task<bool> session<Stream>::answer(std::string bytes, bool keep_alive) {
   enter(state::writing, ctx_->config.header_timeout);
   bool written = co_await write_client(bytes, {});
-  co_return written&& keep_alive;
+  co_return written && keep_alive;
 }
 
 template <class Stream>

@@ -20,7 +20,7 @@ task<void> session<Stream>::run(std::shared_ptr<session> self) {
     more = co_await me.read_head();
     if (more)
       more = co_await me.serve();
-    if (me.ctx_->draining || me.half_closed_)
+    if (me.ctx_->draining)
       more = false;
   }
   if constexpr (!std::is_same_v<Stream, net::tcp_socket>) {
@@ -40,7 +40,7 @@ task<bool> session<Stream>::read_some(std::size_t limit) {
   auto space = in_.prepare(std::min(limit, read_size));
   auto n = co_await stream_.async_read_some(space, redirect(ec));
   in_.commit(n);
-  co_return !ec&& n > 0;
+  co_return !ec && n > 0;
 }
 
 /// Reads and checks the next head. @returns false when the connection is to end
