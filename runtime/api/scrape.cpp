@@ -56,8 +56,8 @@ void scrape::update(const std::array<std::uint64_t, bot_phase_names.size()>& bot
 void scrape::update_restarts(std::string_view name, const std::string& place, std::uint64_t total) {
   if (!to_)
     return;
-  if (auto more = growth("restarts." + place, total); more > 0)
-    to_->count_restarts(name, more);
+  // Also when there is none: a metric that appears with the first restart cannot be alerted on.
+  to_->count_restarts(name, growth("restarts." + place, total));
 }
 
 std::int64_t scrape::growth(const std::string& key, std::uint64_t total) {
