@@ -189,65 +189,82 @@ private:
 };
 
 // MarkdownV2's inline marks; what must be escaped and is not is an error, as with the real one.
-formatted_text read_markdown(std::string_view source) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> marks{
-    {{"||", "spoiler"},
-     {"__", "underline"},
-     {"*", "bold"},
-     {"_", "italic"},
-     {"~", "strikethrough"},
-     {"`", "code"}}};
-  formatted_text result;
-  std::vector<entity> entities;
-  std::vector<std::pair<std::string_view, std::size_t>> open;
-  std::size_t position = 0;
-  while (!source.empty()) {
-    auto in_code = !open.empty() && open.back().first == "`";
-    if (source.front() == '\\' && source.size() > 1) {
-      result.text += source[1];
-      ++position;
-      source.remove_prefix(2);
-      continue;
+class markdown_reader {
+public:
+  explicit markdown_reader(std::string_view source) : rest_(source) {}
+
+  formatted_text read() {
+    while (!rest_.empty() && result_.error.empty())
+      step();
+    if (result_.error.empty() && !open_.empty()) {
+      result_.error = "Can't find end of the entity starting at byte offset ";
+      result_.error += std::to_string(entities_[open_.back().second].offset);
     }
-    std::string_view mark;
-    std::string_view type;
-    for (auto& [text, meaning] : marks)
-      if (mark.empty() && source.starts_with(text) && (!in_code || text == "`")) {
-        mark = text;
-        type = meaning;
-      }
-    if (!mark.empty()) {
-      if (!open.empty() && open.back().first == mark) {
-        auto& x = entities[open.back().second];
-        x.length = position - x.offset;
-        open.pop_back();
-      } else {
-        open.emplace_back(mark, entities.size());
-        entities.push_back({type, position, 0, {}});
-      }
-      source.remove_prefix(mark.size());
-      continue;
-    }
-    if (!in_code
-        && std::string_view{"[]()>#+-=|{}.!"}.find(source.front()) != std::string_view::npos) {
-      result.error = std::string{"Character '"} + source.front()
-                     + "' is reserved and must be escaped with the preceding '\\'";
-      return result;
-    }
-    std::size_t n = 1;
-    while (n < source.size() && (static_cast<unsigned char>(source[n]) & 0xc0) == 0x80)
-      ++n;
-    result.text += source.substr(0, n);
-    position += utf16_length(source.substr(0, n));
-    source.remove_prefix(n);
+    std::erase_if(entities_, [](const entity& x) { return x.length == 0; });
+    result_.entities = to_json(entities_);
+    return std::move(result_);
   }
-  if (!open.empty())
-    result.error = "Can't find end of the entity starting at byte offset "
-                   + std::to_string(entities[open.back().second].offset);
-  std::erase_if(entities, [](const entity& x) { return x.length == 0; });
-  result.entities = to_json(entities);
-  return result;
-}
+
+private:
+  void step() {
+    auto in_code = !open_.empty() && open_.back().first == "`";
+    if (rest_.front() == '\\' && rest_.size() > 1) {
+      rest_.remove_prefix(1);
+      take();
+    } else if (!take_mark(in_code)) {
+      if (!in_code && std::string_view{"[]()>#+-=|{}.!"}.find(rest_.front()) != rest_.npos)
+        refuse(rest_.front());
+      else
+        take();
+    }
+  }
+
+  void refuse(char reserved) {
+    result_.error = "Character '";
+    result_.error += reserved;
+    result_.error += "' is reserved and must be escaped with the preceding '\\'";
+  }
+
+  void take() { // One code point.
+    std::size_t n = 1;
+    while (n < rest_.size() && (static_cast<unsigned char>(rest_[n]) & 0xc0) == 0x80)
+      ++n;
+    result_.text += rest_.substr(0, n);
+    position_ += utf16_length(rest_.substr(0, n));
+    rest_.remove_prefix(n);
+  }
+
+  bool take_mark(bool in_code) {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> marks{
+      {{"||", "spoiler"},
+       {"__", "underline"},
+       {"*", "bold"},
+       {"_", "italic"},
+       {"~", "strikethrough"},
+       {"`", "code"}}};
+    for (auto& [mark, type] : marks) {
+      if (!rest_.starts_with(mark) || (in_code && mark != "`"))
+        continue;
+      if (!open_.empty() && open_.back().first == mark) {
+        auto& x = entities_[open_.back().second];
+        x.length = position_ - x.offset;
+        open_.pop_back();
+      } else {
+        open_.emplace_back(mark, entities_.size());
+        entities_.push_back({type, position_, 0, {}});
+      }
+      rest_.remove_prefix(mark.size());
+      return true;
+    }
+    return false;
+  }
+
+  std::string_view rest_;
+  std::size_t position_ = 0;
+  formatted_text result_;
+  std::vector<entity> entities_;
+  std::vector<std::pair<std::string_view, std::size_t>> open_;
+};
 
 bool same_mode(std::string_view mode, std::string_view lower) noexcept {
   if (mode.size() != lower.size())
@@ -330,7 +347,7 @@ formatted_text parse_markup(std::string_view text, std::string_view mode) {
   if (same_mode(mode, "html"))
     return html_reader{text}.read();
   if (same_mode(mode, "markdownv2"))
-    return read_markdown(text);
+    return markdown_reader{text}.read();
   return {std::string{text}, find_entities(text), {}};
 }
 
