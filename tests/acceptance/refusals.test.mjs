@@ -68,7 +68,7 @@ describe('a node that takes only the bots of its tokens file', () => {
   });
 
   test('paths outside the Bot API are 404 in the Bot API\'s shape', limit, async () => {
-    for (const path of ['/', '/bot', '/favicon.ico', '/v1/health', '/metrics', `/bot${known.token}`])
+    for (const path of ['/', '/favicon.ico', '/v1/health', '/metrics', '/file/', `/bot${known.token}`])
       assertRefusal(await request(`${node.root}${path}`), 404, /Not Found/);
   });
 

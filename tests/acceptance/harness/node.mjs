@@ -89,7 +89,7 @@ export class Node {
     });
   }
 
-  ctl(...args) { return runToEnd('troupectl', [`--api=${this.api}`, ...args]); }
+  ctl(...args) { return runToEnd('troupectl', [...args, `--url=${this.api}`]); }
 
   /// Waits until no lease, no waiting call and no descriptor beyond `descriptors` is held.
   async quiet(descriptors, { within = 15_000 } = {}) {
