@@ -74,7 +74,10 @@ std::string make_chat(const control_request& r) {
 
 // Another bot joins a group: {bot}.
 std::string add_bot(const control_request& r) {
-  auto where = r.captured_chat();
+  auto found = r.w().find_chats(r.captured_id(), 0); // `bot` is the one that joins.
+  if (found.empty())
+    throw control_error{404, "no chat has that id"};
+  auto where = found.front();
   auto joining = r.named_bot();
   if (!where->group())
     throw control_error{400, "a private chat has one bot"};
