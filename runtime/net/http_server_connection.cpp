@@ -1,0 +1,223 @@
+// The coroutine of a connection, plain or TLS.
+#include "runtime/net/http_server_session.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
+
+#include <sys/socket.h>
+
+#include <utility>
+
+namespace troupe::net {
+
+namespace {
+
+namespace asio = boost::asio;
+using error_code = boost::system::error_code;
+
+constexpr std::size_t read_size = 8 * 1024;
+constexpr std::size_t body_read_size = 128 * 1024;
+constexpr std::size_t flush_size = 64 * 1024; // Pipelined answers are written together up to here.
+
+template <class Stream>
+class session_of final : public http_session {
+public:
+  template <class... Ts>
+  session_of(http_shard& shard, Ts&&... args)
+    : http_session(shard), stream_(std::forward<Ts>(args)...) {
+    request_.secure = secure;
+  }
+
+  http_socket& socket() noexcept override {
+    if constexpr (secure)
+      return stream_.next_layer();
+    else
+      return stream_;
+  }
+
+  http_task<void> run() override {
+    auto self = shared_from_this();
+    if constexpr (secure)
+      if (!co_await handshake())
+        co_return;
+    while (keep_) {
+      begin_request();
+      if (!co_await read_request())
+        break;
+      if (!co_await answer())
+        break;
+    }
+    co_await flush();
+    co_await close();
+  }
+
+private:
+  static constexpr bool secure = !std::is_same_v<Stream, http_socket>;
+
+  http_task<bool> handshake() {
+    if constexpr (secure) {
+      deadline_ = clock::now() + shard_.config->head_timeout;
+      error_code ec;
+      co_await stream_.async_handshake(asio::ssl::stream_base::server,
+                                       asio::redirect_error(use_http_task, ec));
+      co_return !ec;
+    }
+    co_return true;
+  }
+
+  // Whole: true. The connection ended or its request was refused: false.
+  http_task<bool> read_request() {
+    bool continued = false;
+    for (;;) {
+      auto state = parse();
+      if (state != progress::more)
+        co_return state == progress::whole;
+      if (!continued && message_.expects_continue && parser_->is_header_done()) {
+        out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        continued = true;
+      }
+      if (!out_.empty() && !co_await flush())
+        co_return false;
+      if (!keep_)
+        co_return false;
+      set_read_deadline();
+      error_code ec;
+      auto space = buffer_.prepare(parser_->is_header_done() ? body_read_size : read_size);
+      auto count = co_await stream_.async_read_some(space, asio::redirect_error(use_http_task, ec));
+      if (ec)
+        co_return false;
+      buffer_.commit(count);
+    }
+  }
+
+  void set_read_deadline() {
+    auto& c = *shard_.config;
+    if (parser_->is_header_done())
+      deadline_ = clock::now() + c.body_timeout;
+    else if (between_)
+      deadline_ = clock::now() + (request_.method.empty() ? c.head_timeout : c.idle_timeout);
+    else if (!head_begun_)
+      deadline_ = clock::now() + c.head_timeout; // Not moved by further bytes of the same head.
+    head_begun_ = !between_ && !parser_->is_header_done();
+  }
+
+  http_task<bool> answer() {
+    deadline_ = clock::time_point::max();
+    http_pending pending;
+    bool failed = false;
+    try {
+      pending = call_handler();
+      if (pending) {
+        if (!co_await flush())
+          co_return false;
+        waiting_ = true;
+        watch();
+        co_await asio::co_spawn(socket().get_executor(), std::move(*pending),
+                                asio::bind_cancellation_slot(gone_.slot(), use_http_task));
+      }
+    } catch (const boost::system::system_error& e) {
+      if (e.code() == asio::error::operation_aborted) {
+        response_.ending = http_ending::reset;
+        keep_ = false;
+      } else {
+        failed = true;
+      }
+    } catch (const std::exception&) {
+      failed = true;
+    }
+    unwatch();
+    if (failed) {
+      refuse(500, "Internal Server Error");
+      co_return true;
+    }
+    if (shard_.stopping)
+      keep_ = false;
+    append_response();
+    if (response_.ending == http_ending::reset) {
+      co_await flush(); // Answers to earlier, pipelined requests.
+      reset();
+      co_return false;
+    }
+    if (out_.size() > flush_size && !co_await flush())
+      co_return false;
+    co_return true;
+  }
+
+  // While a handler waits: notices at once that the client has closed. Bytes of a next request end
+  // the watch without being read; then the shard's sweep is what notices.
+  void watch() {
+    socket().async_wait(
+      http_socket::wait_read, [self = shared_from_this(), this, now = ++watches_](error_code ec) {
+        char byte = 0;
+        if (!ec && now == watches_ && waiting_
+            && ::recv(socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+          client_gone();
+      });
+  }
+
+  void unwatch() {
+    if (!std::exchange(waiting_, false))
+      return;
+    ++watches_;
+    error_code ignored;
+    socket().cancel(ignored);
+  }
+
+  void reset() {
+    error_code ignored;
+    socket().set_option(asio::socket_base::linger(true, 0), ignored);
+    socket().close(ignored);
+    keep_ = false;
+  }
+
+  http_task<bool> flush() {
+    if (out_.empty())
+      co_return true;
+    if (!socket().is_open())
+      co_return false;
+    deadline_ = clock::now() + shard_.config->body_timeout;
+    error_code ec;
+    co_await asio::async_write(stream_, asio::buffer(out_),
+                               asio::redirect_error(use_http_task, ec));
+    if (out_.capacity() > 4 * flush_size)
+      std::string{}.swap(out_);
+    out_.clear();
+    co_return !ec;
+  }
+
+  // In good order: what the client still sends is read for a while, or the kernel would answer it
+  // with a reset that destroys our last answer on its way.
+  http_task<void> close() {
+    error_code ec;
+    deadline_ = clock::now() + std::chrono::seconds{2};
+    if constexpr (secure)
+      if (socket().is_open())
+        co_await stream_.async_shutdown(asio::redirect_error(use_http_task, ec));
+    socket().shutdown(asio::ip::tcp::socket::shutdown_send, ec);
+    for (int pieces = 0; !ec && pieces < 64; ++pieces) {
+      auto space = asio::buffer(buffer_.prepare(read_size));
+      co_await socket().async_read_some(space, asio::redirect_error(use_http_task, ec));
+    }
+    socket().close(ec);
+  }
+
+  Stream stream_;
+  bool head_begun_ = false;
+  std::uint64_t watches_ = 0;
+};
+
+} // namespace
+
+std::shared_ptr<http_session> make_http_session(http_shard& shard, http_socket socket) {
+  return std::make_shared<session_of<http_socket>>(shard, std::move(socket));
+}
+
+std::shared_ptr<http_session> make_http_session(http_shard& shard, http_socket socket,
+                                                asio::ssl::context& tls) {
+  return std::make_shared<session_of<asio::ssl::stream<http_socket>>>(shard, std::move(socket),
+                                                                      tls);
+}
+
+} // namespace troupe::net
