@@ -23,7 +23,8 @@ export class Users {
     }
   }
 
-  of(kind) { return this.chats.find((entry) => entry.kind === kind); }
+  all(kind) { return this.chats.filter((entry) => entry.kind === kind); }
+  of(kind) { return this.all(kind)[0]; }
 
   /// Writes into a chat.
   async write(entry, text) {

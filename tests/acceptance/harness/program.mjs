@@ -40,15 +40,11 @@ export class Program {
 
   /// The first line that `match` (line → value) turns into something truthy, as that value.
   async line(what, match, within = 20_000) {
-    return until(`${this.name}: ${what}`, () => {
-      for (const line of this.lines) {
-        const found = match(line);
-        if (found) return found;
-      }
-      if (this.end)
-        throw new Error(`it ended with ${JSON.stringify(this.end)}:\n${this.lines.slice(-20).join('\n')}`);
-      return undefined;
-    }, { within });
+    const look = () => this.lines.map(match).find(Boolean);
+    await until(`${this.name} ${what}`, () => this.end ?? look(), { within });
+    const found = look();
+    if (found) return found;
+    throw new Error(`${this.name} ended with ${JSON.stringify(this.end)}:\n${this.lines.slice(-20).join('\n')}`);
   }
 
   /// SIGTERM, then its exit code; killed and an error after the deadline.

@@ -31,8 +31,10 @@ export class Sandbox {
 
   createUser(first_name = 'Ada') { return this.control('POST', '/users', { first_name }); }
 
-  createChat(bot, users, type = 'private') {
-    return this.control('POST', '/chats', { type, bot: bot.id, users: users.map((user) => user.id) });
+  /// {id, bot}: a private chat's id is its user's, so that only both together name it.
+  async createChat(bot, users, type = 'private') {
+    const { id } = await this.control('POST', '/chats', { type, bot: bot.id, users: users.map((user) => user.id) });
+    return { id, bot: bot.id };
   }
 
   /// A bot with one user in a private chat: what most tests need.
@@ -43,18 +45,18 @@ export class Sandbox {
   }
 
   say(chat, user, text) {
-    return this.control('POST', `/chats/${chat.id}/messages`, { user: user.id, text });
+    return this.control('POST', `/chats/${chat.id}/messages`, { bot: chat.bot, user: user.id, text });
   }
 
   tap(chat, user, message_id, data) {
-    return this.control('POST', `/chats/${chat.id}/callbacks`, { user: user.id, message_id, data });
+    return this.control('POST', `/chats/${chat.id}/callbacks`, { bot: chat.bot, user: user.id, message_id, data });
   }
 
   callback(id) { return this.control('GET', `/callbacks/${id}`); }
 
   /// What bots wrote into the chat, oldest first.
   async fromBot(chat) {
-    const answer = await this.control('GET', `/chats/${chat.id}/messages?from=bot`);
+    const answer = await this.control('GET', `/chats/${chat.id}/messages?from=bot&bot=${chat.bot}`);
     return Array.isArray(answer) ? answer : answer.messages;
   }
 
