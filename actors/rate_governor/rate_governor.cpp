@@ -70,7 +70,7 @@ struct rate_governor_state {
           waiters.take(at).promise.deliver(refuse(ec::cancelled));
       },
       [this](permit_unused x) {
-        engine.give_back(x.bot, time_point{duration{x.permitted_at}});
+        engine.give_back(x.bot, x.chat.key, time_point{duration{x.permitted_at}});
         serve();
       },
       [this](flood_report x) { on_flood(x); },

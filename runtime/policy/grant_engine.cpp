@@ -177,12 +177,12 @@ grant_engine::slot grant_engine::cancel(std::int64_t bot, std::uint64_t call) {
 
 // -- what changes the picture --------------------------------------------------------------------
 
-void grant_engine::give_back(std::int64_t bot, time_point stamp) {
-  auto x = memory_->rates.revoke(stamp, bot);
+void grant_engine::give_back(std::int64_t bot, std::int64_t chat, time_point stamp) {
+  auto x = memory_->rates.revoke(stamp, bot, chat);
   if (!x) // Given back before, or so old that it counts nowhere.
     return;
   if (x->chat != 0)
-    memory_->chats.revoke(stamp, bot);
+    memory_->chats.revoke(stamp, bot, chat);
   budgets_.remove(*x, stamp);
   queue_.wake_bot(x->bot);
   queue_.wake_tenant(x->tenant);

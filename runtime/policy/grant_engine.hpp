@@ -129,8 +129,8 @@ public:
   /// The waiter in this slot leaves.
   void leave(slot at) { queue_.remove(at); }
 
-  /// A permit was not used. Unknown ones are ignored.
-  void give_back(std::int64_t bot, time_point stamp);
+  /// A permit was not used. Unknown ones are ignored. @param chat what it was charged to; 0: none
+  void give_back(std::int64_t bot, std::int64_t chat, time_point stamp);
   /// A chat that was seen after its permit.
   void charge_chat(const charge& x, time_point now);
   /// A 429. @returns whether the whole bot is held

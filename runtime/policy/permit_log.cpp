@@ -27,13 +27,18 @@ void permit_log::grow() {
   first_ = 0;
 }
 
-std::optional<charge> permit_log::revoke(time_point when, std::int64_t bot) noexcept {
+std::optional<charge> permit_log::revoke(time_point when, std::int64_t bot,
+                                         std::int64_t chat) noexcept {
+  stamp* found = nullptr;
   for (auto i = size_; i > 0 && at(i - 1).at >= when; --i)
-    if (auto& entry = at(i - 1); entry.at == when && entry.what.bot == bot && !entry.revoked) {
-      entry.revoked = true;
-      return entry.what;
-    }
-  return std::nullopt;
+    if (auto& entry = at(i - 1);
+        entry.at == when && entry.what.bot == bot && entry.what.chat == chat && !entry.revoked)
+      if (!found || entry.what.paid)
+        found = &entry;
+  if (!found)
+    return std::nullopt;
+  found->revoked = true;
+  return found->what;
 }
 
 void permit_log::merge_bot(std::int64_t from, std::int64_t to) noexcept {

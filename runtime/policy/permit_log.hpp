@@ -33,7 +33,9 @@ public:
   void append(time_point at, const charge& what);
 
   /// A permit was not used: it counts no longer. @returns what it was charged to, if it is known
-  std::optional<charge> revoke(time_point at, std::int64_t bot) noexcept;
+  /// Several permits may share a stamp; of two that differ only in who pays, the one that paid
+  /// goes, because the other binds more.
+  std::optional<charge> revoke(time_point at, std::int64_t bot, std::int64_t chat) noexcept;
 
   /// `from` turned out to be `to`.
   void merge_bot(std::int64_t from, std::int64_t to) noexcept;

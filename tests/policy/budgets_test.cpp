@@ -256,7 +256,8 @@ SCENARIO("a permit log keeps what is younger than its horizon, or says what it l
     log.append(now, charge{i, 0, 1, false, false});
   CHECK_EQ(log.size(), 128u);
   CHECK(log.lost_until() == now - 129ms);
-  log.revoke(now - 1ms, 999);
+  log.revoke(now - 1ms, 999, 7); // Unknown.
+  log.revoke(now - 1ms, 999, 0);
   log.merge_bot(998, 5);
   std::vector<std::int64_t> last;
   log.for_each([&](time_point, const charge& x) { last.push_back(x.bot); });

@@ -29,8 +29,9 @@ struct world {
   std::vector<std::int64_t> leased;
   std::map<std::pair<std::int64_t, std::int64_t>, time_point> held; ///< Bot, chat (0: whole bot).
   std::map<std::int64_t, std::pair<std::int64_t, time_point>> hits; ///< Last 429: chat, time.
+  std::vector<std::pair<charge, time_point>> unused; ///< Permits that are about to be given back.
   std::uint64_t calls = 0;
-  std::uint32_t epoch = 1, sessions = 5, per_bot = 3, credits = 0;
+  std::uint32_t epoch = 1, sessions = 0, per_bot = 0, credits = 0;
   std::uint64_t grants = 0;
 
   explicit world(unsigned seed) : rng(seed) {
@@ -41,6 +42,8 @@ struct world {
     limits.budgets.chat.rules = {rate_rule{2, 1s}, rate_rule{5, 6s}};
     limits.budgets.group.rules[0] = {4, 9s};
     checker.limits = limits.budgets;
+    sessions = 3 + pick(20);
+    per_bot = 2 + pick(8);
     restart(unseen_past::none());
     engine->set_capacity(epoch, sessions, per_bot);
     credits = sessions;
@@ -70,9 +73,14 @@ struct world {
     if (held_until(x) > now)
       FAIL("granted in spite of a hold");
     checker.record(charge_of(x), now);
-    if (pick(12) == 0) { // The pool had no session after all.
-      checker.revoke(charge_of(x), now);
-      engine->give_back(x.bot, now);
+    if (pick(12) == 0) // The pool has no session after all.
+      unused.emplace_back(charge_of(x), now);
+  }
+
+  void give_back() {
+    for (auto& [x, at] : std::exchange(unused, {})) {
+      checker.revoke(x, at);
+      engine->give_back(x.bot, x.chat, at);
     }
   }
 
@@ -182,9 +190,12 @@ SCENARIO("no window is ever overfull and no budget idle while somebody could use
         }
         break;
       case 1:
+        w.give_back();
+        break;
       case 2:
       case 3:
-        w.give_credit();
+        for (auto n = w.pick(8); n > 0; --n)
+          w.give_credit();
         break;
       case 4:
         if (w.pick(4) == 0) {
@@ -201,7 +212,10 @@ SCENARIO("no window is ever overfull and no budget idle while somebody could use
         }
         break;
       default:
-        w.ask();
+        for (auto n = w.pick(4); n > 0; --n) {
+          w.dispatch();
+          w.ask();
+        }
       }
       w.dispatch();
       if (w.idle_budget())

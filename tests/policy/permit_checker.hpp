@@ -15,12 +15,15 @@ struct permit_checker {
 
   void record(const charge& x, time_point at) { permits.emplace_back(at, x); }
 
+  /// Of two that differ only in who pays, the one that paid goes, as in the permit log.
   void revoke(const charge& x, time_point at) {
+    auto found = permits.rend();
     for (auto i = permits.rbegin(); i != permits.rend(); ++i)
-      if (i->first == at && same_budget(i->second, x) && i->second.paid == x.paid) {
-        permits.erase(std::next(i).base());
-        return;
-      }
+      if (i->first == at && same_budget(i->second, x)
+          && (found == permits.rend() || i->second.paid))
+        found = i;
+    if (found != permits.rend())
+      permits.erase(std::next(found).base());
   }
 
   /// Whether one more permit at `now` would leave every window within its limit.
