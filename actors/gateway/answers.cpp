@@ -7,7 +7,7 @@
 #include <caf/message.hpp>
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 
 namespace troupe::gateway {
 namespace {
@@ -63,10 +63,17 @@ refusal_text render(int status, std::string words, long retry_after) {
 } // namespace
 
 void append_fields(std::string& head, const troupe_fields& fields) {
-  char text[96];
-  auto n = std::snprintf(text, sizeof text, "X-Troupe-Attempts: %u\r\nX-Troupe-Waited: %.3f\r\n",
-                         fields.attempts, static_cast<double>(fields.waited.count()) / 1e9);
-  head.append(text, static_cast<std::size_t>(n));
+  auto thousandths = std::max<std::int64_t>(fields.waited.count(), 0) / 1'000'000;
+  char text[16];
+  auto put = [&](std::string_view before, std::int64_t number) {
+    auto end = std::to_chars(text, text + sizeof text, number).ptr;
+    head.append(before).append(text, static_cast<std::size_t>(end - text));
+  };
+  put("X-Troupe-Attempts: ", fields.attempts);
+  put("\r\nX-Troupe-Waited: ", thousandths / 1000);
+  auto rest = thousandths % 1000;
+  put(rest < 10 ? ".00" : rest < 100 ? ".0" : ".", rest);
+  head.append("\r\n");
 }
 
 std::string make_answer(int status, std::string_view body, bool keep_alive, long retry_after,

@@ -104,6 +104,16 @@ void connection_base::close_if_idle() {
     abort();
 }
 
+void connection_base::end_poll() {
+  if (!polling_ || head_sent_ || (state_ != state::waiting && state_ != state::exchanging))
+    return;
+  poll_ended_ = true;
+  if (session_)
+    session_->abort();
+  else if (bot_)
+    ctx_->lane().tell(bot_, call_cancelled{call_});
+}
+
 void connection_base::abort() {
   gone_ = true;
   error_code ignored;

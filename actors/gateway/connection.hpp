@@ -33,6 +33,9 @@ public:
   /// Ends the connection when it is between two requests.
   void close_if_idle();
 
+  /// The node drains: a long poll under way ends with an empty result.
+  void end_poll();
+
   /// Ends it now.
   void abort();
 
@@ -74,6 +77,8 @@ protected:
   bool half_closed_ = false; ///< The client will send no more.
   bool watched_ = false;
   bool head_sent_ = false;  ///< The answer's head is on its way.
+  bool polling_ = false;    ///< The call under way is a long poll ...
+  bool poll_ended_ = false; ///< ... that `end_poll` ended.
   std::uint64_t ticket_ = 0;
   std::optional<verdict> verdict_;
   std::unique_ptr<waiter_base> waiter_;

@@ -87,8 +87,10 @@ void context::drain(bool close_listener) {
   if (close_listener)
     acceptor.close(ignored);
   std::vector<connection_base*> all{connections.begin(), connections.end()};
-  for (auto* x : all)
+  for (auto* x : all) {
     x->close_if_idle();
+    x->end_poll();
+  }
 }
 
 void context::abandon() {

@@ -62,12 +62,17 @@ private:
   // session_read.hpp: requests.
   task<bool> read_head();
   task<bool> read_body();
+  enum class progress : std::uint8_t { done, more, broken };
+  progress parse_head();
+  void begin_body();
+  progress parse_body();
   task<bool> read_some(std::size_t limit);
   task<bool> fail(int status, std::string_view words);
 
   // session_call.hpp: calls.
   task<bool> serve();
   task<bool> serve_call(request_facts& facts);
+  bool find_running(const request_facts& facts, directory::found& entry);
   task<bool> find_bot(request_facts& facts, directory::found& entry);
   task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
   task<bool> exchange(request_facts& facts, const grant& granted, exchange_state& x);
@@ -107,7 +112,9 @@ private:
   flat_buffer in_;  ///< From the client.
   flat_buffer up_;  ///< From the upstream.
   std::optional<net::request_head> head_;
+  net::head_texts texts_; ///< Memory of the last head's texts, for the next one's.
   request_body body_;
+  bool too_large_ = false; ///< The head broke its limit.
 };
 
 inline std::string_view view(const flat_buffer& buffer) noexcept {

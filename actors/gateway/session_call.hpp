@@ -29,11 +29,20 @@ task<bool> session<Stream>::serve() {
     co_return co_await refuse(text, false);
   }
   directory::found entry;
-  bool found = co_await find_bot(facts, entry);
-  if (!found)
-    co_return false; // Answered; the body was not read, so the connection ends.
-  if (!co_await read_body())
-    co_return false;
+  if (!find_running(facts, entry)) {
+    bool found = co_await find_bot(facts, entry);
+    if (!found)
+      co_return false; // Answered; the body was not read, so the connection ends.
+  }
+  begin_body();
+  auto body_state = parse_body();
+  if (body_state == progress::broken)
+    co_return co_await fail(400, "Bad Request: malformed chunked body");
+  if (body_state == progress::more) {
+    bool read = co_await read_body();
+    if (!read)
+      co_return false;
+  }
   telegram::read_form(facts.where.query, facts.params);
   auto body = body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, body_.held);
   if (!body.empty())
@@ -58,6 +67,19 @@ task<bool> session<Stream>::serve() {
     ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), stop_bot{entry.home});
   bot_ = nullptr;
   co_return more;
+}
+
+/// Finds the bot of the request's token if it runs: the usual case, without a coroutine.
+template <class Stream>
+bool session<Stream>::find_running(const request_facts& facts, directory::found& entry) {
+  if (ctx_->config.demo_faults)
+    return false;
+  auto hit = ctx_->ports.bots->find(token_hash(ctx_->ports.token_key, facts.where.token),
+                                    facts.arrived);
+  if (!hit || !hit->actor)
+    return false;
+  entry = std::move(*hit);
+  return true;
 }
 
 /// Finds the bot of the request's token, waiting while it is being restarted.
@@ -151,6 +173,8 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   exchange_state x;
   head_sent_ = false;
   call_ = c.id;
+  polling_ = c.kind == call_kind::long_poll;
+  poll_ended_ = false;
   std::variant<call, attempt_failed> next = c;
   std::optional<refusal_text> refused;
   std::string_view label;
@@ -188,8 +212,14 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     auto patience = std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
     next = attempt_failed{c.id, granted.session, x.how, patience};
   }
+  polling_ = false;
   if (gone_)
     co_return false;
+  if (poll_ended_ && !head_sent_) { // Nothing is lost: unconfirmed updates stay at the upstream.
+    count(facts, "ok", x.waited);
+    auto bytes = make_answer(200, R"({"ok":true,"result":[]})", false, 0, {x.attempt, x.waited});
+    co_return co_await answer(std::move(bytes), false);
+  }
   count(facts, label.empty() ? outcome_label(x.how) : label, x.waited);
   if (x.how.status == 401)
     bot_ = nullptr; // See serve().
@@ -272,6 +302,8 @@ task<bool> session<Stream>::refuse(const refusal_text& text, bool keep_alive,
 template <class Stream>
 task<bool> session<Stream>::answer(std::string bytes, bool keep_alive) {
   enter(state::writing, ctx_->config.header_timeout);
+  if (head_ && head_->method == "HEAD") // Such an answer has no body (RFC 9110, 9.3.2).
+    bytes.resize(std::min(bytes.size(), bytes.find("\r\n\r\n") + 4));
   bool written = co_await write_client(bytes, {});
   co_return written && keep_alive;
 }

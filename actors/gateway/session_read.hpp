@@ -43,12 +43,30 @@ task<bool> session<Stream>::read_some(std::size_t limit) {
   co_return !ec && n > 0;
 }
 
+/// Lets the parser have what is there of a head.
+template <class Stream>
+typename session<Stream>::progress session<Stream>::parse_head() {
+  if (in_.size() == 0)
+    return progress::more;
+  error_code ec;
+  in_.consume(head_->put(in_.data(), ec));
+  if (head_->is_header_done())
+    return progress::done;
+  if (!ec || ec == net::http::error::need_more)
+    return progress::more;
+  too_large_ = ec == net::http::error::header_limit;
+  return progress::broken;
+}
+
 /// Reads and checks the next head. @returns false when the connection is to end
 template <class Stream>
 task<bool> session<Stream>::read_head() {
   const auto& config = ctx_->config;
   const auto& where = ctx_->ports.sessions->options().where;
+  if (head_)
+    head_->swap_texts(texts_);
   head_.emplace(where.host_header, where.prefix, config.max_head);
+  head_->swap_texts(texts_);
   if (in_.size() == 0 && in_.capacity() > idle_buffer)
     in_.shrink_to_fit();
   if (up_.size() == 0 && up_.capacity() > idle_buffer)
@@ -57,19 +75,17 @@ task<bool> session<Stream>::read_head() {
   enter(started ? state::reading : state::idle,
         started ? config.header_timeout : config.idle_timeout);
   for (;;) {
-    if (in_.size() > 0) {
-      error_code ec;
-      auto n = head_->put(in_.data(), ec);
-      in_.consume(n);
-      if (head_->is_header_done())
-        co_return true;
-      if (ec && ec != net::http::error::need_more) {
-        bool large = ec == net::http::error::header_limit;
-        co_return co_await fail(large ? 431 : 400, large ? "Request Header Fields Too Large"
-                                                        : "Bad Request: malformed HTTP");
-      }
-    }
-    if (!co_await read_some(read_size)) {
+    auto how = parse_head();
+    if (how == progress::done)
+      co_return true;
+    if (how == progress::broken)
+      co_return co_await fail(too_large_ ? 431 : 400, too_large_ ? "Request Header Fields Too Large"
+                                                                 : "Bad Request: malformed HTTP");
+    error_code ec;
+    auto space = in_.prepare(read_size);
+    auto n = co_await stream_.async_read_some(space, redirect(ec));
+    in_.commit(n);
+    if (ec || n == 0) {
       if (expired_ && started)
         co_return co_await fail(408, "Request Timeout: the head took too long");
       co_return false;
@@ -88,48 +104,62 @@ task<bool> session<Stream>::fail(int status, std::string_view words) {
   co_return co_await refuse(text, false);
 }
 
-/// Reads the body as far as it is held for retries. Afterwards `body_` tells what there is.
 template <class Stream>
-task<bool> session<Stream>::read_body() {
-  const auto& config = ctx_->config;
+void session<Stream>::begin_body() {
   body_ = request_body{};
   body_.chunked = head_->chunked();
   if (body_.chunked) {
     head_->eager(true);
-    head_->keep_body = config.replay_limit;
+    head_->keep_body = ctx_->config.replay_limit;
   } else {
     body_.remaining = head_->content_length().value_or(0);
   }
-  bool wants_more = body_.chunked || body_.remaining > in_.size();
-  if (head_->expects_continue && wants_more) {
-    if (!co_await write_client("HTTP/1.1 100 Continue\r\n\r\n", {}))
+}
+
+/// Takes what is there of the body, as far as it is held for retries; `body_` tells what there is.
+template <class Stream>
+typename session<Stream>::progress session<Stream>::parse_body() {
+  if (body_.chunked) {
+    error_code ec;
+    auto fresh = in_.data();
+    fresh += body_.held;
+    if (fresh.size() > 0 && !head_->is_done())
+      body_.held += head_->put(fresh, ec);
+    if (ec && ec != net::http::error::need_more)
+      return progress::broken;
+    body_.complete = head_->is_done();
+  } else {
+    auto n = std::min<std::uint64_t>(body_.remaining, in_.size() - body_.held);
+    body_.held += n;
+    body_.remaining -= n;
+    body_.complete = body_.remaining == 0;
+  }
+  return body_.complete || body_.held >= ctx_->config.replay_limit ? progress::done
+                                                                   : progress::more;
+}
+
+/// Reads the body on, when `parse_body` wanted more.
+template <class Stream>
+task<bool> session<Stream>::read_body() {
+  const auto& config = ctx_->config;
+  if (head_->expects_continue) {
+    bool written = co_await write_client("HTTP/1.1 100 Continue\r\n\r\n", {});
+    if (!written)
       co_return false;
   }
-  enter(state::reading, config.header_timeout);
   for (;;) {
-    if (body_.chunked) {
-      error_code ec;
-      auto fresh = in_.data();
-      fresh += body_.held;
-      if (fresh.size() > 0 && !head_->is_done())
-        body_.held += head_->put(fresh, ec);
-      if (ec && ec != net::http::error::need_more)
-        co_return co_await fail(400, "Bad Request: malformed chunked body");
-      body_.complete = head_->is_done();
-    } else {
-      auto n = std::min<std::uint64_t>(body_.remaining, in_.size() - body_.held);
-      body_.held += n;
-      body_.remaining -= n;
-      body_.complete = body_.remaining == 0;
-    }
-    if (body_.complete || body_.held >= config.replay_limit)
-      co_return true;
-    if (!co_await read_some(config.replay_limit)) {
+    enter(state::reading, config.header_timeout); // Between bytes, not in all: uploads are long.
+    bool more = co_await read_some(config.replay_limit);
+    if (!more) {
       if (expired_)
         co_return co_await fail(408, "Request Timeout: the body took too long");
       co_return false;
     }
-    enter(state::reading, config.header_timeout); // Between bytes, not in all: uploads are long.
+    auto how = parse_body();
+    if (how == progress::broken)
+      co_return co_await fail(400, "Bad Request: malformed chunked body");
+    if (how == progress::done)
+      co_return true;
   }
 }
 

@@ -70,6 +70,13 @@ request_head::request_head(std::string_view upstream_host, std::string_view pref
   body_limit(boost::none);
 }
 
+void request_head::swap_texts(head_texts& other) noexcept {
+  std::swap(static_cast<head_texts&>(*this), other);
+  target.clear();
+  content_type.clear();
+  forward.clear();
+}
+
 void request_head::on_request_impl(http::verb, string_view method_text, string_view target_text,
                                    int version_number, error_code&) {
   version = version_number;

@@ -19,19 +19,27 @@ inline constexpr std::uint32_t default_head_limit = 96 * 1024;
 /// Whether a field belongs to one connection and is not passed on (RFC 9110, 7.6.1).
 [[nodiscard]] bool is_hop_by_hop(http::field name, std::string_view text) noexcept;
 
+/// The longer texts of a request's head.
+struct head_texts {
+  std::string target;
+  std::string content_type;
+  std::string forward; ///< Request line and fields for the upstream, blank line included.
+};
+
 /// Parses a request; what is to be sent on stands in `forward` once the header is done.
-class request_head : public http::basic_parser<true> {
+class request_head : public http::basic_parser<true>, public head_texts {
 public:
   /// @param upstream_host value of the Host field sent on
   /// @param prefix put before the target's path
   request_head(std::string_view upstream_host, std::string_view prefix, std::uint32_t limit);
 
+  /// Exchanges texts, so that the next head on a connection can use this one's memory; what comes in
+  /// is cleared.
+  void swap_texts(head_texts& other) noexcept;
+
   std::string method;
-  std::string target;
   int version = 11; ///< 10 or 11.
-  std::string content_type;
   std::string content_encoding;
-  std::string forward; ///< Request line and fields for the upstream, blank line included.
   std::string body;    ///< A chunked body's content, as far as `keep_body` bytes.
   std::size_t keep_body = 0;
   std::optional<std::chrono::milliseconds> deadline; ///< X-Troupe-Deadline.

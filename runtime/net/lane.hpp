@@ -56,11 +56,12 @@ public:
   /// Whether the caller is on this lane's thread.
   [[nodiscard]] bool running_here() const noexcept;
 
-  /// Sends `parts` as one message to `dest` and lets it run here. On the lane's thread only.
+  /// Sends `parts` as one message to `dest`, if that is not empty, and lets it run here. On the
+  /// lane's thread only.
   template <class Handle, class... Ts>
   void tell(const Handle& dest, Ts&&... parts) {
-    if (auto* receiver = caf::actor_cast<caf::abstract_actor*>(dest))
-      receiver->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {},
+    if (dest) // A cast of an empty handle is no null pointer.
+      caf::actor_cast<caf::abstract_actor*>(dest)->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {},
                                                   std::forward<Ts>(parts)...),
                         this);
   }

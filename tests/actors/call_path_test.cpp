@@ -90,6 +90,8 @@ struct graph : test_coordinator_fixture<> {
     };
     cfg.found = found;
     cfg.restarts = 1000;
+    cfg.period = 1s; // So that one kill's pause does not grow with the kills before it.
+    cfg.pause = 10ms;
     top.children = {supervise(spec), supervise_bots(0, cfg, names, found)};
     root = spawn_supervisor(sys, top);
     sched.run();
