@@ -97,8 +97,10 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
   for (;;) {
     auto hit = ctx_->ports.bots->find(digest, clock::now());
     if (hit && hit->actor) {
-      if (ctx_->config.demo_faults && head_->crash == "bot")
+      if (ctx_->config.demo_faults && head_->crash == "bot") {
+        head_->crash.clear(); // Once, not again when its successor gets the call.
         caf::anon_send_exit(hit->actor, caf::exit_reason::kill);
+      }
       entry = *hit;
       co_return true;
     }

@@ -8,7 +8,7 @@
 #include <caf/actor_system_config.hpp>
 
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <iostream>
@@ -127,6 +127,10 @@ int main(int argc, char** argv) {
   for (const auto& name : config::without_effect(settings))
     log::event(log::level::warning, "config.without-effect", "troupe.node", {{"key", name}},
                "This version does not use this setting yet.");
+  std::set_terminate([] { // The last lines tell why.
+    log::flush();
+    std::abort();
+  });
   init_message_types();
   init_gateway_types();
   int code = 1;
