@@ -251,7 +251,7 @@ struct health_state {
   health_config cfg;
   health_ports ports;
   recent_map<bot_id, health_record> records;
-  health_record whole; ///< All bots together.
+  upstream_record whole; ///< All bots together.
   upstream_watch watch;
   breaker_phase upstream_before = breaker_phase::closed;
   time_point told{}; ///< When the governor was last told of the upstream.

@@ -26,7 +26,8 @@ caf::timespan since(time_point then, time_point now) {
 
 } // namespace
 
-void health_record::count(const health_config& cfg, const outcome_sample& x, verdict v) {
+template <class Window>
+void outcome_record<Window>::count(const health_config& cfg, const outcome_sample& x, verdict v) {
   auto at = time_point{duration{x.finished}};
   window.record(cfg.window, at, v);
   ++requests;
@@ -44,11 +45,14 @@ void health_record::count(const health_config& cfg, const outcome_sample& x, ver
   rate_limited += v == verdict::rate_limited;
 }
 
-health_grade health_record::grade_now(const health_config& cfg, time_point now) const {
+template <class Window>
+health_grade outcome_record<Window>::grade_now(const health_config& cfg, time_point now) const {
   return grade(thresholds(cfg), window.sum(cfg.window, now), consecutive);
 }
 
-bot_health health_record::report(const health_config& cfg, bot_id bot, time_point now) const {
+template <class Window>
+bot_health outcome_record<Window>::report(const health_config& cfg, bot_id bot,
+                                          time_point now) const {
   auto sum = window.sum(cfg.window, now);
   bot_health result;
   result.bot = bot;
@@ -69,5 +73,9 @@ bot_health health_record::report(const health_config& cfg, bot_id bot, time_poin
   result.breaker_opens_in = gate.opens_in(now);
   return result;
 }
+
+static_assert(sizeof(health_record) < 300);
+template struct outcome_record<health_window>;
+template struct outcome_record<wide_health_window>;
 
 } // namespace troupe

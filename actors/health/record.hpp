@@ -18,9 +18,10 @@ namespace troupe {
   return x.status >= 400 ? verdict::client_error : verdict::success;
 }
 
-/// What is known about one bot, or about the upstream as a whole. A few hundred bytes.
-struct health_record {
-  health_window window;
+/// What is known about one bot, or about the upstream as a whole.
+template <class Window>
+struct outcome_record {
+  Window window;
   ewma latency;
   std::uint64_t requests = 0;
   std::uint64_t failures = 0;
@@ -38,5 +39,8 @@ struct health_record {
   [[nodiscard]] health_grade grade_now(const health_config& cfg, time_point now) const;
   [[nodiscard]] bot_health report(const health_config& cfg, bot_id bot, time_point now) const;
 };
+
+using health_record = outcome_record<health_window>;        ///< Of a bot; less than 300 bytes.
+using upstream_record = outcome_record<wide_health_window>; ///< Of all bots together.
 
 } // namespace troupe

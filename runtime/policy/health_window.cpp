@@ -1,20 +1,23 @@
 #include "runtime/policy/health_window.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe {
 namespace {
 
 constexpr auto buckets = static_cast<std::int64_t>(health_window::bucket_count);
 
-void bump(std::uint16_t& x) noexcept {
-  if (x < 0xffff)
+template <class Count>
+void bump(Count& x) noexcept {
+  if (x < std::numeric_limits<Count>::max())
     ++x;
 }
 
 } // namespace
 
-void health_window::record(duration length, time_point at, verdict what) noexcept {
+template <class Count>
+void basic_health_window<Count>::record(duration length, time_point at, verdict what) noexcept {
   auto n = number(length, at);
   if (n <= newest_ - buckets)
     return;
@@ -37,8 +40,9 @@ void health_window::record(duration length, time_point at, verdict what) noexcep
   }
 }
 
-health_window::totals health_window::sum(duration length, time_point now) const noexcept {
-  totals result;
+template <class Count>
+health_totals basic_health_window<Count>::sum(duration length, time_point now) const noexcept {
+  health_totals result;
   auto last = number(length, now);
   for (auto i = std::max(last - buckets, newest_ - buckets) + 1; i <= std::min(last, newest_);
        ++i) {
@@ -50,5 +54,8 @@ health_window::totals health_window::sum(duration length, time_point now) const 
   }
   return result;
 }
+
+template class basic_health_window<std::uint16_t>;
+template class basic_health_window<std::uint32_t>;
 
 } // namespace troupe

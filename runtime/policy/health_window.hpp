@@ -9,18 +9,21 @@ namespace troupe {
 /// What an ended request says about health.
 enum class verdict : std::uint8_t { success, client_error, rate_limited, failure };
 
+/// Requests in a window, by how they ended.
+struct health_totals {
+  std::uint32_t requests = 0;
+  std::uint32_t failures = 0;
+  std::uint32_t client_errors = 0;
+  std::uint32_t rate_limited = 0;
+};
+
 /// Error rates over a sliding window of time, in twelve buckets; the window's edge is exact to a
-/// bucket (5 s of 60). A fixed 100 or so bytes, however many requests.
-class health_window {
+/// bucket (5 s of 60). Of fixed size, however many requests. `Count` saturates per bucket and kind.
+template <class Count>
+class basic_health_window {
 public:
   static constexpr std::size_t bucket_count = 12;
-
-  struct totals {
-    std::uint32_t requests = 0;
-    std::uint32_t failures = 0;
-    std::uint32_t client_errors = 0;
-    std::uint32_t rate_limited = 0;
-  };
+  using totals = health_totals;
 
   /// Counts a request that ended at `at`. One that ended before the window is ignored.
   void record(duration length, time_point at, verdict what) noexcept;
@@ -29,11 +32,11 @@ public:
   [[nodiscard]] totals sum(duration length, time_point now) const noexcept;
 
 private:
-  struct bucket { // Saturating: 65,535 per bucket and kind keep a record small.
-    std::uint16_t requests = 0;
-    std::uint16_t failures = 0;
-    std::uint16_t client_errors = 0;
-    std::uint16_t rate_limited = 0;
+  struct bucket {
+    Count requests = 0;
+    Count failures = 0;
+    Count client_errors = 0;
+    Count rate_limited = 0;
   };
 
   [[nodiscard]] static std::int64_t number(duration length, time_point at) noexcept {
@@ -43,6 +46,9 @@ private:
   std::array<bucket, bucket_count> buckets_{};
   std::int64_t newest_ = 0; ///< Number of the newest bucket since the epoch.
 };
+
+using health_window = basic_health_window<std::uint16_t>;      ///< For one bot: about 100 bytes.
+using wide_health_window = basic_health_window<std::uint32_t>; ///< For all bots together.
 
 /// Exponentially weighted moving average; the first sample counts whole.
 class ewma {
@@ -69,7 +75,7 @@ struct health_thresholds {
 };
 
 [[nodiscard]] constexpr health_grade grade(const health_thresholds& limits,
-                                           const health_window::totals& sum,
+                                           const health_totals& sum,
                                            std::uint32_t consecutive_failures) noexcept {
   auto rate = sum.requests == 0 ? 0.0 : static_cast<double>(sum.failures) / sum.requests;
   auto enough = sum.requests >= limits.min_requests;
