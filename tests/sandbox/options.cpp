@@ -144,6 +144,10 @@ Options:
   }
   out += R"(  --help, --version
 
+Easier than Telegram, so that it works offline: webhooks may be plain HTTP and on any port, any TLS
+certificate of theirs is trusted unless one was uploaded, files named by a URL are not fetched, two
+pollers that fight are refused at once instead of after 3 s.
+
 Control API (JSON in and out):
   POST   /sandbox/bots {token?, username?, first_name?}        a bot; GET lists them
   POST   /sandbox/users {first_name, username?}                a user
