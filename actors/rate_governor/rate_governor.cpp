@@ -1,10 +1,10 @@
 #include "actors/rate_governor/rate_governor.hpp"
 
+#include "actors/rate_governor/convert.hpp"
 #include "actors/rate_governor/waiter_list.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
 #include "runtime/log/log.hpp"
-#include "runtime/policy/breaker.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
@@ -18,29 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-constexpr std::array scope_names{"global", "tenant", "bot", "chat", "group"};
-static_assert(scope_names.size() == budget_scopes);
-static_assert(static_cast<int>(breaker_phase::half_open)
-              == static_cast<int>(breaker_state::half_open));
-
-grant_limits to_limits(const rate_governor_config& cfg) {
-  grant_limits result;
-  auto& b = result.budgets;
-  b.global.rules[0] = {cfg.global_rps, seconds{1}};
-  b.tenant.rules[0] = {cfg.tenant_rps, seconds{1}};
-  b.bot.rules[0] = {cfg.bot_rps, seconds{1}};
-  b.lifted.rules[0] = {cfg.paid_broadcast_rps, seconds{1}};
-  if (cfg.chat_rps > 0)
-    b.chat.rules = {rate_rule{cfg.chat_rps, seconds{1}}, rate_rule{cfg.chat_per_20s, seconds{20}}};
-  else
-    b.chat = {};
-  b.group.rules[0] = {cfg.group_rpm, seconds{60}};
-  b.max_bots = b.max_chats = cfg.max_windows;
-  result.max_waiting = cfg.max_waiting;
-  result.probe_timeout = cfg.probe_timeout;
-  return result;
-}
 
 std::uint32_t next_epoch() {
   static std::atomic<std::uint32_t> last{0};
@@ -91,7 +68,7 @@ struct rate_governor_state {
         serve();
       },
       [this](breaker_change x) { on_breaker(x); },
-      [this](get_report) { return report(); },
+      [this](get_report) { return report_of(engine, now()); },
     };
   }
 
@@ -128,11 +105,6 @@ struct rate_governor_state {
       break;
     }
     return refuse(ec::budget_wait_too_long, answer.retry_after);
-  }
-
-  static grant_request to_request(const permit_request& x) {
-    return {x.bot,        x.tenant,         x.id,       x.method,  x.produces_message && x.chat,
-            x.chat.group, x.paid_broadcast, x.chat.key, x.patience};
   }
 
   lease_request to_lease(bot_id bot, tenant_id tenant, call_id id, std::uint16_t lane,
@@ -307,24 +279,6 @@ struct rate_governor_state {
       break;
     }
     serve();
-  }
-
-  governor_report report() const {
-    auto at = now();
-    governor_report result;
-    result.granted = engine.granted();
-    result.refused = engine.refused();
-    result.waiting = static_cast<std::uint32_t>(engine.waiting());
-    result.credits = engine.credits();
-    result.holds = static_cast<std::uint32_t>(engine.holds(at));
-    result.upstream = static_cast<breaker_state>(engine.upstream_phase(at));
-    for (std::size_t i = 0; i < budget_scopes; ++i) {
-      auto scope = static_cast<budget_scope>(i);
-      auto usage = engine.book().used(scope, at);
-      result.budgets.push_back({scope_names[i], usage.rule.limit, usage.rule.length, usage.used,
-                                usage.windows, engine.throttled(scope)});
-    }
-    return result;
   }
 
   time_point now() const { return self->clock().now(); }

@@ -1,0 +1,12 @@
+#pragma once
+#include "actors/rate_governor/rate_governor.hpp"
+#include "messages/rate_governor.hpp"
+
+/// Between the words of the protocol and those of the policy.
+namespace troupe {
+
+[[nodiscard]] grant_limits to_limits(const rate_governor_config& cfg);
+[[nodiscard]] grant_request to_request(const permit_request& x);
+[[nodiscard]] governor_report report_of(const grant_engine& engine, time_point now);
+
+} // namespace troupe
