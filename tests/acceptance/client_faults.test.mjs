@@ -37,9 +37,12 @@ const survives = (name, body) => test(name, limit, async () => {
     opened.push(connection);
     return connection;
   };
-  await body(open);
-  assert.equal((await node.call(scene.bot.token, 'getMe')).status, 200);
-  opened.forEach((connection) => connection.destroy());
+  try {
+    await body(open);
+    assert.equal((await node.call(scene.bot.token, 'getMe')).status, 200);
+  } finally {
+    opened.forEach((connection) => connection.destroy());
+  }
   await node.quiet(baseline);
 });
 
@@ -87,7 +90,8 @@ describe('requests that are no HTTP', () => {
     assert.equal((await sandbox.fromBot(scene.chat)).length, before);
   });
 
-  survives('an oversized head: 431 or 414, not a byte more is read', async (open) => {
+  survives('an oversized head: 431 or 414, not a byte more is kept', async (open) => {
+    const resident = node.program.resident();
     for (const bytes of [head('getMe', `X-Long: ${'y'.repeat(1 << 20)}\r\n`),
       `GET /bot${scene.bot.token}/getMe?x=${'z'.repeat(1 << 20)} HTTP/1.1\r\nHost: x\r\n\r\n`,
       head('getMe', 'X: y\r\n'.repeat(200_000))]) {
@@ -97,6 +101,7 @@ describe('requests that are no HTTP', () => {
       assert.ok(statuses.length === 0 || [400, 413, 414, 431].includes(statuses[0]), connection.text.slice(0, 200));
       assert.notEqual(statuses[0], 200);
     }
+    assert.ok(node.program.resident() - resident < 8 * 1024);
   });
 });
 
@@ -163,6 +168,33 @@ describe('clients that leave', () => {
     connection.reset();
     await node.quiet();
     assert.equal((await sandbox.fromBot(scene.chat)).length, before);
+  });
+
+  survives('that do not read what they download: the node does not buffer it', async (open) => {
+    const { bot, chat } = await sandbox.stage();
+    const boundary = 'acceptance';
+    const size = 18 * 1024 * 1024;
+    const body = Buffer.concat([
+      Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="chat_id"\r\n\r\n${chat.id}\r\n`
+        + `--${boundary}\r\nContent-Disposition: form-data; name="document"; filename="a.bin"\r\n\r\n`),
+      Buffer.alloc(size, 'd'), Buffer.from(`\r\n--${boundary}--\r\n`)]);
+    const sent = await request(`${node.root}/bot${bot.token}/sendDocument`, {
+      method: 'POST', body, headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } });
+    assert.equal(sent.status, 200, sent.text);
+    const { json } = await node.call(bot.token, 'getFile', { file_id: sent.json.result.document.file_id });
+    const resident = node.program.resident();
+    const connections = await Promise.all(Array.from({ length: 4 }, open));
+    for (const connection of connections) {
+      connection.socket.pause();
+      connection.write(`GET /file/bot${bot.token}/${json.result.file_path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    }
+    await until('downloads are under way', async () => (await node.get('/v1/sessions')).leased >= 2);
+    assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    const grown = node.program.resident() - resident;
+    assert.ok(grown < 12 * 1024, `the node grew by ${grown} KiB`);
+    connections.forEach((connection) => connection.socket.resume());
+    await until('they read on and get all of it', () =>
+      connections.every((connection) => connection.received.length > size), { within: 30_000 });
   });
 
   survives('during a slow call: the lease comes back', async (open) => {
@@ -245,10 +277,13 @@ describe('what looks odd and is allowed', () => {
     assert.equal(json.result.at(-1).message.text, 'still there?');
   });
 
-  survives('HEAD, OPTIONS and PUT get an answer in the Bot API\'s shape or none but a status', async () => {
-    for (const method of ['HEAD', 'OPTIONS', 'PUT', 'DELETE']) {
-      const answer = await request(`${node.root}/bot${scene.bot.token}/getMe`, { method });
-      assert.ok(answer.status >= 200 && answer.status < 500, `${method}: ${answer.status}`);
+  survives('HEAD is answered without a body, other verbs with an error', async (open) => {
+    for (const verb of ['HEAD', 'OPTIONS', 'PUT', 'DELETE']) {
+      const connection = await open();
+      connection.write(head('getMe', 'Connection: close\r\n', verb));
+      const [status] = await connection.end();
+      assert.ok(status >= 200 && status < 500, `${verb}: ${connection.text}`);
+      if (verb === 'HEAD') assert.ok(connection.text.endsWith('\r\n\r\n'), connection.text);
     }
   });
 });

@@ -10,30 +10,38 @@ import { grammy, telegraf } from './harness/libraries.mjs';
 import { Node, temporaryDirectory } from './harness/node.mjs';
 import { noisePng } from './harness/png.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
+import { makeCertificates } from './harness/tls.mjs';
 import { until } from './harness/wait.mjs';
 
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const limit = { timeout: 60_000 };
-let sandbox;
-let node;
+const paths = ['sandbox', 'gateway', 'gateway over HTTPS'];
+const worlds = {}; // By path: {sandbox, node?}.
 let bigFile;
 const bigSize = 30 * 1024 * 1024;
 
 before(async () => {
-  sandbox = await Sandbox.start();
-  node = await Node.start(sandbox);
-  bigFile = join(temporaryDirectory(), 'big.bin');
+  const dir = temporaryDirectory();
+  const tls = makeCertificates(dir);
+  const plain = await Sandbox.start();
+  worlds.sandbox = { sandbox: plain };
+  worlds.gateway = { sandbox: plain, node: await Node.start(plain) };
+  const secure = await Sandbox.start({ tls });
+  worlds['gateway over HTTPS'] = {
+    sandbox: secure, node: await Node.start(secure, { options: { 'session-pool.ca-file': tls.ca } }) };
+  bigFile = join(dir, 'big.bin');
   writeFileSync(bigFile, randomBytes(bigSize));
 });
 after(async () => {
-  await node?.stop();
-  await sandbox?.stop();
+  for (const { node } of Object.values(worlds)) await node?.stop();
+  for (const sandbox of new Set(Object.values(worlds).map((world) => world.sandbox))) await sandbox.stop();
 });
 
 /// A bot on stage, driven by `library` through `via`.
 async function stage(library, via, type) {
+  const { sandbox, node } = worlds[via];
   const scene = await sandbox.stage(type);
-  return { ...scene, client: library.create(scene.bot.token, via === 'gateway' ? node.root : sandbox.url) };
+  return { ...scene, sandbox, node, client: library.create(scene.bot.token, node?.root ?? sandbox.url) };
 }
 
 /// The library's error for `attempt`, which must fail.
@@ -44,14 +52,14 @@ async function failureOf(client, attempt) {
 }
 
 async function hears(scene, text, answer) {
-  const { client, chat, user } = scene;
+  const { chat, user, sandbox } = scene;
   await sandbox.say(chat, user, text);
   return until(`the bot answers "${answer}"`, async () =>
     (await sandbox.fromBot(chat)).find((message) => message.text === answer));
 }
 
 for (const library of [grammy, telegraf])
-  for (const via of ['sandbox', 'gateway'])
+  for (const via of paths)
     describe(`${library.name} through the ${via}`, () => {
       test('getMe says who the bot is', limit, async () => {
         const { bot, client } = await stage(library, via);
@@ -68,12 +76,12 @@ for (const library of [grammy, telegraf])
         await hears(scene, 'first', 'echo: first');
         await hears(scene, 'second', 'echo: second');
         await scene.client.stop();
-        const answers = (await sandbox.fromBot(scene.chat)).map((message) => message.text);
+        const answers = (await scene.sandbox.fromBot(scene.chat)).map((message) => message.text);
         assert.deepEqual(answers, ['echo: first', 'echo: second']);
       });
 
       test('text of 4096 characters in any script arrives unchanged', limit, async () => {
-        const { client, chat } = await stage(library, via);
+        const { sandbox, client, chat } = await stage(library, via);
         const text = 'Grüße, мир, 世界, 🙂 & <b>"\\'.padEnd(4095, 'ü') + '!';
         const sent = await client.send(chat.id, text);
         assert.equal(sent.text, text);
@@ -92,19 +100,19 @@ for (const library of [grammy, telegraf])
       });
 
       test('a document of 30 MB streams up without being held in memory', limit, async () => {
-        const { client, chat } = await stage(library, via);
+        const { node, client, chat } = await stage(library, via);
         await client.send(chat.id, 'before');
-        const resident = node.program.resident();
+        const resident = node?.program.resident();
         const sent = await client.document(chat.id, bigFile);
         assert.equal(sent.document.file_size, bigSize);
-        if (via === 'gateway') {
+        if (node) {
           const grown = node.program.resident() - resident;
           assert.ok(grown < 12 * 1024, `the node grew by ${grown} KiB`);
         }
       });
 
       test('a message is edited and deleted', limit, async () => {
-        const { client, chat } = await stage(library, via);
+        const { sandbox, client, chat } = await stage(library, via);
         const { message_id } = await client.send(chat.id, 'draft');
         assert.equal((await client.edit(chat.id, message_id, 'final')).text, 'final');
         const shown = () => sandbox.fromBot(chat);
@@ -114,7 +122,7 @@ for (const library of [grammy, telegraf])
       });
 
       test('a tap on an inline button reaches the bot, which answers it', limit, async () => {
-        const { client, chat, user } = await stage(library, via);
+        const { sandbox, client, chat, user } = await stage(library, via);
         client.onTap('thank you');
         await client.run();
         const { message_id } = await client.send(chat.id, 'choose', client.keyboard('Yes', 'yes'));
@@ -137,7 +145,7 @@ for (const library of [grammy, telegraf])
       });
 
       test('a long flood wait comes back as an honest 429', limit, async () => {
-        const { bot, client, chat } = await stage(library, via);
+        const { sandbox, bot, client, chat } = await stage(library, via);
         await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'flood', retry_after: 120, count: 1 });
         const failure = await failureOf(client, client.send(chat.id, 'held'));
         assert.equal(failure.code, 429);
@@ -148,7 +156,7 @@ for (const library of [grammy, telegraf])
 for (const library of [grammy, telegraf])
   describe(`${library.name} through the gateway alone`, () => {
     test('a short flood wait is waited out, not shown', limit, async () => {
-      const { bot, client, chat } = await stage(library, 'gateway');
+      const { sandbox, bot, client, chat } = await stage(library, 'gateway');
       await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'flood', retry_after: 1, count: 1 });
       const started = performance.now();
       assert.equal((await client.send(chat.id, 'patience')).text, 'patience');
@@ -156,7 +164,7 @@ for (const library of [grammy, telegraf])
     });
 
     test('a burst into one chat is paced: every message arrives and no limit is broken', limit, async () => {
-      const { client, chat } = await stage(library, 'gateway');
+      const { sandbox, client, chat } = await stage(library, 'gateway');
       const texts = Array.from({ length: 8 }, (_, index) => `message ${index}`);
       await Promise.all(texts.map((text) => client.send(chat.id, text)));
       const arrived = (await sandbox.fromBot(chat)).map((message) => message.text);

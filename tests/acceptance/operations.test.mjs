@@ -123,6 +123,28 @@ describe('a node under use', () => {
   });
 });
 
+describe('a bot that crashes in the middle of a call', () => {
+  test('loses its lease to the pool, is started again and serves on', limit, async () => {
+    const node = await Node.start(sandbox, { options: { 'node.demo-faults': 'true' } });
+    const { bot, chat } = await sandbox.stage();
+    assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'hang', count: 1 });
+    const slow = node.call(bot.token, 'sendMessage', { chat_id: chat.id, text: 'lost?' });
+    await until('the call hangs', async () => (await node.get('/v1/sessions')).leased === 1);
+    await node.call(bot.token, 'getMe', undefined, { headers: { 'x-troupe-crash': 'bot' } });
+    const of = (event) => Number(event.bot) === Number(bot.id);
+    for (const name of ['lease.reclaimed', 'child.crashed', 'child.restarted']) await node.logged(name, of);
+    const answer = await slow;
+    assert.equal(answer.status, 502, answer.text);
+    assert.equal(answer.json.ok, false);
+    assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    await node.quiet();
+    assert.ok((await node.get('/v1/sessions')).reclaimed_total >= 1);
+    await sandbox.clearFaults();
+    await node.stop();
+  });
+});
+
 describe('SIGTERM', () => {
   test('lets a slow call finish, refuses new ones, ends with 0', limit, async () => {
     const node = await Node.start(sandbox);

@@ -1,5 +1,6 @@
 // What the gateway itself says no to, in the Bot API's words; and which bots it serves.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -132,6 +133,23 @@ describe('a node that adopts unknown tokens', () => {
     assertRefusal(await node.call(forged, 'getMe'), 401, /Unauthorized/);
     assertRefusal(await node.call(wellFormed, 'getMe'), 401, /Unauthorized/);
     assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+  });
+
+  test('a thousand made-up tokens leave neither bots nor memory behind', limit, async () => {
+    const bot = await sandbox.createBot();
+    assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    const resident = node.program.resident();
+    const made = Array.from({ length: 1000 }, (_, index) => `${5_000_000 + index}:${randomBytes(26).toString('base64url')}`);
+    const statuses = new Set();
+    while (made.length) {
+      const answers = await Promise.all(made.splice(0, 50).map((token) => node.call(token, 'getMe')));
+      answers.forEach((answer) => statuses.add(answer.status));
+      assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    }
+    for (const status of statuses) assert.ok([401, 429, 503].includes(status), [...statuses].join(' '));
+    assert.ok(statuses.has(401));
+    const grown = node.program.resident() - resident;
+    assert.ok(grown < 12 * 1024, `the node grew by ${grown} KiB`);
   });
 
   test('a full queue is refused at once, the queued calls are answered', limit, async () => {
