@@ -181,6 +181,8 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
                                               : view(up_).substr(0, n);
     if (!first.empty() || !part.empty()) {
       head_sent_ = true;
+      // A client that takes nothing must not keep the session.
+      enter(state::writing, ctx_->config.header_timeout);
       bool written = co_await write_client(first, part);
       first.clear();
       head.decoded.clear();
