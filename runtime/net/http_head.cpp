@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace troupe::net {
 namespace {
@@ -25,6 +26,16 @@ std::string_view trim(std::string_view text) noexcept {
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
     text.remove_suffix(1);
   return text;
+}
+
+/// Whether Connection may name a field away. What delimits, describes or routes the message belongs
+/// to the whole way: without its length the upstream would take a body for the next request.
+bool may_be_dropped(std::string_view name) noexcept {
+  constexpr std::string_view kept[]
+    = {"keep-alive", "close", "host", "content-length", "transfer-encoding", "content-type",
+       "content-encoding"};
+  return std::none_of(std::begin(kept), std::end(kept),
+                      [name](std::string_view x) { return iequals(x, name); });
 }
 
 /// Takes the lines of the fields named in `names` out of a head.
@@ -88,7 +99,7 @@ void request_head::on_request_impl(http::verb, string_view method_text, string_v
 }
 
 void request_head::on_field_impl(http::field name, string_view text_in, string_view value_in,
-                                 error_code&) {
+                                 error_code& ec) {
   std::string_view text{text_in.data(), text_in.size()};
   std::string_view value{value_in.data(), value_in.size()};
   switch (name) {
@@ -97,6 +108,10 @@ void request_head::on_field_impl(http::field name, string_view text_in, string_v
     case http::field::expect:
       expects_continue = expects_continue || iequals(value, "100-continue");
       return;
+    case http::field::transfer_encoding: // Beast takes an unknown coding for no body at all.
+      if (!iequals(trim(value), "chunked"))
+        ec = http::error::bad_transfer_encoding;
+      break;
     case http::field::content_type:
       content_type.assign(value);
       break;
@@ -107,7 +122,7 @@ void request_head::on_field_impl(http::field name, string_view text_in, string_v
       for (std::size_t at = 0; at <= value.size();) {
         auto comma = std::min(value.find(',', at), value.size());
         auto token = trim(value.substr(at, comma - at));
-        if (!token.empty() && !iequals(token, "keep-alive") && !iequals(token, "close"))
+        if (!token.empty() && may_be_dropped(token))
           dropped_.emplace_back(token);
         at = comma + 1;
       }
