@@ -1,0 +1,313 @@
+#define CAF_SUITE telegram_params
+#include "runtime/telegram/params.hpp"
+
+#include <zlib.h>
+
+#include <random>
+
+#include <caf/test/bdd_dsl.hpp>
+
+using namespace troupe;
+using namespace troupe::telegram;
+using namespace std::literals;
+
+namespace {
+
+constexpr auto form_type = "application/x-www-form-urlencoded"sv;
+constexpr auto json_type = "application/json"sv;
+constexpr auto multipart_type = "multipart/form-data; boundary=XX"sv;
+
+call_params form(std::string_view text) {
+  call_params out;
+  read_form(text, out);
+  return out;
+}
+
+call_params json(std::string_view text) {
+  call_params out;
+  read_json(text, out);
+  return out;
+}
+
+call_params multipart(std::string_view text, std::string_view type = multipart_type) {
+  call_params out;
+  read_multipart(text, type, out);
+  return out;
+}
+
+call_params body(std::string_view text, std::string_view type, std::string_view encoding = {}) {
+  call_params out;
+  read_body(text, type, encoding, out);
+  return out;
+}
+
+/// @param window_bits 15 for zlib ("deflate"), 31 for gzip
+std::string deflated(std::string_view text, int window_bits) {
+  z_stream stream{};
+  deflateInit2(&stream, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
+  std::string out(text.size() + 200, '\0');
+  std::string in{text};
+  stream.next_in = reinterpret_cast<Bytef*>(in.data());
+  stream.avail_in = static_cast<uInt>(in.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH);
+  out.resize(out.size() - stream.avail_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+/// A part as most libraries write it.
+std::string part(std::string_view name, std::string_view value, std::string_view boundary = "XX") {
+  return "--" + std::string{boundary} + "\r\nContent-Disposition: form-data; name=\""
+         + std::string{name} + "\"\r\n\r\n" + std::string{value} + "\r\n";
+}
+
+} // namespace
+
+SCENARIO("a chat is its number, and a group if that is negative") {
+  CHECK(parse_chat("42") == chat_ref(42, false));
+  CHECK(parse_chat("-42") == chat_ref(-42, true));
+  CHECK(parse_chat("-1001234567890") == chat_ref(-1001234567890, true));
+  CHECK(parse_chat("4503599627370495") == chat_ref(4503599627370495, false));
+  CHECK(!parse_chat(""));
+}
+
+SCENARIO("a name is a group of its own, in any case of letters") {
+  auto chat = parse_chat("@durov");
+  CHECK(chat);
+  CHECK(chat.group);
+  CHECK(chat == parse_chat("@DuRov"));
+  CHECK(chat != parse_chat("@durow"));
+  CHECK_GT(chat.key, std::int64_t{1} << 52);
+}
+
+SCENARIO("what no chat can have is a name: it never shares a budget with a number") {
+  for (auto odd : {"0", "4503599627370496", "-4503599627370496", "9223372036854775807",
+                   "-9223372036854775808", "99999999999999999999999", "-99999999999999999999999",
+                   "1e3", "12x", " 12", "12 ", "+12", "0x12", "1.0", "-", "--1", "null"}) {
+    CAF_MESSAGE(odd);
+    auto chat = parse_chat(odd);
+    CHECK(chat.group);
+    CHECK_GT(chat.key, std::int64_t{1} << 52);
+  }
+  CHECK(parse_chat("00042") == chat_ref(42, false));
+}
+
+SCENARIO("percent-encoding is undone where it is valid") {
+  CHECK_EQ(percent_decode("a%20b%2Fc%3a", false), "a b/c:"s);
+  CHECK_EQ(percent_decode("a+b", false), "a+b"s);
+  CHECK_EQ(percent_decode("a+b%2B", true), "a b+"s);
+  CHECK_EQ(percent_decode("%", false), "%"s);
+  CHECK_EQ(percent_decode("%4", false), "%4"s);
+  CHECK_EQ(percent_decode("%4x%x4%%41", false), "%4x%x4%A"s);
+  CHECK_EQ(percent_decode("%00", false), "\0"s);
+  CHECK_EQ(percent_decode("%C3%A9", false), "\xC3\xA9"s);
+}
+
+SCENARIO("a form's parameters are found") {
+  auto all = form("text=hi&chat_id=-5&method=getMe&timeout=30&allow_paid_broadcast=True");
+  CHECK(all.chat == chat_ref(-5, true));
+  CHECK_EQ(all.method, "getMe"s);
+  CHECK_EQ(all.poll_timeout, 30);
+  CHECK(all.paid_broadcast);
+  CHECK(form("chat_id=%40durov").chat == parse_chat("@durov"));
+  CHECK(form("chat_id=%2D5").chat == chat_ref(-5, true));
+  CHECK(form("&&chat_id=7&&").chat == chat_ref(7, false));
+  CHECK(form("chat_id=7&chat_id=8").chat == chat_ref(8, false));
+  CHECK(!form("chat_id").chat);
+  CHECK(!form("chat_id=").chat);
+  CHECK(!form("=7&xchat_id=7&chat_idx=7&text=chat_id=7").chat);
+  CHECK(!form("").chat);
+  CHECK(!form("allow_paid_broadcast=false").paid_broadcast);
+  CHECK_EQ(form("timeout=abc").poll_timeout, 0);
+  CHECK_EQ(form("method=" + std::string(500, 'x')).method.size(), 64u);
+}
+
+SCENARIO("a JSON object's top level is read, and nothing below it") {
+  auto all = json(R"({"text":"a","chat_id":-1001,"allow_paid_broadcast":true,"timeout":50,)"
+                  R"("method":"sendMessage"})");
+  CHECK(all.chat == chat_ref(-1001, true));
+  CHECK(all.paid_broadcast);
+  CHECK_EQ(all.poll_timeout, 50);
+  CHECK_EQ(all.method, "sendMessage"s);
+  CHECK(json(R"({"chat_id":"123"})").chat == chat_ref(123, false));
+  CHECK(json(R"({"chat_id":"@durov"})").chat == parse_chat("@durov"));
+  CHECK(json(" \n{ \"chat_id\" : 7 } ").chat == chat_ref(7, false));
+  CHECK(!json(R"({"reply":{"chat_id":7},"list":[{"chat_id":8},"chat_id",9]})").chat);
+  CHECK(json(R"({"reply":{"chat_id":7},"chat_id":8,"more":{"chat_id":9}})").chat
+        == chat_ref(8, false));
+  CHECK(!json(R"({"chat_id":[7]})").chat);
+  CHECK(!json(R"({"chat_id":{"id":7}})").chat);
+  CHECK(!json(R"({"chat_id":null})").chat);
+  CHECK(!json(R"(["chat_id",7])").chat);
+  CHECK(!json(R"([{"chat_id":7}])").chat);
+  CHECK(!json(R"({"text":"\"chat_id\":7"})").chat);
+}
+
+SCENARIO("escapes in JSON are undone") {
+  CHECK(json(R"({"chat\u005fid":7})").chat == chat_ref(7, false));
+  CHECK(json(R"({"\u0063hat_id":"\u0040\u0064urov"})").chat == parse_chat("@durov"));
+  CHECK(json(R"({"chat_id":"\u002d5"})").chat == chat_ref(-5, true));
+}
+
+SCENARIO("invalid JSON gives what stood before the fault") {
+  CHECK(json(R"({"chat_id":7,"text":)").chat == chat_ref(7, false));
+  CHECK(json(R"({"chat_id":7,,,)").chat == chat_ref(7, false));
+  CHECK(json(R"({"chat_id":7} garbage)").chat == chat_ref(7, false));
+  CHECK(!json(R"({"chat_id")").chat);
+  CHECK(!json(R"({"chat_id":)").chat);
+  CHECK(!json("{'chat_id':7}").chat);
+  CHECK(!json("").chat);
+  CHECK(!json("{\"text\":\"\xff\xfe\",\"chat_id\":7}").chat);
+}
+
+SCENARIO("deep JSON is harmless") {
+  auto nested = std::string(100'000, '[');
+  CHECK(!json(R"({"a":)" + nested).chat);
+  CHECK(json(R"({"chat_id":7,"a":)" + nested).chat == chat_ref(7, false));
+  std::string objects;
+  for (int i = 0; i < 50'000; ++i)
+    objects += R"({"chat_id":)";
+  CHECK(!json(objects).chat);
+}
+
+SCENARIO("long keys and values are harmless") {
+  CHECK(json(R"({")" + std::string(100'000, 'k') + R"(":1,"chat_id":7})").chat
+        == chat_ref(7, false));
+  CHECK(!json(R"({"chat_id)" + std::string(100'000, 'k') + R"(":7})").chat);
+  CHECK(json(R"({"chat_id":")" + std::string(100'000, '1') + R"("})").chat.group);
+}
+
+SCENARIO("a multipart body's parts are read") {
+  auto text = part("text", "chat_id") + part("chat_id", "-7") + part("allow_paid_broadcast", "1")
+              + "--XX--\r\n";
+  auto all = multipart(text);
+  CHECK(all.chat == chat_ref(-7, true));
+  CHECK(all.paid_broadcast);
+  CHECK(multipart("a preamble\r\n" + text).chat == chat_ref(-7, true));
+  CHECK(multipart(text, "multipart/form-data; charset=utf-8; Boundary=\"XX\"").chat
+        == chat_ref(-7, true));
+  CHECK(multipart(text, "multipart/form-data;boundary=XX; charset=utf-8").chat
+        == chat_ref(-7, true));
+  CHECK(!multipart(text, "multipart/form-data").chat);
+  CHECK(!multipart(text, "multipart/form-data; boundary=").chat);
+  CHECK(!multipart(text, "multipart/form-data; boundary=YY").chat);
+  CHECK(multipart(part("chat_id", "7", "a b") + "--a b--", "multipart/form-data; boundary=\"a b\"")
+          .chat
+        == chat_ref(7, false));
+}
+
+SCENARIO("a part's header may be written in many ways") {
+  auto with = [](std::string_view headers) {
+    return multipart("--XX\r\n" + std::string{headers} + "\r\n\r\n7\r\n--XX--\r\n").chat;
+  };
+  auto seven = chat_ref(7, false);
+  CHECK(with("content-disposition:form-data;name=chat_id") == seven);
+  CHECK(with("Content-Disposition: form-data; name=chat_id; filename=x") == seven);
+  CHECK(with("CONTENT-DISPOSITION: FORM-DATA; NAME=\"chat_id\"") == seven);
+  CHECK(with("Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; "
+             "name=\"chat_id\"")
+        == seven);
+  CHECK(with("Content-Disposition: form-data;\tname=\"chat_id\"\r\nContent-Length: 1") == seven);
+  CHECK(!with("Content-Disposition: form-data; filename=\"chat_id\""));
+  CHECK(!with("Content-Disposition: form-data"));
+}
+
+SCENARIO("a file's part does not hide what stands around it") {
+  auto file = "--XX\r\ncontent-disposition:form-data;name=photo;filename=x.jpg\r\n"
+              "Content-Type: image/jpeg\r\n\r\n\xFF\xD8\r\n--X\r\n\r\nname=\"chat_id\"\r\n"s;
+  CHECK(multipart(part("chat_id", "7") + file + "--XX--\r\n").chat == chat_ref(7, false));
+  CHECK(multipart(file + part("chat_id", "7") + "--XX--\r\n").chat == chat_ref(7, false));
+  CHECK(!multipart(file + "--XX--\r\n").chat);
+}
+
+SCENARIO("of an unfinished multipart body the finished parts count") {
+  auto text = part("chat_id", "7") + part("timeout", "12");
+  for (std::size_t n = 0; n <= text.size(); ++n) {
+    auto got = multipart(std::string_view{text}.substr(0, n));
+    CHECK(!got.chat || got.chat == chat_ref(7, false));
+    CHECK(got.poll_timeout == 0 || got.poll_timeout == 12);
+  }
+  CHECK(multipart(text + "--XX").chat == chat_ref(7, false));
+  CHECK(!multipart("--XX\r\nContent-Disposition: form-data; name=chat_id\r\n\r\n7").chat);
+}
+
+SCENARIO("a body is read by its type") {
+  CHECK(body("chat_id=7", form_type).chat == chat_ref(7, false));
+  CHECK(body("chat_id=7", "Application/X-WWW-Form-Urlencoded; charset=utf-8").chat
+        == chat_ref(7, false));
+  CHECK(body(R"({"chat_id":7})", "application/json ; charset=utf-8").chat == chat_ref(7, false));
+  CHECK(body(part("chat_id", "7") + "--XX--", multipart_type).chat == chat_ref(7, false));
+  CHECK(!body("chat_id=7", json_type).chat);
+  CHECK(!body("chat_id=7", "").chat);
+  CHECK(!body("chat_id=7", "text/plain").chat);
+  CHECK(!body("", form_type).chat);
+}
+
+SCENARIO("query and body merge, and the body wins") {
+  auto both = form("chat_id=1&timeout=5");
+  read_body(R"({"chat_id":2,"allow_paid_broadcast":true})", json_type, {}, both);
+  CHECK(both.chat == chat_ref(2, false));
+  CHECK_EQ(both.poll_timeout, 5);
+  CHECK(both.paid_broadcast);
+}
+
+SCENARIO("compressed bodies are opened") {
+  auto plain = R"({"text":")" + std::string(1000, 'x') + R"(","chat_id":7})";
+  CHECK(body(deflated(plain, 31), json_type, "gzip").chat == chat_ref(7, false));
+  CHECK(body(deflated(plain, 31), json_type, "GZIP").chat == chat_ref(7, false));
+  CHECK(body(deflated(plain, 15), json_type, "deflate").chat == chat_ref(7, false));
+  CHECK(body(deflated("chat_id=7", 31), form_type, "gzip").chat == chat_ref(7, false));
+  CHECK(!body(plain, json_type, "gzip").chat);
+  CHECK(!body(deflated(plain, 31), json_type, "br").chat);
+  CHECK(!body("", json_type, "gzip").chat);
+}
+
+SCENARIO("a compressed body is opened only so far") {
+  auto bomb = R"({"chat_id":7,"text":")" + std::string(50'000'000, ' ') + R"(","timeout":9})";
+  auto got = body(deflated(bomb, 31), json_type, "gzip");
+  CHECK(got.chat == chat_ref(7, false));
+  CHECK_EQ(got.poll_timeout, 0);
+}
+
+SCENARIO("no bytes break the readers") {
+  // Pieces of what the readers look for, so that random texts get deep into them.
+  constexpr std::string_view words[] = {
+    "chat_id", "\"chat_id\":", "{", "}", "[", "]", ",", ":", "\"", "\\u00", "\\", "=", "&", "%",
+    "%4", "+", "--XX", "\r\n", "\r\n\r\n", "--", ";", "name=", "name=\"", "form-data", " ",
+    "Content-Disposition:", "-", "7", "99999999999999999999", "1e999", "true", "null", "@", "\xff"};
+  constexpr std::string_view types[] = {form_type, json_type, multipart_type,
+                                        "multipart/form-data; boundary=\"",
+                                        "multipart/form-data; boundary=", ";;;", ""};
+  std::mt19937 random{20261122};
+  auto pick = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>{0, n - 1}(random); };
+  std::size_t chats = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (auto n = pick(40); n > 0; --n) {
+      if (pick(4) == 0)
+        text.push_back(static_cast<char>(pick(256)));
+      else
+        text.append(words[pick(std::size(words))]);
+    }
+    call_params out;
+    read_body(text, types[pick(std::size(types))], pick(8) == 0 ? "gzip" : "", out);
+    read_form(text, out);
+    CHECK_LE(percent_decode(text, true).size(), text.size());
+    if (out.chat)
+      ++chats;
+    // Whatever was found is a chat's number or a name's hash, and marked accordingly.
+    bool number = out.chat.key < std::int64_t{1} << 52 && out.chat.key > -(std::int64_t{1} << 52);
+    CHECK_EQ(out.chat.group, out.chat.key != 0 && (!number || out.chat.key < 0));
+    CHECK_LE(out.method.size(), 64u);
+  }
+  CHECK_GT(chats, 100u);
+  for (int round = 0; round < 2'000; ++round) {
+    auto packed = deflated(R"({"chat_id":7,"text":"abcabcabc"})", 31);
+    for (auto n = 1 + pick(4); n > 0; --n)
+      packed[pick(packed.size())] = static_cast<char>(pick(256));
+    auto got = body(std::string_view{packed}.substr(0, pick(packed.size()) + 1), json_type, "gzip");
+    CHECK_LE(got.method.size(), 64u);
+  }
+}
