@@ -1,0 +1,188 @@
+#define CAF_SUITE integration_deaths
+#include "tests/integration/node_part.hpp"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include <caf/test/bdd_dsl.hpp>
+
+using namespace troupe;
+using namespace troupe::integration;
+using sandbox::fault_kind;
+
+namespace {
+
+constexpr unsigned threads = 8;
+constexpr unsigned calls_each = 25;
+
+/// What became of many calls.
+struct tally {
+  std::atomic<unsigned> good{0};    ///< 200
+  std::atomic<unsigned> refused{0}; ///< An error in the Bot API's shape.
+  std::atomic<unsigned> odd{0};     ///< Any other answer.
+  std::atomic<unsigned> ended{0};   ///< The connection ended instead.
+  std::atomic<unsigned> late{0};    ///< Neither: this must not happen.
+
+  unsigned done() const { return good + refused + odd + ended + late; }
+};
+
+void make_calls(node_part& node, tally& sum) {
+  auto http = node.connect();
+  for (unsigned i = 0; i < calls_each; ++i) {
+    auto got = http.get(node.path("getMe"));
+    ++(got.late || (got.status != 0 && !got.whole) ? sum.late
+       : got.status == 0                           ? sum.ended
+       : got.status == 200                         ? sum.good
+       : got.is_api_error(got.status)              ? sum.refused
+                                                   : sum.odd);
+  }
+}
+
+/// Runs the load; `at_forty` runs when forty calls have come through.
+void under_load(node_part& node, tally& sum, const std::function<void()>& at_forty) {
+  std::vector<std::thread> clients;
+  for (unsigned i = 0; i < threads; ++i)
+    clients.emplace_back([&] { make_calls(node, sum); });
+  bool going = until([&] { return sum.done() >= 40; });
+  at_forty();
+  for (auto& x : clients)
+    x.join();
+  CHECK(going);
+}
+
+part_options loaded(bool tls) {
+  part_options options;
+  options.upstream_tls = tls;
+  options.upstream.latency.mean = 10ms; // So that calls are under way at any moment.
+  return options;
+}
+
+void survives(service which, bool tls) {
+  node_part node{loaded(tls)};
+  tally sum;
+  under_load(node, sum, [&] {
+    node.kill(which);
+    CHECK(until([&] { return node.replaced(which); }));
+  });
+  CAF_MESSAGE(service_names[static_cast<std::size_t>(which)]
+              << " killed: " << sum.good << " good, " << sum.refused << " refused, " << sum.ended
+              << " ended");
+  CHECK_EQ(sum.late, 0u);
+  CHECK_EQ(sum.odd, 0u);
+  CHECK_EQ(sum.done(), threads * calls_each);
+  CHECK_GE(sum.good, threads * calls_each / 2);
+  CHECK(until([&] { return node.at_rest(); }));
+  CHECK_EQ(node.pool().leased, 0u);
+  CHECK_EQ(node.governor().waiting, 0u);
+  CHECK_EQ(node.lines().count("child.restarted"), 1u);
+  auto http = node.connect();
+  CHECK_EQ(http.get(node.path("getMe")).status, 200);
+}
+
+void reclaims(bool upstream_tls, bool gateway_tls) {
+  part_options options;
+  options.upstream_tls = upstream_tls;
+  options.gateway_tls = gateway_tls;
+  node_part node{options};
+  node.fail(fault_kind::hang, "sendMessage");
+  auto http = node.connect();
+  http.send("GET " + node.path("sendMessage") + "?text=a&chat_id=" + std::to_string(node.chat())
+            + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(until([&] { return node.pool().leased == 1; }));
+  node.kill_bot();
+  auto got = http.receive(5s);
+  CHECK(got.is_api_error(502));
+  CHECK_EQ(got.retry_after(), 1);
+  CHECK(until([&] { return node.at_rest(); }));
+  auto lines = node.lines().lines("lease.reclaimed");
+  CHECK_EQ(lines.size(), 1u);
+  auto secret = node.token().substr(node.token().find(':') + 1);
+  for (const auto& line : node.lines().lines())
+    CHECK(line.find(secret) == std::string::npos);
+  node.mend();
+  CHECK_EQ(http.get(node.path("getMe")).status, 200);
+  CHECK_EQ(node.pool().reclaimed_total, 1u);
+}
+
+} // namespace
+
+SCENARIO("a bot killed during its call loses nothing: the client is told, the session comes back") {
+  reclaims(false, false);
+}
+
+SCENARIO("a bot killed during its call loses nothing, over HTTPS") {
+  reclaims(true, false);
+}
+
+SCENARIO("a bot killed during its call loses nothing, with TLS on both sides") {
+  reclaims(true, true);
+}
+
+SCENARIO("a bot killed while its calls wait loses none of them") {
+  part_options options;
+  options.bot.max_concurrent = 1;
+  node_part node{options};
+  node.fail(fault_kind::hang, "getMe", 1);
+  auto first = node.connect();
+  first.send("GET " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(until([&] { return node.pool().leased == 1; }));
+  std::vector<client> others;
+  for (int i = 0; i < 5; ++i) {
+    others.push_back(node.connect());
+    others.back().send("GET " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  CHECK(until([&] { return node.bot_state().queued == 5; }));
+  node.kill_bot();
+  for (auto& x : others) // The successor serves them.
+    CHECK_EQ(x.receive(5s).status, 200);
+  CHECK(first.receive(5s).is_api_error(502));
+  CHECK(until([&] { return node.at_rest(); }));
+}
+
+SCENARIO("bots killed again and again under load lose nothing") {
+  node_part node{loaded(false)};
+  tally sum;
+  under_load(node, sum, [&] {
+    for (unsigned n = 1; n <= 3; ++n) { // A fourth would quarantine it.
+      node.kill_bot();
+      CHECK(until([&] { return node.lines().count("child.restarted") >= n; }));
+      auto before = sum.done();
+      until([&] { return sum.done() > before + 10; }, 2s);
+    }
+  });
+  CHECK_EQ(sum.late, 0u);
+  CHECK_EQ(sum.odd, 0u);
+  CHECK_EQ(sum.done(), threads * calls_each);
+  CHECK(until([&] { return node.at_rest(); }));
+  auto http = node.connect();
+  CHECK_EQ(http.get(node.path("getMe")).status, 200);
+}
+
+SCENARIO("a session pool killed under load loses nothing") {
+  survives(service::pool, false);
+}
+
+SCENARIO("a session pool killed under load loses nothing, over HTTPS") {
+  survives(service::pool, true);
+}
+
+SCENARIO("a rate governor killed under load loses nothing") {
+  survives(service::governor, false);
+}
+
+SCENARIO("a rate governor killed under load loses nothing, over HTTPS") {
+  survives(service::governor, true);
+}
+
+SCENARIO("health killed under load is not noticed by clients") {
+  survives(service::health, false);
+}
+
+SCENARIO("a gateway killed under load ends its connections and loses no session") {
+  survives(service::gateway, false);
+}
+
+SCENARIO("a gateway killed under load ends its connections, over HTTPS") {
+  survives(service::gateway, true);
+}
