@@ -6,7 +6,7 @@ import { RawConnection, request } from './harness/http.mjs';
 import { grammy } from './harness/libraries.mjs';
 import { Node } from './harness/node.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
-import { until } from './harness/wait.mjs';
+import { soon, until } from './harness/wait.mjs';
 
 const limit = { timeout: 90_000 };
 let sandbox;
@@ -87,7 +87,7 @@ describe('a node under use', () => {
       'troupe_restarts_total', 'troupe_breakers'])
       assert.match(text, new RegExp(`^${name}[{ ]`, 'm'), name);
     assert.match(text, /^troupe_calls_total\{[^}]*method="getChat"[^}]*\} [1-9]/m);
-    assert.match(text, /^troupe_bots\{phase="active"\} 1$/m);
+    assert.match(text, /^troupe_bots\{phase="active"\} 1( |$)/m);
     node.assertNoTokenIn(text, '/metrics');
     assert.ok(!text.includes(String(scene.bot.id)), 'a bot id is a label');
   });
@@ -195,10 +195,8 @@ describe('SIGTERM', () => {
     await until('the call hangs', async () => (await node.get('/v1/sessions')).leased === 1);
     node.program.child.kill('SIGTERM');
     await until('the drain is logged', () => /drain/.test(node.program.output));
-    const started = performance.now();
     node.program.child.kill('SIGTERM');
-    await node.program.exited;
-    assert.ok(performance.now() - started < 3000);
+    await soon('it ends', node.program.exited, 3000);
     await hanging;
   });
 });

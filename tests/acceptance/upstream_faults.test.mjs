@@ -4,7 +4,7 @@ import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { Node } from './harness/node.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
-import { until } from './harness/wait.mjs';
+import { soon, until } from './harness/wait.mjs';
 
 const limit = { timeout: 120_000 };
 const quickBreaker = { 'health.open-timeout': '1s', 'health.success-threshold': 2 };
@@ -126,7 +126,7 @@ describe('an upstream that is killed and comes back', () => {
     assert.equal((await node.call(bot.token, 'getMe')).status, 200);
     const { port, tokens } = sandbox;
     sandbox.program.kill();
-    await sandbox.program.exited;
+    await soon('the sandbox ends', sandbox.program.exited);
     const seen = new Set();
     await until('the breaker answers 503 at once', async () => {
       const answer = await node.call(bot.token, 'sendMessage', { chat_id: 1, text: 'x' },

@@ -146,6 +146,7 @@ async function stopAll() {
 function verdict(failed) {
   const missing = promised.filter((name) => !events.some((event) => event.event === name));
   missing.forEach((name) => bad(`${name} did not appear within ${seconds} s`));
+  if (failed) bad(`${failed} act${failed > 1 ? 's' : ''} went wrong`);
   if (!missing.length && !failed) good(`the whole story appeared: ${promised.join(', ')}`);
   return missing.length === 0 && failed === 0;
 }

@@ -22,8 +22,11 @@ export class Program {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     running.add(this);
-    for (const stream of [this.child.stdout, this.child.stderr])
+    this.child.unref(); // A test that failed must not wait for what it left running; exit kills it.
+    for (const stream of [this.child.stdout, this.child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => this.lines.push(line));
+      stream.unref();
+    }
     this.exited = new Promise((resolve) => {
       this.child.on('error', (error) => resolve({ error: error.message }));
       // 'close', not 'exit': all output has been read by then.
