@@ -11,6 +11,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 
 namespace troupe {
@@ -93,9 +94,11 @@ struct rate_governor_state {
       set_timer(at);
       if (!capacity_known)
         retry_capacity();
+      note_held(at);
       return promise;
     }
     case grant_engine::result::refused_patience:
+      note_held(at);
       return refuse(ec::budget_wait_too_long, answer.retry_after);
     case grant_engine::result::refused_session:
       return refuse(ec::no_session);
@@ -261,6 +264,21 @@ struct rate_governor_state {
                whole ? "a 429 holds the whole bot" : "a 429 holds its chat and method");
   }
 
+  /// Pacing is daily business: one line per scope in ten seconds tells of it.
+  void note_held(time_point at) {
+    constexpr std::array scopes{"global", "tenant", "bot", "chat", "group"};
+    for (std::size_t i = 0; i < scopes.size(); ++i) {
+      auto total = engine.throttled(static_cast<budget_scope>(i));
+      if (total == held[i].told || at < held[i].quiet_until)
+        continue;
+      log::event(log::level::info, "budget.held", name,
+                 {{"scope", std::string_view{scopes[i]}},
+                  {"requests", static_cast<std::int64_t>(total - held[i].told)}},
+                 "requests wait for their budget");
+      held[i] = {total, at + std::chrono::seconds{10}};
+    }
+  }
+
   void on_breaker(const breaker_change& x) {
     if (x.bot != 0)
       return;
@@ -292,6 +310,11 @@ struct rate_governor_state {
   bool capacity_known = false;
   bool asking = false;
   bool retrying = false;
+  struct held_note {
+    std::uint64_t told = 0;
+    time_point quiet_until = time_point::min();
+  };
+  std::array<held_note, budget_scopes> held;
   caf::actor_addr watched_pool;
   caf::disposable timer;
   time_point timer_at = time_point::max();
