@@ -140,22 +140,23 @@ describe('senders that dawdle', () => {
 });
 
 describe('clients that leave', () => {
-  survives('while queued: the upstream never sees the call', async (open) => {
-    const { bot, chat } = await sandbox.stage();
-    await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'flood', retry_after: 4, count: 1 });
-    const send = (text) => `GET /bot${bot.token}/sendMessage?chat_id=${chat.id}&text=${text} HTTP/1.1\r\nHost: x\r\n\r\n`;
-    const stays = await open();
-    stays.write(send('stays'));
-    await until('the flood holds the chat', async () => (await node.get('/v1/budgets')).holds >= 1);
-    const leaves = await open();
-    leaves.write(send('leaves'));
-    await until('its call waits too', async () => (await node.get('/v1/budgets')).waiting >= 2);
-    leaves.reset();
-    await until('its place is given up', async () => (await node.get('/v1/budgets')).waiting <= 1);
-    await stays.answers(1);
-    const texts = (await sandbox.fromBot(chat)).map((message) => message.text);
-    assert.deepEqual(texts, ['stays']);
-  });
+  for (const [how, packet] of [['reset', 'RST'], ['destroy', 'FIN']])
+    survives(`while queued, by ${packet}: the upstream never sees the call`, async (open) => {
+      const { bot, chat } = await sandbox.stage();
+      await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'flood', retry_after: 4, count: 1 });
+      const send = (text) => `GET /bot${bot.token}/sendMessage?chat_id=${chat.id}&text=${text} HTTP/1.1\r\nHost: x\r\n\r\n`;
+      const stays = await open();
+      stays.write(send('stays'));
+      await until('the flood holds the chat', async () => (await node.get('/v1/budgets')).holds >= 1);
+      const leaves = await open();
+      leaves.write(send('leaves'));
+      await until('its call waits too', async () => (await node.get('/v1/budgets')).waiting >= 2);
+      leaves[how]();
+      await until('its place is given up', async () => (await node.get('/v1/budgets')).waiting <= 1);
+      await stays.answers(1);
+      const texts = (await sandbox.fromBot(chat)).map((message) => message.text);
+      assert.deepEqual(texts, ['stays']);
+    });
 
   survives('in the middle of an upload: no half document exists', async (open) => {
     const before = (await sandbox.fromBot(scene.chat)).length;

@@ -173,4 +173,17 @@ for (const library of [grammy, telegraf])
       const { limits } = await sandbox.violations();
       assert.equal(limits.chat.violations, 0, JSON.stringify(limits.chat));
     });
+
+    test('a burst into one chat does not hold up the bot\'s other chats', limit, async () => {
+      const { sandbox, bot, client, chat } = await stage(library, 'gateway');
+      const other = await sandbox.createChat(bot, [await sandbox.createUser('Grace')]);
+      await client.send(other.id, 'warm');
+      const burst = Array.from({ length: 20 }, (_, index) => client.send(chat.id, `message ${index}`));
+      await until('the burst is under way', async () => (await sandbox.fromBot(chat)).length >= 3);
+      const started = performance.now();
+      await client.send(other.id, 'not held');
+      const took = performance.now() - started;
+      await Promise.all(burst);
+      assert.ok(took < 1000, `it took ${took.toFixed()} ms`);
+    });
   });

@@ -187,6 +187,20 @@ describe('an HTTPS upstream whose certificate a private authority signed', () =>
     await node.stop();
   });
 
+  test('and the gateway itself speaks HTTPS when it has a certificate', limit, async () => {
+    const node = await Node.start(sandbox, { options: { 'session-pool.ca-file': certificates.ca,
+      'gateway.tls-cert': certificates.cert, 'gateway.tls-key': certificates.key } });
+    const bot = await sandbox.createBot();
+    const url = `https://127.0.0.1:${node.gatewayPort}/bot${bot.token}/getMe`;
+    assert.equal((await request(url, { ca: certificates.caText })).json.result.id, Number(bot.id));
+    await assert.rejects(request(url), /certificate/);
+    const big = await request(url.replace('getMe', 'sendMessage'), { ca: certificates.caText, method: 'POST',
+      headers: { 'content-type': 'application/json' }, body: JSON.stringify({ chat_id: 5, text: 'x'.repeat(300_000) }) });
+    assert.equal(big.status, 400, big.text);
+    await node.quiet();
+    await node.stop();
+  });
+
   test('is refused without it, with a 502 that names no internals', limit, async () => {
     const node = await Node.start(sandbox);
     const { bot } = await sandbox.stage();

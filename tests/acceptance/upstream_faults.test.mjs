@@ -62,6 +62,13 @@ describe('an upstream that misbehaves', () => {
     assert.equal((await sandbox.fromBot(chat)).length, 1);
   });
 
+  survives('resets after a send whose caller accepts doubles: it is repeated', async ({ chat, call, fault }) => {
+    await fault({ method: 'sendMessage', kind: 'reset_after', count: 1 });
+    const answer = await call('sendMessage', { text: 'twice' }, { headers: { 'x-troupe-retry': 'always' } });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal((await sandbox.fromBot(chat)).length, 2);
+  });
+
   survives('resets after a read: the read is repeated', async ({ call, fault }) => {
     await fault({ method: 'getChat', kind: 'reset_after', count: 1 });
     const answer = await call('getChat');

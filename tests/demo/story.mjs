@@ -79,19 +79,20 @@ export class Story {
     const bot = this.bot('news');
     const entry = this.users.of('news');
     const other = this.users.all('news').at(-1);
-    tell('Act 3. The news bot sends ten messages at once to one user, and Telegram answers "retry after 3".');
+    tell('Act 3. The news bot sends eight messages at once to one user, and Telegram answers "retry after 3".');
     const since = this.events.length;
     const started = performance.now();
     const send = (one, text) => this.call(bot, 'sendMessage', { chat_id: one.chat.id, text });
     await this.sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'flood', retry_after: 3, count: 1 });
-    const burst = Array.from({ length: 10 }, (_, index) => send(entry, `Headline ${index + 1}`));
+    const burst = Array.from({ length: 8 }, (_, index) => send(entry, `Headline ${index + 1}`));
     await this.event('budget.held', bot, since);
     const aside = await send(other, 'Good morning');
-    if (aside.status === 200) good(`only that chat is held: ${other.name}'s message took ${aside.took} ms`);
+    if (aside.status === 200 && aside.took < 1000)
+      good(`only that chat is held: ${other.name}'s message took ${aside.took} ms`);
     const refused = (await Promise.all(burst)).filter((answer) => answer.status !== 200);
     if (refused.length) throw new Error(`${refused.length} headlines were refused: ${refused[0].json.description}`);
     const { limits } = await this.sandbox.violations();
-    good(`all ten arrived after ${((performance.now() - started) / 1000).toFixed(1)} s, three a second; `
+    good(`all eight arrived after ${((performance.now() - started) / 1000).toFixed(1)} s, three a second; `
       + `limits broken: ${limits.chat.violations}`);
     await this.users.read(entry, true);
   }
