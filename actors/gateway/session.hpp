@@ -18,6 +18,8 @@ inline auto redirect(error_code& ec) {
 
 /// Bytes read at once.
 inline constexpr std::size_t read_size = 8 * 1024;
+/// A form field of a multipart body with its part's head is at most this long to be found.
+inline constexpr std::size_t late_window = 2 * 1024;
 /// An idle connection's buffer is given back beyond this.
 inline constexpr std::size_t idle_buffer = 16 * 1024;
 
@@ -33,7 +35,9 @@ struct request_body {
 struct request_facts {
   route where;
   telegram::call_params params;
+  bot_id bot = 0;
   std::uint16_t method = 0;
+  bool chat_may_come = false; ///< In the part of a multipart body that is not held.
   bool keep_alive = true;
   clock::time_point arrived{};
   clock::time_point wait_until{}; ///< The caller's deadline for waiting and retries.
@@ -47,6 +51,7 @@ struct exchange_state {
   caf::timespan waited{0};
   bool answered = false;     ///< The client has the whole response.
   bool last_try = false;     ///< Withhold nothing.
+  bool ends = false;         ///< The answer's end is the connection's end.
 };
 
 template <class Stream>
@@ -83,7 +88,8 @@ private:
 
   // session_exchange.hpp: one exchange.
   template <class Upstream>
-  task<void> send_request(Upstream& up, exchange_state& x);
+  task<void> send_request(Upstream& up, request_facts& facts, exchange_state& x);
+  void look_for_chat(request_facts& facts, std::string_view part);
   template <class Upstream>
   task<void> receive_response(Upstream& up, request_facts& facts, exchange_state& x);
   template <class Upstream>
@@ -114,6 +120,7 @@ private:
   std::optional<net::request_head> head_;
   net::head_texts texts_; ///< Memory of the last head's texts, for the next one's.
   request_body body_;
+  std::string late_; ///< The last bytes of a streamed multipart body, while its chat is not known.
   bool too_large_ = false; ///< The head broke its limit.
 };
 

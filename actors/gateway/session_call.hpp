@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/gateway/session.hpp"
 #include "messages/bot.hpp"
+#include "messages/rate_governor.hpp"
 #include "messages/supervisor.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/token.hpp"
@@ -59,6 +60,9 @@ task<bool> session<Stream>::serve() {
     co_return co_await answer(std::move(bytes), facts.keep_alive);
   }
   bot_ = entry.actor;
+  facts.bot = entry.bot;
+  facts.chat_may_come = !body_.complete && !facts.params.chat
+                        && telegram::method(facts.method).has(telegram::method_trait::produces_message);
   ++ctx_->calls;
   ++ctx_->calls_total;
   bool more = co_await serve_call(facts);
@@ -226,7 +230,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   if (x.how.status == 401)
     bot_ = nullptr; // See serve().
   bool whole = body_.complete && (x.answered || refused || !x.withheld.empty());
-  bool keep_alive = facts.keep_alive && whole;
+  bool keep_alive = facts.keep_alive && whole && !x.ends;
   if (x.answered) {
     in_.consume(body_.complete ? body_.held : in_.size());
     co_return keep_alive;
@@ -238,6 +242,22 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     co_return co_await answer(std::move(x.withheld), keep_alive);
   auto text = refused ? *refused : explain(x.how.what);
   co_return co_await refuse(text, keep_alive, troupe_fields{x.attempt, x.waited});
+}
+
+/// Looks into the next part of a streamed body for a chat that came too late for the permit, and
+/// charges it now.
+template <class Stream>
+void session<Stream>::look_for_chat(request_facts& facts, std::string_view part) {
+  late_.append(part);
+  telegram::call_params seen;
+  telegram::read_multipart(late_, head_->content_type, seen);
+  if (seen.chat) {
+    facts.chat_may_come = false;
+    late_ = {};
+    ctx_->lane().tell(ctx_->ports.found->rate_governor.get(), chat_charge{facts.bot, seen.chat});
+  } else if (late_.size() > late_window) {
+    late_.erase(0, late_.size() - late_window);
+  }
 }
 
 /// One attempt on the granted session. @returns false when the bot is to decide about another
@@ -264,11 +284,11 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
     session_ = up;
     started = clock::now();
     if (up->tls()) {
-      co_await send_request(up->secure(), x);
+      co_await send_request(up->secure(), facts, x);
       if (x.how.what == failure::none)
         co_await receive_response(up->secure(), facts, x);
     } else {
-      co_await send_request(up->plain(), x);
+      co_await send_request(up->plain(), facts, x);
       if (x.how.what == failure::none)
         co_await receive_response(up->plain(), facts, x);
     }

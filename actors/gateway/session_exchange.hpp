@@ -21,7 +21,7 @@ task<bool> session<Stream>::write_client(std::string_view first, std::string_vie
 /// Writes the request. Afterwards `x.how.what` is none, or says how far it came.
 template <class Stream>
 template <class Upstream>
-task<void> session<Stream>::send_request(Upstream& up, exchange_state& x) {
+task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exchange_state& x) {
   error_code ec;
   auto held = view(in_).substr(0, body_.held);
   std::array buffers{net::asio::const_buffer{head_->forward.data(), head_->forward.size()},
@@ -35,6 +35,13 @@ task<void> session<Stream>::send_request(Upstream& up, exchange_state& x) {
   if (body_.complete)
     co_return;
   // The rest streams through: read from the client, write to the upstream, nothing kept.
+  late_.clear();
+  if (facts.chat_may_come) {
+    auto known = body_.chunked ? std::string_view{head_->body} : held;
+    look_for_chat(facts, known.substr(known.size() - std::min(known.size(), late_window)));
+  }
+  head_->body.clear();
+  head_->keep_body = facts.chat_may_come ? read_size * 16 : 0;
   in_.consume(body_.held);
   body_.held = 0;
   bool done = false;
@@ -71,6 +78,9 @@ task<void> session<Stream>::send_request(Upstream& up, exchange_state& x) {
       body_.remaining -= n;
       done = body_.remaining == 0;
     }
+    if (facts.chat_may_come)
+      look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, n));
+    head_->body.clear();
     auto part = net::asio::buffer(in_.data(), n);
     co_await net::asio::async_write(up, part, redirect(ec));
     in_.consume(n);
@@ -120,6 +130,7 @@ task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
         co_return;
     }
   } while (head->status >= 100 && head->status < 200);
+  x.ends = head->need_eof() || head->decode;
   x.how.status = static_cast<std::uint16_t>(head->status);
   x.how.retry_after = head->retry_after.value_or(std::chrono::seconds{0});
   auto first = client_head(*head, facts, x);
@@ -136,8 +147,7 @@ template <class Stream>
 std::string session<Stream>::client_head(net::response_head& head, const request_facts& facts,
                                          const exchange_state& x) {
   auto out = std::move(head.forward);
-  bool until_eof = head.need_eof() || head.decode;
-  if (!facts.keep_alive || until_eof || !body_.complete)
+  if (!facts.keep_alive || x.ends || !body_.complete)
     out.append("Connection: close\r\n");
   append_fields(out, troupe_fields{x.attempt, x.waited});
   out.append("\r\n");
