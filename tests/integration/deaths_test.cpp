@@ -73,6 +73,7 @@ void survives(service which, bool tls) {
   CHECK_EQ(sum.done(), threads * calls_each);
   CHECK_GE(sum.good, threads * calls_each / 2);
   CHECK(until([&] { return node.at_rest(); }));
+  CAF_MESSAGE(node.load());
   CHECK_EQ(node.pool().leased, 0u);
   CHECK_EQ(node.governor().waiting, 0u);
   CHECK_EQ(node.lines().count("child.restarted"), 1u);

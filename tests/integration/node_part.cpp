@@ -420,6 +420,19 @@ bool node_part::at_rest() {
          && g.credits == request_places(impl_->options.pool) && calls() == 0;
 }
 
+std::string node_part::load() {
+  auto p = pool();
+  auto g = governor();
+  auto of = [](std::string_view what, std::uint64_t n) {
+    return std::string{what} + "=" + std::to_string(n) + " ";
+  };
+  return of("leased", p.leased) + of("idle", p.idle) + of("pool-epoch", p.epoch)
+         + of("pool-waiting", p.waiting) + of("governor-waiting", g.waiting)
+         + of("credits", g.credits) + of("granted", g.granted) + of("leases", p.leases_total)
+         + of("calls", calls()) + of("running", bot_state().running)
+         + of("queued", bot_state().queued);
+}
+
 const log::capture& node_part::lines() const {
   return impl_->lines;
 }

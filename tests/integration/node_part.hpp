@@ -92,6 +92,8 @@ public:
 
   /// Whether nothing is held or awaited: no calls, no leases, nobody waiting, all credits at home.
   [[nodiscard]] bool at_rest();
+  /// What at_rest looks at, for messages.
+  [[nodiscard]] std::string load();
 
   [[nodiscard]] const log::capture& lines() const;
 
