@@ -90,12 +90,12 @@ function introduce(sandbox, node, bots) {
   say('');
   say(bold('Troupe is playing.'));
   say(`  gateway       ${node.gateway}   what your bot library calls instead of https://api.telegram.org`);
-  say(`  control API   ${node.api}   /v1/health  /v1/supervision  /v1/sessions  /v1/budgets  /metrics`);
+  say(`  control API   ${node.api}   dashboard at /; /v1/health  /v1/supervision  /v1/sessions  /v1/budgets  /metrics`);
   say(`  sandbox       ${sandbox.url}   the emulated Telegram: /sandbox/bots, /sandbox/stats, …`);
   say('');
   say(bold('Try, in another terminal:'));
   const ctl = relative(process.cwd(), join(process.env.TROUPE_BIN, 'troupectl'));
-  const where = node.api.endsWith(':8080') ? '' : ` --api=${node.api}`;
+  const where = node.api.endsWith(':8080') ? '' : ` --url=${node.api}`;
   say(`  curl ${node.gateway}/bot${first.token}/getMe`);
   say(`  curl ${node.api}/v1/budgets`);
   say(`  ${ctl} tree${where}      (also: health, sessions, budgets)`);
