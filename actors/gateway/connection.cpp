@@ -120,8 +120,11 @@ void connection_base::abort() {
   socket().close(ignored);
   if (session_)
     session_->abort();
-  if (state_ == state::waiting)
-    resolve(ticket_, caf::make_error(ec::draining));
+  if (state_ != state::waiting)
+    return;
+  if (bot_) // Or it would grant the call to nobody, and hold the lease until it is given up.
+    ctx_->lane().tell(bot_, call_cancelled{call_});
+  resolve(ticket_, caf::make_error(ec::draining));
 }
 
 /// Learns of the client's going while nothing is read from it.
