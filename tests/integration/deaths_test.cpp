@@ -187,3 +187,25 @@ SCENARIO("a gateway killed under load ends its connections and loses no session"
 SCENARIO("a gateway killed under load ends its connections, over HTTPS") {
   survives(service::gateway, true);
 }
+
+SCENARIO("a gateway killed while its calls wait takes no bot's place with it") {
+  part_options options;
+  options.bot.max_concurrent = 1;
+  node_part node{options};
+  node.fail(fault_kind::hang, "getMe");
+  std::vector<client> clients;
+  for (unsigned i = 0; i < 12; ++i) { // Over both lanes, as the kernel likes.
+    clients.push_back(node.connect());
+    clients.back().send("GET " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  CHECK(until([&] { return node.pool().leased == 1 && node.bot_state().queued == 11; }));
+  node.kill(service::gateway);
+  CHECK(until([&] { return node.replaced(service::gateway); }));
+  node.mend();
+  for (auto& x : clients) {
+    auto got = x.receive(5s);
+    CHECK(!got.late);
+    CHECK(got.status == 200 || got.status == 0);
+  }
+  CHECK(until([&] { return node.at_rest(); }));
+}
