@@ -47,10 +47,11 @@ struct chat_charge {
   chat_ref chat;
 };
 
-/// Sets a bot's own budget, live. 0 = no limit.
+/// Sets a bot's own limits, live.
 struct bot_limits {
   bot_id bot = 0;
-  std::uint32_t rps = 0;
+  std::uint32_t rps = 0;        ///< Requests in any second. 0: the default.
+  std::uint32_t concurrent = 0; ///< Requests at once. 0: the default.
 };
 
 /// A pool says what it has: credits of earlier epochs are void.
@@ -137,7 +138,8 @@ bool inspect(Inspector& f, chat_charge& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, bot_limits& x) {
-  return f.object(x).fields(f.field("bot", x.bot), f.field("rps", x.rps));
+  return f.object(x).fields(f.field("bot", x.bot), f.field("rps", x.rps),
+                            f.field("concurrent", x.concurrent));
 }
 
 template <class Inspector>

@@ -20,12 +20,14 @@ using namespace std::chrono_literals;
 using time_point = caf::actor_clock::time_point;
 using grant_promise = caf::typed_response_promise<grant>;
 
+/// A call that waits so long past its deadline was forgotten by governor or pool.
+constexpr caf::timespan overdue = 500ms;
+
 /// A service that restarts is asked again after this pause.
 constexpr caf::timespan service_pause = 25ms;
 
 /// What happens to a call right now.
 enum class stage : std::uint8_t {
-  queued,  ///< Waits for a place among the running.
   waiting, ///< Waits for permit and lease.
   granted, ///< Its exchange is under way.
   pausing, ///< Waits to be tried again.
@@ -38,7 +40,7 @@ struct running_call {
   time_point deadline;  ///< Of the waiting, not of the exchange.
   time_point since;     ///< When the current stage began.
   caf::timespan waited{0};
-  stage now = stage::queued;
+  stage now = stage::waiting;
   std::uint16_t attempt = 1;
   bool probe = false;
 
@@ -95,14 +97,13 @@ struct bot_state {
   bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32_t incarnation,
             std::shared_ptr<services> found, std::shared_ptr<const bot_config> config)
     : self(self), spec(spec), id(spec.bot), proven(spec.proven),
-      limit(spec.concurrent != 0 ? spec.concurrent : config->max_concurrent),
       found(std::move(found)), config(std::move(config)),
       jitter(static_cast<std::uint64_t>(spec.bot) * 0x9E3779B97F4A7C15u + incarnation) {
     if (incarnation > 1)
       if (auto health = this->found->health.get())
         self->send(health, bot_started{id});
-    if (spec.rps != 0)
-      notify(this->found->rate_governor.get(), bot_limits{id, spec.rps});
+    if (spec.rps != 0 || spec.concurrent != 0)
+      notify(this->found->rate_governor.get(), bot_limits{id, spec.rps, spec.concurrent});
     move_to(bot_phase::active);
   }
 
@@ -127,9 +128,11 @@ struct bot_state {
     bool probe = false;
     if (auto wait = breaker_wait(now, c, probe); wait.count() > 0)
       return refuse(ec::breaker_open, wait);
-    bool poll = c.kind == call_kind::long_poll;
-    bool place = poll ? polls < config->max_polls : running < limit;
-    if (!place && (poll || queued >= config->max_queue))
+    // Whoever waits, waits in the governor or in the pool, where a full chat or an exhausted budget
+    // holds up nobody else; how many of a bot's calls run at once is theirs to bound too.
+    bool full = c.kind == call_kind::long_poll ? polls >= config->max_polls
+                                               : waiting() >= config->max_queue;
+    if (full)
       return refuse(ec::queue_full, 1s);
     auto& entry = calls.emplace_back();
     entry.what = c;
@@ -137,15 +140,17 @@ struct bot_state {
     entry.deadline = now + c.patience;
     entry.since = now;
     entry.probe = probe;
+    if (entry.poll())
+      ++polls;
     auto answer = entry.answer;
-    if (place) {
-      occupy(entry);
-      ask_for_grant(entry);
-    } else {
-      ++queued;
-    }
+    ask_for_grant(entry);
     arm_timer();
     return answer;
+  }
+
+  /// Calls that were admitted and have no session, polls aside.
+  [[nodiscard]] std::uint32_t waiting() const noexcept {
+    return static_cast<std::uint32_t>(calls.size()) - polls - granted;
   }
 
   /// Zero if the breaker lets a call pass; sets `probe` if it passes as a probe.
@@ -163,10 +168,6 @@ struct bot_state {
     return 0s;
   }
 
-  void occupy(const running_call& entry) {
-    ++(entry.poll() ? polls : running);
-  }
-
   /// Asks for permit and lease (requests) or for the lease alone (polls, files).
   void ask_for_grant(running_call& entry) {
     auto now = self->clock().now();
@@ -177,7 +178,7 @@ struct bot_state {
     auto call_id = entry.what.id;
     auto chat = entry.what.produces_message ? entry.what.chat : chat_ref{};
     auto on_lease
-      = [this, call_id, chat](const lease& granted) { hand_out(call_id, chat, granted); };
+      = [this, call_id, chat](const lease& lent) { hand_out(call_id, chat, lent); };
     auto on_error = [this, call_id](caf::error& why) { grant_refused(call_id, std::move(why)); };
     const auto& c = entry.what;
     if (c.kind == call_kind::request) {
@@ -207,21 +208,23 @@ struct bot_state {
     });
   }
 
-  void hand_out(call_id cid, const chat_ref& charged, const lease& granted) {
+  void hand_out(call_id cid, const chat_ref& charged, const lease& lent) {
     auto* entry = find(cid);
     if (!entry || entry->now != stage::waiting) { // Given up meanwhile: nothing was written.
-      if (granted.permitted_at != 0)
+      if (lent.permitted_at != 0)
         notify(found->rate_governor.get(),
-               permit_unused{id, spec.tenant, charged, granted.permitted_at});
-      notify(found->session_pool.get(), lease_return{granted.id, true});
+               permit_unused{id, spec.tenant, charged, lent.permitted_at});
+      notify(found->session_pool.get(), lease_return{lent.id, true});
       return;
     }
     auto now = self->clock().now();
     entry->waited += now - entry->since;
     entry->since = now;
     entry->now = stage::granted;
-    entry->held = granted;
-    entry->answer.deliver(grant{cid, granted, entry->attempt, entry->waited});
+    entry->held = lent;
+    if (!entry->poll())
+      ++granted;
+    entry->answer.deliver(grant{cid, lent, entry->attempt, entry->waited});
     arm_timer();
   }
 
@@ -257,7 +260,6 @@ struct bot_state {
     if (pause.count() == 0) {
       ask_for_grant(*entry);
     } else {
-      entry->now = stage::pausing;
       self->run_delayed(pause, [this, cid = x.id] {
         if (auto* again = find(cid); again && again->now == stage::pausing)
           ask_for_grant(*again);
@@ -280,7 +282,9 @@ struct bot_state {
 
   void finish(const call_done& x) {
     auto* entry = find(x.id);
-    if (!entry || entry->now != stage::granted || entry->held.id != x.session.id)
+    // Without a lease: its gateway died, and the grant with it. Nothing was written.
+    bool lost = x.session.id == 0;
+    if (!entry || entry->now != stage::granted || (!lost && entry->held.id != x.session.id))
       return;
     give_back(*entry, x.how.reusable);
     learn(*entry, x.how);
@@ -290,6 +294,9 @@ struct bot_state {
   void give_back(running_call& entry, bool reusable) {
     notify(found->session_pool.get(), lease_return{entry.held.id, reusable});
     entry.held = lease{};
+    entry.now = stage::pausing;
+    if (!entry.poll())
+      --granted;
   }
 
   /// Tells governor and health what the exchange showed.
@@ -365,36 +372,23 @@ struct bot_state {
     answer.deliver(first ? std::move(why) : caf::make_error(ec::not_retried));
   }
 
-  /// Forgets a call and lets the next one have its place.
+  /// Forgets a call that holds no session any more.
   void release(call_id cid) {
     auto entry = std::find_if(calls.begin(), calls.end(),
                               [cid](const auto& c) { return c.what.id == cid; });
-    if (entry->now == stage::queued)
-      --queued;
-    else
-      --(entry->poll() ? polls : running);
+    if (entry->poll())
+      --polls;
     calls.erase(entry);
-    start_next();
-  }
-
-  void start_next() {
-    while (queued > 0 && running < limit) {
-      auto next = std::find_if(calls.begin(), calls.end(),
-                               [](const auto& c) { return c.now == stage::queued; });
-      --queued;
-      occupy(*next);
-      ask_for_grant(*next); // May end the call, and then come back here.
-    }
     if (calls.empty() && calls.capacity() > 8)
       calls.shrink_to_fit(); // An idle bot costs little.
   }
 
   void refuse_waiting(const caf::error& why) {
-    std::vector<call_id> waiting;
+    std::vector<call_id> ungranted;
     for (const auto& entry : calls)
       if (entry.now != stage::granted)
-        waiting.push_back(entry.what.id);
-    for (auto cid : waiting) {
+        ungranted.push_back(entry.what.id);
+    for (auto cid : ungranted) {
       if (auto* entry = find(cid)) {
         leave_queues(*entry);
         give_up(cid, why);
@@ -439,13 +433,13 @@ struct bot_state {
   }
 
   bot_report report() const {
-    return {id, phase, running + polls, queued, breaker};
+    return {id, phase, granted + polls, waiting(), breaker};
   }
 
   // -- time -----------------------------------------------------------------------------------
 
-  /// One timer for all waiting calls: governor and pool end what waits there, this bot what is
-  /// queued here, and calls whose exchange nobody reported on.
+  /// One timer for all calls: governor and pool end what waits too long, and this bot what they left
+  /// waiting all the same, or whose exchange nobody reported on.
   void arm_timer() {
     auto due = next_due();
     if (due == time_point::max() || (timer_at != time_point{} && timer_at <= due))
@@ -462,8 +456,7 @@ struct bot_state {
 
   time_point due_of(const running_call& entry) const {
     return entry.now == stage::granted ? entry.since + config->lease_timeout
-           : entry.now == stage::queued ? entry.deadline
-                                        : time_point::max();
+                                       : entry.deadline + overdue;
   }
 
   time_point next_due() const {
@@ -484,6 +477,7 @@ struct bot_state {
       if (!entry)
         continue;
       if (entry->now != stage::granted) {
+        leave_queues(*entry);
         give_up(cid, refuse(ec::deadline_passed, 1s));
         continue;
       }
@@ -515,10 +509,8 @@ struct bot_state {
   bool probing = false; ///< A probe is under way.
   bot_phase phase = bot_phase::starting;
   breaker_state breaker = breaker_state::closed;
-  std::uint32_t limit;
-  std::uint32_t running = 0; ///< Entries of `calls` that hold a place, without polls.
-  std::uint32_t polls = 0;
-  std::uint32_t queued = 0;
+  std::uint32_t granted = 0; ///< Entries of `calls` that hold a session, without polls.
+  std::uint32_t polls = 0;   ///< Entries that are long polls.
   time_point open_until{};
   time_point timer_at{}; ///< When the timer fires; zero if it is not armed.
   caf::disposable timer;

@@ -12,8 +12,7 @@ namespace troupe {
 
 /// What all bots of a node share.
 struct bot_config {
-  std::uint32_t max_concurrent = 10; ///< Calls of one bot under way at once.
-  std::uint32_t max_queue = 100;     ///< Calls of one bot waiting for a place among these.
+  std::uint32_t max_queue = 100;     ///< Calls of one bot that wait for permit and session.
   std::uint32_t max_polls = 4;       ///< Long polls of one bot at once.
   std::uint32_t retries = 3;         ///< Attempts after the first.
   troupe::backoff retry_delay;       ///< Pause before a retry, unless the upstream names one.

@@ -122,8 +122,11 @@ void connection_base::abort() {
     session_->abort();
   if (state_ != state::waiting)
     return;
-  if (bot_) // Or it would grant the call to nobody, and hold the lease until it is given up.
+  if (bot_) { // Or it would grant the call to nobody, and hold the lease until it is given up.
     ctx_->lane().tell(bot_, call_cancelled{call_});
+    if (ctx_->abandoned) // The grant may have been on its way to the dead actor.
+      ctx_->lane().tell(bot_, call_done{call_, {}, outcome{failure::aborted}});
+  }
   resolve(ticket_, caf::make_error(ec::draining));
 }
 

@@ -56,7 +56,10 @@ struct rate_governor_state {
         engine.charge_chat({x.bot, x.chat.key, 0, x.chat.group, false}, now());
       },
       [this](bot_limits x) {
-        engine.limit_bot(x.bot, x.rps, now());
+        if (x.rps != 0)
+          engine.limit_bot(x.bot, x.rps, now());
+        if (x.concurrent != 0)
+          engine.cap_bot(x.bot, x.concurrent);
         serve();
       },
       [this](pool_capacity x) { on_capacity(x, pool()); },

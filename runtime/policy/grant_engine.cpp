@@ -62,10 +62,13 @@ time_point grant_engine::gate(time_point now) noexcept {
 }
 
 bool grant_engine::at_cap(std::int64_t bot) const noexcept {
-  if (per_bot_ == 0 || per_bot_ >= capacity_)
+  auto cap = per_bot_ == 0 || per_bot_ >= capacity_ ? capacity_ : per_bot_;
+  if (auto* own = memory_->bot_caps.size() == 0 ? nullptr : memory_->bot_caps.find(bot))
+    cap = *own;
+  if (cap >= capacity_)
     return false;
   auto* out = leased_.find(bot);
-  return out && *out >= per_bot_;
+  return out && *out >= cap;
 }
 
 fair_queue::decision grant_engine::judge(const fair_queue::waiter& w, time_point now) {
@@ -201,6 +204,13 @@ void grant_engine::limit_bot(std::int64_t bot, std::uint32_t rps, time_point now
   queue_.wake_bot(bot);
 }
 
+void grant_engine::cap_bot(std::int64_t bot, std::uint32_t concurrent) {
+  memory_->bot_caps.touch(bot) = concurrent;
+  while (memory_->bot_caps.size() > limits_.budgets.max_bots)
+    memory_->bot_caps.erase_oldest();
+  queue_.wake_bot(bot);
+}
+
 void grant_engine::merge_bot(std::int64_t from, std::int64_t to, time_point now) {
   if (from == to)
     return;
@@ -232,9 +242,10 @@ void grant_engine::set_capacity(std::uint32_t epoch, std::uint32_t sessions,
 }
 
 void grant_engine::credit(std::uint32_t epoch, std::int64_t bot) {
-  if (epoch != epoch_ || credits_ >= capacity_)
+  if (epoch != epoch_)
     return;
-  ++credits_;
+  // Leases of an earlier governor come back too: what was free at first is not all there is.
+  capacity_ = std::max(capacity_, ++credits_);
   auto was_capped = at_cap(bot);
   if (auto* out = leased_.find(bot); out && --*out == 0)
     leased_.erase(bot);

@@ -34,6 +34,7 @@ struct grant_memory {
   permit_log chats;  ///< Permits charged to chats in the last minute.
   flood_holds holds;
   recent_map<std::int64_t, std::uint32_t> bot_rates; ///< Own rates of bots.
+  recent_map<std::int64_t, std::uint32_t> bot_caps;  ///< Own limits of requests at once.
 };
 
 struct grant_limits {
@@ -139,6 +140,8 @@ public:
     return memory_->holds.report(bot, chat, method, retry_after, now);
   }
   void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now);
+  /// A bot may have so many requests at once, instead of what the pool said.
+  void cap_bot(std::int64_t bot, std::uint32_t concurrent);
   void merge_bot(std::int64_t from, std::int64_t to, time_point now);
 
   /// A pool says what it has; credits of earlier epochs are void. 0 sessions: no pool.

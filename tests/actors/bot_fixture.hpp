@@ -114,7 +114,6 @@ struct fixture : test_coordinator_fixture<> {
     });
     client = dynamic_cast<caf::event_based_actor*>(
       caf::actor_cast<caf::abstract_actor*>(client_handle));
-    config->max_concurrent = 2;
     config->max_queue = 2;
     start_bot spec;
     spec.bot = 7;

@@ -19,28 +19,38 @@ SCENARIO("a call gets a permit and a session, and gives both back") {
   CHECK(s->returned.begin()->second);
 }
 
-SCENARIO("a call beyond the concurrency waits, one beyond the queue is refused at once") {
-  for (call_id id = 1; id <= 5; ++id)
-    ask(id, make_call(id));
-  CHECK_EQ(got.granted.size(), 2u);
-  REQUIRE_EQ(got.refused.count(5), 1u);
-  CHECK_EQ(got.refused[5], ec::queue_full);
-  done(1, ok());
-  CHECK_EQ(got.granted.count(3), 1u);
-  done(2, ok());
-  done(3, ok());
-  done(4, ok());
-  CHECK(s->open.empty());
-  CHECK_EQ(got.refused.size(), 1u);
-}
-
-SCENARIO("a queued call whose deadline passes is refused, and only once") {
+SCENARIO("a call beyond the queue is refused at once, and room is made by grants") {
+  s->governor = bot_tests::script::mode::hold;
   for (call_id id = 1; id <= 3; ++id)
     ask(id, make_call(id));
-  advance(11s);
-  REQUIRE_EQ(got.refused.count(3), 1u);
-  CHECK_EQ(got.refused[3], ec::deadline_passed);
   CHECK_EQ(s->permits.size(), 2u);
+  REQUIRE_EQ(got.refused.count(3), 1u);
+  CHECK_EQ(got.refused[3], ec::queue_full);
+  grant_held();
+  CHECK_EQ(got.granted.count(1), 1u);
+  ask(4, make_call(4));
+  CHECK_EQ(got.refused.count(4), 0u);
+  CHECK_EQ(s->held.size(), 2u);
+}
+
+SCENARIO("calls that wait for a full chat hold up no call to another chat") {
+  s->governor = bot_tests::script::mode::hold;
+  ask(1, make_call(1));
+  s->governor = bot_tests::script::mode::grant;
+  ask(2, make_call(2));
+  CHECK_EQ(got.count(1), 0u);
+  CHECK_EQ(got.granted.count(2), 1u);
+}
+
+SCENARIO("a call that governor and pool forgot is refused soon after its deadline, and only once") {
+  s->governor = bot_tests::script::mode::hold;
+  ask(1, make_call(1));
+  advance(10s);
+  CHECK_EQ(got.count(1), 0u);
+  advance(1s);
+  REQUIRE_EQ(got.refused.count(1), 1u);
+  CHECK_EQ(got.refused[1], ec::deadline_passed);
+  CHECK_EQ(s->cancels.size(), 1u);
 }
 
 SCENARIO("a cancelled call gives up its place in the governor and is never granted") {

@@ -150,7 +150,7 @@ async function startNode(upstream) {
     `--gateway.port=${port}`, `--api.port=${api}`, `--bot.tokens-file=${join(work, 'tokens')}`,
     `--session-pool.api-root=http://127.0.0.1:${upstream}`, '--session-pool.max-connections=256',
     '--session-pool.max-per-host=256', '--rate-governor.global-rps=200000', '--rate-governor.bot-rps=20000',
-    '--rate-governor.chat-rps=10000', '--rate-governor.chat-per-20s=100000', '--bot.max-concurrent=64', '--log.level=warning']);
+    '--rate-governor.chat-rps=10000', '--rate-governor.chat-per-20s=100000', '--bot.max-concurrent=64', '--session-pool.max-per-bot=64', '--log.level=warning']);
   await until('trouped is ready', async () => {
     try { return (await fetch(`http://127.0.0.1:${api}/readyz`)).ok; } catch { return false; }
   });

@@ -290,7 +290,7 @@ bool until(const std::function<bool()>& condition, std::chrono::milliseconds wit
   while (!condition()) {
     if (clock::now() > deadline)
       return false;
-    std::this_thread::sleep_for(2ms); // Between two looks at the condition.
+    ::poll(nullptr, 0, 2); // Between two looks at the condition.
   }
   return true;
 }

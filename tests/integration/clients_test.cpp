@@ -26,7 +26,7 @@ void leave(client& who, leaving how) {
 
 void leaves_the_bots_queue(leaving how, bool gateway_tls = false) {
   part_options options;
-  options.bot.max_concurrent = 1;
+  options.pool.max_per_bot = 1;
   options.gateway_tls = gateway_tls;
   node_part node{options};
   node.fail(fault_kind::hang, "getMe", 1);
@@ -103,7 +103,7 @@ SCENARIO("a client that leaves during its exchange gives its session back") {
 SCENARIO("a client that only stops sending still gets its answer") {
   for (bool queued : {false, true}) {
     part_options options;
-    options.bot.max_concurrent = 1;
+    options.pool.max_per_bot = 1;
     node_part node{options};
     node.fail(fault_kind::latency, "getMe", 0, {.latency = 300ms});
     auto before = node.connect();

@@ -122,7 +122,7 @@ SCENARIO("a bot killed during its call loses nothing, with TLS on both sides") {
 
 SCENARIO("a bot killed while its calls wait loses none of them") {
   part_options options;
-  options.bot.max_concurrent = 1;
+  options.pool.max_per_bot = 1;
   node_part node{options};
   node.fail(fault_kind::hang, "getMe", 1);
   auto first = node.connect();
@@ -190,7 +190,7 @@ SCENARIO("a gateway killed under load ends its connections, over HTTPS") {
 
 SCENARIO("a gateway killed while its calls wait takes no bot's place with it") {
   part_options options;
-  options.bot.max_concurrent = 1;
+  options.pool.max_per_bot = 1;
   node_part node{options};
   node.fail(fault_kind::hang, "getMe");
   std::vector<client> clients;

@@ -177,3 +177,30 @@ SCENARIO("what an unproven bot used counts when its number is proven") {
   next.set_capacity(2, 1000, 1000);
   CHECK(next.ask(request_of(5, 0, 0s), start).what == result::refused_patience);
 }
+
+SCENARIO("a governor that starts while all sessions are leased gets them as they come back") {
+  grant_memory memory;
+  grant_engine engine{grant_limits{}, memory, unseen_past::none(), start};
+  engine.set_capacity(1, 0, 10);
+  for (std::uint64_t call = 1; call <= 3; ++call)
+    CHECK(engine.ask(request_of(1, call), start).what == result::waiting);
+  engine.credit(1, 9);
+  engine.credit(1, 9);
+  CHECK_EQ(dispatched(engine, start), (std::vector<std::uint64_t>{1, 2}));
+  engine.credit(1, 1);
+  CHECK_EQ(dispatched(engine, start), (std::vector<std::uint64_t>{3}));
+}
+
+SCENARIO("a bot's own limit of requests at once holds it back, and nobody else") {
+  grant_memory memory;
+  grant_engine engine{grant_limits{}, memory, unseen_past::none(), start};
+  engine.set_capacity(1, 20, 10);
+  engine.cap_bot(1, 2);
+  CHECK(engine.ask(request_of(1, 1), start).what == result::granted);
+  CHECK(engine.ask(request_of(1, 2), start).what == result::granted);
+  CHECK(engine.ask(request_of(1, 3), start).what == result::waiting);
+  CHECK(engine.ask(request_of(2, 4), start).what == result::granted);
+  CHECK(dispatched(engine, start).empty());
+  engine.credit(1, 1);
+  CHECK_EQ(dispatched(engine, start), (std::vector<std::uint64_t>{3}));
+}

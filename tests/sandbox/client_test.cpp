@@ -244,7 +244,7 @@ bool until(const std::function<bool()>& condition, std::chrono::milliseconds wit
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline)
       return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    ::poll(nullptr, 0, 2); // Between two looks at the condition.
   }
   return true;
 }

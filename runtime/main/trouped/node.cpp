@@ -51,7 +51,9 @@ session_pool_config pool_config(const config::settings& s) {
   session_pool_config result;
   result.max_connections = static_cast<std::uint32_t>(s.session_pool.max_connections);
   result.max_per_host = static_cast<std::uint32_t>(s.session_pool.max_per_host);
-  result.max_per_bot = static_cast<std::uint32_t>(s.session_pool.max_per_bot);
+  // Both bound a bot's requests at once; the governor, which counts them, knows one number.
+  result.max_per_bot
+    = static_cast<std::uint32_t>(std::min(s.session_pool.max_per_bot, s.bot.max_concurrent));
   result.max_polls = static_cast<std::uint32_t>(s.session_pool.max_polls);
   result.lanes = static_cast<std::uint16_t>(s.gateway.threads);
   result.idle_timeout = s.session_pool.idle_timeout;
@@ -61,7 +63,6 @@ session_pool_config pool_config(const config::settings& s) {
 
 std::shared_ptr<const bot_config> bot_config_of(const config::bot_settings& s) {
   auto result = std::make_shared<bot_config>();
-  result->max_concurrent = static_cast<std::uint32_t>(s.max_concurrent);
   result->max_queue = static_cast<std::uint32_t>(s.max_queue);
   result->max_polls = static_cast<std::uint32_t>(s.max_polls);
   result->retries = static_cast<std::uint32_t>(s.retries);

@@ -1,0 +1,49 @@
+// A chat that stands behind a large file in a multipart body: too late for the permit, charged when seen.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { request } from './harness/http.mjs';
+import { Node } from './harness/node.mjs';
+import { Sandbox } from './harness/sandbox.mjs';
+import { until } from './harness/wait.mjs';
+
+const limit = { timeout: 60_000 };
+const boundary = 'the-boundary';
+
+/** A document of `size` bytes, then the chat. */
+const upload = (chat, size) => Buffer.concat([
+  Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="document"; filename="a.bin"\r\n\r\n`),
+  Buffer.alloc(size, 0x2d), // Dashes, to look like the beginning of a delimiter all the time.
+  Buffer.from(`\r\n--${boundary}\r\nContent-Disposition: form-data; name="chat_id"\r\n\r\n${chat}\r\n--${boundary}--\r\n`),
+]);
+
+describe('a chat_id behind the file', () => {
+  let sandbox;
+  let node;
+  let bot;
+  before(async () => {
+    sandbox = await Sandbox.start();
+    node = await Node.start(sandbox, { options: { 'gateway.unknown-tokens': 'adopt' } });
+    bot = await sandbox.createBot();
+  });
+  after(async () => {
+    await node?.stop();
+    await sandbox?.stop();
+  });
+
+  const windows = async (scope) => (await request(`${node.api}/v1/budgets`)).json.budgets
+    .find((x) => x.scope === scope).windows;
+
+  for (const [name, chat, scope, headers] of [
+    ['with a length', 777001, 'chat', {}],
+    ['in chunks', -100777002, 'group', { 'transfer-encoding': 'chunked' }]]) {
+    test(`is charged to its ${scope} (${name})`, limit, async () => {
+      assert.equal(await windows(scope), 0);
+      const answer = await request(`${node.root}/bot${bot.token}/sendDocument`, {
+        method: 'POST', body: upload(chat, 300_000),
+        headers: { 'content-type': `multipart/form-data; boundary=${boundary}`, ...headers },
+      });
+      assert.notEqual(answer.status, 502, answer.text);
+      await until(`the ${scope} has a window`, async () => (await windows(scope)) === 1);
+    });
+  }
+});
