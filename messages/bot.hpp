@@ -17,9 +17,9 @@ enum class bot_phase : std::uint8_t {
   stopped,      ///< Ended, as asked.
   pending,      ///< Registered, not verified.
 };
-inline constexpr std::array bot_phase_names{"starting",  "active",       "passivating",
-                                            "passive",   "suspended",    "unauthorized",
-                                            "quarantined", "stopped",    "pending"};
+inline constexpr std::array bot_phase_names{"starting",    "active",    "passivating",
+                                            "passive",     "suspended", "unauthorized",
+                                            "quarantined", "stopped",   "pending"};
 TROUPE_ENUM(bot_phase, bot_phase_names)
 
 /// The exchange that `lease` was granted for did not succeed. May it be tried again?

@@ -47,8 +47,8 @@ struct call {
   call_id id = 0;
   std::uint16_t method = 0; ///< Index into runtime/telegram's method table.
   call_kind kind = call_kind::request;
-  bool repeatable = false;  ///< Sending it twice does no harm, or the caller asked for it.
-  bool replayable = true;   ///< The body is held whole, so it can be sent again.
+  bool repeatable = false;       ///< Sending it twice does no harm, or the caller asked for it.
+  bool replayable = true;        ///< The body is held whole, so it can be sent again.
   bool produces_message = false; ///< Charged to the chat budgets.
   bool paid_broadcast = false;   ///< `allow_paid_broadcast`: lifts the bot's budget to 1000/s.
   chat_ref chat;
@@ -63,10 +63,10 @@ struct refusal {
 
 /// The right to use one session until it is returned.
 struct lease {
-  std::uint64_t id = 0;      ///< 0: none. Never used again.
-  std::uint64_t session = 0; ///< Which connection, on ...
-  std::uint16_t lane = 0;    ///< ... which I/O thread.
-  std::uint32_t epoch = 0;   ///< Incarnation of the pool that granted it.
+  std::uint64_t id = 0;          ///< 0: none. Never used again.
+  std::uint64_t session = 0;     ///< Which connection, on ...
+  std::uint16_t lane = 0;        ///< ... which I/O thread.
+  std::uint32_t epoch = 0;       ///< Incarnation of the pool that granted it.
   std::int64_t permitted_at = 0; ///< Steady clock, ns: the permit's stamp; 0 if it needed none.
 };
 
@@ -74,8 +74,8 @@ struct lease {
 struct grant {
   call_id id = 0;
   lease session;
-  std::uint16_t attempt = 1;      ///< 1 for the first.
-  caf::timespan waited{0};        ///< Time spent waiting so far, without the exchanges.
+  std::uint16_t attempt = 1; ///< 1 for the first.
+  caf::timespan waited{0};   ///< Time spent waiting so far, without the exchanges.
 };
 
 /// Where an exchange with the upstream broke.
@@ -94,10 +94,10 @@ TROUPE_ENUM(failure, failure_names)
 /// How one exchange ended.
 struct outcome {
   failure what = failure::none;
-  std::uint16_t status = 0;      ///< HTTP status when `what` is none.
-  caf::timespan latency{0};      ///< First byte written to last byte read.
-  caf::timespan retry_after{0};  ///< From a 429.
-  bool reusable = false;         ///< The session is in a known state and may be kept.
+  std::uint16_t status = 0;     ///< HTTP status when `what` is none.
+  caf::timespan latency{0};     ///< First byte written to last byte read.
+  caf::timespan retry_after{0}; ///< From a 429.
+  bool reusable = false;        ///< The session is in a known state and may be kept.
 };
 
 /// A circuit breaker's state.
@@ -117,12 +117,11 @@ bool inspect(Inspector& f, chat_ref& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, call& x) {
-  return f.object(x).fields(f.field("id", x.id), f.field("method", x.method),
-                            f.field("kind", x.kind), f.field("repeatable", x.repeatable),
-                            f.field("replayable", x.replayable),
-                            f.field("produces_message", x.produces_message),
-                            f.field("paid_broadcast", x.paid_broadcast), f.field("chat", x.chat),
-                            f.field("patience", x.patience), f.field("lane", x.lane));
+  return f.object(x).fields(
+    f.field("id", x.id), f.field("method", x.method), f.field("kind", x.kind),
+    f.field("repeatable", x.repeatable), f.field("replayable", x.replayable),
+    f.field("produces_message", x.produces_message), f.field("paid_broadcast", x.paid_broadcast),
+    f.field("chat", x.chat), f.field("patience", x.patience), f.field("lane", x.lane));
 }
 
 template <class Inspector>

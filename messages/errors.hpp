@@ -35,11 +35,25 @@ enum class ec : std::uint8_t {
 };
 
 /// Names in the order of the enumerators: the only list that spells them.
-inline constexpr std::array ec_names{
-  "none",         "unknown_bot",  "unauthorized",         "suspended",        "quarantined",
-  "queue_full",   "budget_wait_too_long", "breaker_open", "upstream_open",    "no_session",
-  "draining",     "deadline_passed",      "not_retried",  "cancelled",        "transport_failed",
-  "restart_budget_exceeded", "bad_config", "stopped",     "too_many_bots"};
+inline constexpr std::array ec_names{"none",
+                                     "unknown_bot",
+                                     "unauthorized",
+                                     "suspended",
+                                     "quarantined",
+                                     "queue_full",
+                                     "budget_wait_too_long",
+                                     "breaker_open",
+                                     "upstream_open",
+                                     "no_session",
+                                     "draining",
+                                     "deadline_passed",
+                                     "not_retried",
+                                     "cancelled",
+                                     "transport_failed",
+                                     "restart_budget_exceeded",
+                                     "bad_config",
+                                     "stopped",
+                                     "too_many_bots"};
 
 static_assert(ec_names.size() == static_cast<std::size_t>(ec::too_many_bots) + 1);
 

@@ -10,59 +10,44 @@
 namespace troupe {
 
 /// See messages/bot.hpp.
-using bot_actor = caf::typed_actor<
-  caf::result<grant>(call),
-  caf::result<grant>(attempt_failed),
-  caf::result<void>(call_done),
-  caf::result<void>(call_cancelled),
-  caf::result<void>(breaker_change),
-  caf::result<void>(bot_command),
-  caf::result<bot_report>(get_report)>;
+using bot_actor =
+  caf::typed_actor<caf::result<grant>(call), caf::result<grant>(attempt_failed),
+                   caf::result<void>(call_done), caf::result<void>(call_cancelled),
+                   caf::result<void>(breaker_change), caf::result<void>(bot_command),
+                   caf::result<bot_report>(get_report)>;
 
 /// See messages/session_pool.hpp.
-using session_pool_actor = caf::typed_actor<
-  caf::result<lease>(lease_request),
-  caf::result<void>(lease_return),
-  caf::result<void>(lease_cancel),
-  caf::result<pool_capacity>(credit_request),
-  caf::result<pool_report>(get_report)>;
+using session_pool_actor =
+  caf::typed_actor<caf::result<lease>(lease_request), caf::result<void>(lease_return),
+                   caf::result<void>(lease_cancel), caf::result<pool_capacity>(credit_request),
+                   caf::result<pool_report>(get_report)>;
 
 /// See messages/rate_governor.hpp.
-using rate_governor_actor = caf::typed_actor<
-  caf::result<lease>(permit_request),
-  caf::result<void>(permit_cancel),
-  caf::result<void>(permit_unused),
-  caf::result<void>(flood_report),
-  caf::result<void>(chat_charge),
-  caf::result<void>(bot_limits),
-  caf::result<void>(pool_capacity),
-  caf::result<void>(credit),
-  caf::result<void>(identity_proven),
-  caf::result<void>(breaker_change),
-  caf::result<governor_report>(get_report)>;
+using rate_governor_actor =
+  caf::typed_actor<caf::result<lease>(permit_request), caf::result<void>(permit_cancel),
+                   caf::result<void>(permit_unused), caf::result<void>(flood_report),
+                   caf::result<void>(chat_charge), caf::result<void>(bot_limits),
+                   caf::result<void>(pool_capacity), caf::result<void>(credit),
+                   caf::result<void>(identity_proven), caf::result<void>(breaker_change),
+                   caf::result<governor_report>(get_report)>;
 
 /// See messages/health.hpp.
-using health_actor = caf::typed_actor<
-  caf::result<void>(outcome_batch),
-  caf::result<void>(bot_started),
-  caf::result<bot_health>(bot_health_request),
-  caf::result<health_report>(get_report)>;
+using health_actor =
+  caf::typed_actor<caf::result<void>(outcome_batch), caf::result<void>(bot_started),
+                   caf::result<bot_health>(bot_health_request),
+                   caf::result<health_report>(get_report)>;
 
 /// See messages/supervisor.hpp.
-using supervisor_actor = caf::typed_actor<
-  caf::result<supervision_report>(get_report)>;
+using supervisor_actor = caf::typed_actor<caf::result<supervision_report>(get_report)>;
 
 /// See messages/supervisor.hpp.
-using bots_actor = caf::typed_actor<
-  caf::result<supervision_report>(get_report),
-  caf::result<caf::strong_actor_ptr>(start_bot),
-  caf::result<void>(stop_bot),
-  caf::result<void>(identity_proven),
-  caf::result<void>(bot_command)>;
+using bots_actor =
+  caf::typed_actor<caf::result<supervision_report>(get_report),
+                   caf::result<caf::strong_actor_ptr>(start_bot), caf::result<void>(stop_bot),
+                   caf::result<void>(identity_proven), caf::result<void>(bot_command)>;
 
 /// See messages/gateway.hpp.
-using gateway_actor = caf::typed_actor<
-  caf::result<void>(drain),
-  caf::result<gateway_report>(get_report)>;
+using gateway_actor =
+  caf::typed_actor<caf::result<void>(drain), caf::result<gateway_report>(get_report)>;
 
 } // namespace troupe

@@ -15,9 +15,9 @@ TROUPE_ENUM(health_status, health_status_names)
 struct outcome_sample {
   std::int64_t finished = 0; ///< Steady clock, ns.
   caf::timespan latency{0};
-  std::uint16_t status = 0;  ///< HTTP status; 0 when no answer came.
+  std::uint16_t status = 0; ///< HTTP status; 0 when no answer came.
   failure what = failure::none;
-  bool probe = false;        ///< Made while the breaker was half-open.
+  bool probe = false; ///< Made while the breaker was half-open.
 };
 
 /// A bot's outcomes since its last batch, oldest first. A bot sends successes in batches and a
@@ -46,9 +46,9 @@ struct bot_health {
   std::uint64_t client_errors = 0; ///< Ever: 4xx without 429.
   std::uint64_t rate_limited = 0;  ///< Ever: 429.
   std::uint32_t window_requests = 0;
-  double error_rate = 0;           ///< In the window, 0 to 1.
-  double client_error_rate = 0;    ///< In the window, 0 to 1.
-  double latency_ewma = 0;         ///< Seconds.
+  double error_rate = 0;        ///< In the window, 0 to 1.
+  double client_error_rate = 0; ///< In the window, 0 to 1.
+  double latency_ewma = 0;      ///< Seconds.
   std::uint32_t consecutive_failures = 0;
   caf::timespan since_success{-1}; ///< Negative: never.
   caf::timespan since_failure{-1}; ///< Negative: never.
@@ -59,7 +59,7 @@ struct bot_health {
 
 struct health_report {
   bot_health upstream;
-  std::uint64_t bots = 0; ///< With records in memory.
+  std::uint64_t bots = 0;                   ///< With records in memory.
   std::array<std::uint64_t, 4> by_status{}; ///< Indexed by health_status.
   std::array<std::uint64_t, 3> breakers{};  ///< Indexed by breaker_state.
   std::vector<bot_health> worst; ///< Bots that are not healthy, worst first, up to the limit.
@@ -68,8 +68,9 @@ struct health_report {
 /// HEALTH: aggregates the outcomes of all calls; decides status; opens, half-opens and closes the
 /// breakers, per bot and for the whole upstream.
 /// Owns: one record per bot seen in the last hour (bounded), one for the upstream. Blocks: never.
-/// Calls: bots (breaker_change, bot_command unauthorized), rate_governor (breaker_change with bot 0).
-/// Fails: a restart forgets; a bot whose breaker is open probes by itself when its time is over.
+/// Calls: bots (breaker_change, bot_command unauthorized), rate_governor (breaker_change with bot
+/// 0). Fails: a restart forgets; a bot whose breaker is open probes by itself when its time is
+/// over.
 ///
 ///   outcome_batch, bot_started: notifications (never an error).
 ///   bot_health_request → bot_health; unknown_bot for a bot without record.

@@ -75,12 +75,12 @@ struct identity_proven {
 
 /// One budget, for /v1/budgets.
 struct budget_usage {
-  std::string scope; ///< "global", "tenant", "bot", "chat", "group".
-  std::uint64_t limit = 0;      ///< 0: none.
+  std::string scope;       ///< "global", "tenant", "bot", "chat", "group".
+  std::uint64_t limit = 0; ///< 0: none.
   caf::timespan window{0};
-  std::uint64_t used = 0;       ///< Now, in the fullest window of that scope.
-  std::uint64_t windows = 0;    ///< Windows in memory.
-  std::uint64_t throttled = 0;  ///< Requests that this scope made wait, ever.
+  std::uint64_t used = 0;      ///< Now, in the fullest window of that scope.
+  std::uint64_t windows = 0;   ///< Windows in memory.
+  std::uint64_t throttled = 0; ///< Requests that this scope made wait, ever.
 };
 
 struct governor_report {

@@ -12,9 +12,10 @@ struct lease_request {
   tenant_id tenant = 1;
   call_id id = 0;
   call_kind kind = call_kind::request;
-  std::uint16_t lane = 0;        ///< Preferred I/O thread.
-  caf::timespan patience{0};     ///< Wait at most so long for a free session.
-  std::uint32_t credit_epoch = 0; ///< From the governor: the pool incarnation whose credit is spent; 0: no credit.
+  std::uint16_t lane = 0;    ///< Preferred I/O thread.
+  caf::timespan patience{0}; ///< Wait at most so long for a free session.
+  std::uint32_t credit_epoch =
+    0; ///< From the governor: the pool incarnation whose credit is spent; 0: no credit.
   std::int64_t permitted_at = 0; ///< The permit's stamp, copied into the lease.
 };
 
@@ -40,8 +41,8 @@ struct session_info {
   std::uint64_t id = 0;
   std::uint16_t lane = 0;
   call_kind kind = call_kind::request;
-  bot_id lessee = 0;         ///< 0: idle.
-  std::uint64_t leases = 0;  ///< Granted on it so far.
+  bot_id lessee = 0;        ///< 0: idle.
+  std::uint64_t leases = 0; ///< Granted on it so far.
   caf::timespan age{0};
   caf::timespan idle{0};
 };
@@ -80,11 +81,10 @@ struct pool_report {
 
 template <class Inspector>
 bool inspect(Inspector& f, lease_request& x) {
-  return f.object(x).fields(f.field("bot", x.bot), f.field("tenant", x.tenant), f.field("id", x.id),
-                            f.field("kind", x.kind), f.field("lane", x.lane),
-                            f.field("patience", x.patience),
-                            f.field("credit_epoch", x.credit_epoch),
-                            f.field("permitted_at", x.permitted_at));
+  return f.object(x).fields(
+    f.field("bot", x.bot), f.field("tenant", x.tenant), f.field("id", x.id),
+    f.field("kind", x.kind), f.field("lane", x.lane), f.field("patience", x.patience),
+    f.field("credit_epoch", x.credit_epoch), f.field("permitted_at", x.permitted_at));
 }
 
 template <class Inspector>

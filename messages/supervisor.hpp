@@ -8,17 +8,18 @@ namespace troupe {
 
 /// One child of a supervisor, for /v1/supervision.
 struct child_info {
-  std::string name;     ///< Dotted actor name without ids, or "bot" for a bot.
-  std::string state;    ///< "running", "restarting", "stopped", or a bot's phase.
-  bot_id bot = 0;       ///< Which bot, if it is one.
+  std::string name;  ///< Dotted actor name without ids, or "bot" for a bot.
+  std::string state; ///< "running", "restarting", "stopped", or a bot's phase.
+  bot_id bot = 0;    ///< Which bot, if it is one.
   std::uint64_t restarts = 0;
   caf::timespan uptime{0};
-  caf::strong_actor_ptr supervisor; ///< Set when the child is a supervisor that can be asked in turn.
+  caf::strong_actor_ptr
+    supervisor; ///< Set when the child is a supervisor that can be asked in turn.
 };
 
 struct supervision_report {
   std::string name;
-  std::string strategy; ///< "one_for_one", "rest_for_one", "one_for_all", "bots".
+  std::string strategy;       ///< "one_for_one", "rest_for_one", "one_for_all", "bots".
   std::uint64_t children = 0; ///< All of them; `rows` holds at most the limit asked for.
   std::uint64_t restarts = 0;
   std::vector<child_info> rows;
@@ -28,8 +29,8 @@ struct supervision_report {
 struct start_bot {
   bot_id bot = 0;
   tenant_id tenant = 1;
-  bool proven = true;       ///< False for an adopted token that the upstream has not accepted yet.
-  bot_id claimed = 0;       ///< The number before an unproven token's colon: its id once proven.
+  bool proven = true; ///< False for an adopted token that the upstream has not accepted yet.
+  bot_id claimed = 0; ///< The number before an unproven token's colon: its id once proven.
   std::uint64_t token_hash = 0; ///< Key of the directory entry that leads to this bot.
   std::uint32_t rps = 0;        ///< 0: the default.
   std::uint32_t concurrent = 0; ///< 0: the default.
@@ -78,7 +79,8 @@ template <class Inspector>
 bool inspect(Inspector& f, start_bot& x) {
   return f.object(x).fields(f.field("bot", x.bot), f.field("tenant", x.tenant),
                             f.field("proven", x.proven), f.field("claimed", x.claimed),
-                            f.field("token_hash", x.token_hash), f.field("rps", x.rps), f.field("concurrent", x.concurrent));
+                            f.field("token_hash", x.token_hash), f.field("rps", x.rps),
+                            f.field("concurrent", x.concurrent));
 }
 
 template <class Inspector>

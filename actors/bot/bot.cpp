@@ -52,11 +52,15 @@ bool may_repeat(const call& c, const outcome& how) noexcept {
   if (!c.replayable)
     return false;
   switch (how.what) {
-    case failure::not_sent: return true;
-    case failure::broken:
-    case failure::timeout:  return c.repeatable;
-    case failure::none:     return how.status == 429 || (how.status >= 500 && c.repeatable);
-    default:                return false;
+  case failure::not_sent:
+    return true;
+  case failure::broken:
+  case failure::timeout:
+    return c.repeatable;
+  case failure::none:
+    return how.status == 429 || (how.status >= 500 && c.repeatable);
+  default:
+    return false;
   }
 }
 
@@ -96,8 +100,8 @@ struct bot_state {
 
   bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32_t incarnation,
             std::shared_ptr<services> found, std::shared_ptr<const bot_config> config)
-    : self(self), spec(spec), id(spec.bot), proven(spec.proven),
-      found(std::move(found)), config(std::move(config)),
+    : self(self), spec(spec), id(spec.bot), proven(spec.proven), found(std::move(found)),
+      config(std::move(config)),
       jitter(static_cast<std::uint64_t>(spec.bot) * 0x9E3779B97F4A7C15u + incarnation) {
     if (incarnation > 1)
       if (auto health = this->found->health.get())
@@ -130,8 +134,8 @@ struct bot_state {
       return refuse(ec::breaker_open, wait);
     // Whoever waits, waits in the governor or in the pool, where a full chat or an exhausted budget
     // holds up nobody else; how many of a bot's calls run at once is theirs to bound too.
-    bool full = c.kind == call_kind::long_poll ? polls >= config->max_polls
-                                               : waiting() >= config->max_queue;
+    bool full =
+      c.kind == call_kind::long_poll ? polls >= config->max_polls : waiting() >= config->max_queue;
     if (full)
       return refuse(ec::queue_full, 1s);
     auto& entry = calls.emplace_back();
@@ -159,7 +163,8 @@ struct bot_state {
       return 0s;
     if (breaker == breaker_state::open && now < open_until)
       return open_until - now;
-    breaker = breaker_state::half_open; // Also when health has forgotten: time alone allows a probe.
+    breaker =
+      breaker_state::half_open; // Also when health has forgotten: time alone allows a probe.
     // A long poll takes too long to keep others from probing.
     if (c.kind != call_kind::long_poll && probing)
       return 1s;
@@ -177,8 +182,7 @@ struct bot_state {
       return give_up(entry.what.id, refuse(ec::deadline_passed, 1s));
     auto call_id = entry.what.id;
     auto chat = entry.what.produces_message ? entry.what.chat : chat_ref{};
-    auto on_lease
-      = [this, call_id, chat](const lease& lent) { hand_out(call_id, chat, lent); };
+    auto on_lease = [this, call_id, chat](const lease& lent) { hand_out(call_id, chat, lent); };
     auto on_error = [this, call_id](caf::error& why) { grant_refused(call_id, std::move(why)); };
     const auto& c = entry.what;
     if (c.kind == call_kind::request) {
@@ -315,8 +319,8 @@ struct bot_state {
     if (how.what == failure::aborted) // Says nothing about the upstream.
       return;
     auto now = self->clock().now();
-    samples.push_back(outcome_sample{now.time_since_epoch().count(), how.latency, how.status,
-                                     how.what, probe});
+    samples.push_back(
+      outcome_sample{now.time_since_epoch().count(), how.latency, how.status, how.what, probe});
     if (is_failure(how) || probe || how.status == 401 || samples.size() >= config->batch_size)
       flush();
     else if (samples.size() == 1)
@@ -374,8 +378,8 @@ struct bot_state {
 
   /// Forgets a call that holds no session any more.
   void release(call_id cid) {
-    auto entry = std::find_if(calls.begin(), calls.end(),
-                              [cid](const auto& c) { return c.what.id == cid; });
+    auto entry =
+      std::find_if(calls.begin(), calls.end(), [cid](const auto& c) { return c.what.id == cid; });
     if (entry->poll())
       --polls;
     calls.erase(entry);
@@ -412,18 +416,18 @@ struct bot_state {
       return;
     move_to(to);
     switch (to) {
-      case bot_phase::suspended:
-        return refuse_waiting(refuse(ec::suspended));
-      case bot_phase::unauthorized:
-        refuse_waiting(refuse(ec::unauthorized));
-        log::event(log::level::warning, "bot.unauthorized", name, {{"bot", id}},
-                   "The Bot API rejects this bot's token; the bot stops until it gets a new one.");
-        return self->quit(caf::make_error(ec::unauthorized));
-      case bot_phase::stopped:
-        refuse_waiting(refuse(ec::stopped));
-        return self->quit(caf::make_error(ec::stopped));
-      default:
-        return;
+    case bot_phase::suspended:
+      return refuse_waiting(refuse(ec::suspended));
+    case bot_phase::unauthorized:
+      refuse_waiting(refuse(ec::unauthorized));
+      log::event(log::level::warning, "bot.unauthorized", name, {{"bot", id}},
+                 "The Bot API rejects this bot's token; the bot stops until it gets a new one.");
+      return self->quit(caf::make_error(ec::unauthorized));
+    case bot_phase::stopped:
+      refuse_waiting(refuse(ec::stopped));
+      return self->quit(caf::make_error(ec::stopped));
+    default:
+      return;
     }
   }
 
@@ -432,14 +436,12 @@ struct bot_state {
       phase = to;
   }
 
-  bot_report report() const {
-    return {id, phase, granted + polls, waiting(), breaker};
-  }
+  bot_report report() const { return {id, phase, granted + polls, waiting(), breaker}; }
 
   // -- time -----------------------------------------------------------------------------------
 
-  /// One timer for all calls: governor and pool end what waits too long, and this bot what they left
-  /// waiting all the same, or whose exchange nobody reported on.
+  /// One timer for all calls: governor and pool end what waits too long, and this bot what they
+  /// left waiting all the same, or whose exchange nobody reported on.
   void arm_timer() {
     auto due = next_due();
     if (due == time_point::max() || (timer_at != time_point{} && timer_at <= due))

@@ -12,13 +12,15 @@ namespace troupe {
 
 /// What all bots of a node share.
 struct bot_config {
-  std::uint32_t max_queue = 100;     ///< Calls of one bot that wait for permit and session.
-  std::uint32_t max_polls = 4;       ///< Long polls of one bot at once.
-  std::uint32_t retries = 3;         ///< Attempts after the first.
-  troupe::backoff retry_delay;       ///< Pause before a retry, unless the upstream names one.
-  caf::timespan lease_timeout = std::chrono::seconds{150}; ///< A granted call unheard of for so long is given up.
-  caf::timespan batch_delay = std::chrono::milliseconds{200}; ///< Successes wait at most so long for a batch.
-  std::size_t batch_size = 32;       ///< Outcomes in a batch at most.
+  std::uint32_t max_queue = 100; ///< Calls of one bot that wait for permit and session.
+  std::uint32_t max_polls = 4;   ///< Long polls of one bot at once.
+  std::uint32_t retries = 3;     ///< Attempts after the first.
+  troupe::backoff retry_delay;   ///< Pause before a retry, unless the upstream names one.
+  caf::timespan lease_timeout =
+    std::chrono::seconds{150}; ///< A granted call unheard of for so long is given up.
+  caf::timespan batch_delay =
+    std::chrono::milliseconds{200}; ///< Successes wait at most so long for a batch.
+  std::size_t batch_size = 32;      ///< Outcomes in a batch at most.
 };
 
 /// Spawns a bot. Only the bots supervisor calls this.

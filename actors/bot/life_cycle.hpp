@@ -7,17 +7,26 @@ namespace troupe {
 constexpr bool may_follow(bot_phase from, bot_phase to) noexcept {
   using enum bot_phase;
   switch (from) {
-    case pending:      return to == starting || to == stopped;
-    case starting:     return to == active || to == suspended || to == unauthorized
-                              || to == quarantined || to == stopped;
-    case active:       return to == passivating || to == suspended || to == unauthorized
-                              || to == quarantined || to == starting || to == stopped;
-    case passivating:  return to == active || to == passive || to == suspended || to == stopped;
-    case passive:      return to == starting || to == suspended || to == stopped;
-    case suspended:    return to == active || to == starting || to == unauthorized || to == stopped;
-    case unauthorized: return to == starting || to == stopped;
-    case quarantined:  return to == starting || to == suspended || to == stopped;
-    case stopped:      return to == starting;
+  case pending:
+    return to == starting || to == stopped;
+  case starting:
+    return to == active || to == suspended || to == unauthorized || to == quarantined
+           || to == stopped;
+  case active:
+    return to == passivating || to == suspended || to == unauthorized || to == quarantined
+           || to == starting || to == stopped;
+  case passivating:
+    return to == active || to == passive || to == suspended || to == stopped;
+  case passive:
+    return to == starting || to == suspended || to == stopped;
+  case suspended:
+    return to == active || to == starting || to == unauthorized || to == stopped;
+  case unauthorized:
+    return to == starting || to == stopped;
+  case quarantined:
+    return to == starting || to == suspended || to == stopped;
+  case stopped:
+    return to == starting;
   }
   return false;
 }

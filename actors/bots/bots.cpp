@@ -131,19 +131,19 @@ void bots_state::obey(const bot_command& order) {
     return;
   auto& record = ledger[*at];
   switch (order.to) {
-    case bot_phase::suspended:
-      return suspend(*at, order);
-    case bot_phase::active:
-      return resume(*at, order);
-    case bot_phase::stopped:
-      return stop(order.bot);
-    case bot_phase::unauthorized:
-      if (!record.actor)
-        return settle(*at, bot_phase::unauthorized, caf::make_error(ec::unauthorized));
-      caf::anon_send(record.actor, order); // It ends with that reason.
-      return;
-    default:
-      return; // Nobody but the bot itself gets there.
+  case bot_phase::suspended:
+    return suspend(*at, order);
+  case bot_phase::active:
+    return resume(*at, order);
+  case bot_phase::stopped:
+    return stop(order.bot);
+  case bot_phase::unauthorized:
+    if (!record.actor)
+      return settle(*at, bot_phase::unauthorized, caf::make_error(ec::unauthorized));
+    caf::anon_send(record.actor, order); // It ends with that reason.
+    return;
+  default:
+    return; // Nobody but the bot itself gets there.
   }
 }
 
@@ -208,8 +208,7 @@ supervision_report bots_state::report(std::size_t limit) const {
   };
   auto collect = [&](bool healthy) {
     for (place at = 0; at < ledger.end() && result.rows.size() < limit; ++at)
-      if (auto& record = ledger[at];
-          record.taken && (record.phase == bot_phase::active) == healthy)
+      if (auto& record = ledger[at]; record.taken && (record.phase == bot_phase::active) == healthy)
         result.rows.push_back(row_of(record));
   };
   for (place at = 0; at < ledger.end(); ++at)

@@ -13,13 +13,14 @@ struct bots_config {
   /// Spawns one bot; must not block. What it throws, and an empty handle, count as a crash.
   /// The number is the incarnation: 1 for the first start.
   std::function<bot_actor(caf::actor_system&, const start_bot&, std::uint32_t)> spawn;
-  /// Leads to the other shards, for orders to a bot that is kept there under another id. May be null.
+  /// Leads to the other shards, for orders to a bot that is kept there under another id. May be
+  /// null.
   std::shared_ptr<services> found;
   std::size_t restarts = 3;                        ///< A bot may be restarted so often ...
   caf::timespan period = std::chrono::seconds{60}; ///< ... within so long; one more quarantines it.
   /// Before the second restart within a period, doubling; the first one is immediate.
   caf::timespan pause = std::chrono::milliseconds{50};
-  caf::timespan quarantine = std::chrono::minutes{1};      ///< The first rest; doubles ...
+  caf::timespan quarantine = std::chrono::minutes{1};       ///< The first rest; doubles ...
   caf::timespan longest_quarantine = std::chrono::hours{1}; ///< ... up to this.
   /// A bot that ran so long without a crash is one that never crashed.
   caf::timespan calm = std::chrono::minutes{10};
@@ -32,7 +33,8 @@ struct bots_config {
 /// been dropped meanwhile) start_bot answers unknown_bot: put and ask again.
 ///
 /// A bot that ends with
-/// - unauthorized or suspended: keeps that phase, is not restarted; bot_command active (or start_bot
+/// - unauthorized or suspended: keeps that phase, is not restarted; bot_command active (or
+/// start_bot
 ///   with another token) starts it again;
 /// - nothing, user_shutdown or stopped: is forgotten, here and in the directory;
 /// - anything else: crashed.

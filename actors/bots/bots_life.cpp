@@ -39,9 +39,8 @@ double seconds(caf::timespan x) {
 
 void bots_state::take_over() {
   auto ownership = ledger.take_over();
-  self->attach_functor([shared = shared, ownership](const caf::error&) {
-    shared->orphaned(ownership);
-  });
+  self->attach_functor(
+    [shared = shared, ownership](const caf::error&) { shared->orphaned(ownership); });
   for (place at = 0; at < ledger.end(); ++at) {
     auto& record = ledger[at];
     if (!record.taken)
@@ -58,8 +57,8 @@ void bots_state::take_over() {
     } else if (is_wanted(record.phase)) {
       launch(at);
     } else if (record.phase == bot_phase::quarantined) {
-      auto& trouble
-        = ledger.troubles.try_emplace(at, restart_budget{cfg.restarts, cfg.period}).first->second;
+      auto& trouble =
+        ledger.troubles.try_emplace(at, restart_budget{cfg.restarts, cfg.period}).first->second;
       auto left = std::max<caf::timespan>(record.since - now(), caf::timespan::zero());
       trouble.timer = self->run_delayed(left, [this, at] { launch(at); });
     }
@@ -93,7 +92,8 @@ void bots_state::launch(place at) {
   ledger.bind(at, std::move(actor));
   if (record.starts > 1)
     log::event(log::level::info, "child.restarted", "troupe.bot",
-               {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}},
+               {{"bot", record.known_as()},
+                {"tenant", std::int64_t{record.tenant}},
                 {"attempt", std::int64_t{record.starts - 1}}},
                "The supervisor started the bot again.");
   else if (log::enabled(log::level::debug))
@@ -174,11 +174,12 @@ void bots_state::settle(place at, bot_phase phase, const caf::error& reason) {
   rest(at);
   record.phase = phase;
   names->detach(record.token_hash, record.bot, phase);
-  refuse_waiting(at, refuse_start(phase == bot_phase::suspended ? ec::suspended : ec::unauthorized));
-  log::event(is_orderly(reason) ? log::level::info : log::level::warning, "child.stopped",
-             "troupe.bot",
-             {{"bot", record.known_as()}, {"reason", readable(reason)}, {"phase", to_string(phase)}},
-             "The bot ended and is not restarted.");
+  refuse_waiting(at,
+                 refuse_start(phase == bot_phase::suspended ? ec::suspended : ec::unauthorized));
+  log::event(
+    is_orderly(reason) ? log::level::info : log::level::warning, "child.stopped", "troupe.bot",
+    {{"bot", record.known_as()}, {"reason", readable(reason)}, {"phase", to_string(phase)}},
+    "The bot ended and is not restarted.");
 }
 
 void bots_state::forget(place at, const caf::error& reason) {
@@ -192,14 +193,15 @@ void bots_state::forget(place at, const caf::error& reason) {
 
 void bots_state::crash(place at, const caf::error& reason) {
   auto& record = ledger[at];
-  auto& trouble
-    = ledger.troubles.try_emplace(at, restart_budget{cfg.restarts, cfg.period}).first->second;
+  auto& trouble =
+    ledger.troubles.try_emplace(at, restart_budget{cfg.restarts, cfg.period}).first->second;
   trouble.timer.dispose();
   if (!trouble.budget.record(now()))
     return quarantine(at, trouble, reason);
   auto used = trouble.budget.used(now());
-  auto pause = used < 2 ? caf::timespan::zero()
-                        : cfg.pause * (caf::timespan::rep{1} << std::min<std::size_t>(used - 2, 16));
+  auto pause = used < 2
+                 ? caf::timespan::zero()
+                 : cfg.pause * (caf::timespan::rep{1} << std::min<std::size_t>(used - 2, 16));
   record.phase = bot_phase::starting;
   log::event(log::level::warning, "child.crashed", "troupe.bot",
              {{"bot", record.known_as()},
@@ -235,8 +237,10 @@ void bots_state::quarantine(place at, bot_trouble& trouble, const caf::error& re
              "The bot spent its restart budget and rests.");
   if (!std::exchange(trouble.alert, true))
     log::event(log::level::error, "alert.raised", "troupe.bot",
-               {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}},
-                {"alert", std::string_view{"bot.quarantined"}}, {"reason", readable(reason)}},
+               {{"bot", record.known_as()},
+                {"tenant", std::int64_t{record.tenant}},
+                {"alert", std::string_view{"bot.quarantined"}},
+                {"reason", readable(reason)}},
                "A bot crashes again and again.");
   refuse_waiting(at, refuse_start(ec::quarantined, length));
   trouble.timer = self->run_delayed(length, [this, at] { launch(at); });
@@ -250,7 +254,8 @@ void bots_state::await_calm(place at) {
   auto& x = trouble->second;
   auto wait = x.alert || x.quarantines == 0 ? cfg.period : std::max(cfg.calm, cfg.period);
   auto up = now() - ledger[at].since;
-  x.timer = self->run_delayed(wait + std::chrono::milliseconds{1} - up, [this, at] { calm_down(at); });
+  x.timer =
+    self->run_delayed(wait + std::chrono::milliseconds{1} - up, [this, at] { calm_down(at); });
 }
 
 void bots_state::calm_down(place at) {
@@ -258,7 +263,8 @@ void bots_state::calm_down(place at) {
   auto& record = ledger[at];
   if (std::exchange(trouble.alert, false)) {
     log::event(log::level::info, "alert.resolved", "troupe.bot",
-               {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}},
+               {{"bot", record.known_as()},
+                {"tenant", std::int64_t{record.tenant}},
                 {"alert", std::string_view{"bot.quarantined"}}},
                "The bot runs again without crashing.");
     return await_calm(at);

@@ -15,21 +15,21 @@ namespace troupe {
 
 /// What a shard's supervisor knows of one bot. 64 bytes: there are 100,000 of them.
 struct bot_record {
-  bot_id bot = 0;          ///< Its key, for good.
-  bot_id claimed = 0;      ///< Of an adopted bot: the number its token claims.
+  bot_id bot = 0;     ///< Its key, for good.
+  bot_id claimed = 0; ///< Of an adopted bot: the number its token claims.
   std::uint64_t token_hash = 0;
-  bot_actor actor;         ///< Empty while it does not run.
-  time_point since;        ///< Last start or end; the end of a rest while it is quarantined.
+  bot_actor actor;  ///< Empty while it does not run.
+  time_point since; ///< Last start or end; the end of a rest while it is quarantined.
   tenant_id tenant = 1;
   std::uint32_t rps = 0;
   std::uint32_t concurrent = 0;
-  std::uint32_t starts = 0;    ///< Its incarnations so far.
+  std::uint32_t starts = 0;             ///< Its incarnations so far.
   bot_phase phase = bot_phase::pending; ///< What the directory says, too.
   bool proven = true;
-  bool taken = false;      ///< The place holds a bot.
-  bool leaving = false;    ///< Asked or forced to end: its end is no crash.
-  bool returns = false;    ///< Starts again once it has ended.
-  bool forgotten = false;  ///< Leaves the ledger once it has ended.
+  bool taken = false;     ///< The place holds a bot.
+  bool leaving = false;   ///< Asked or forced to end: its end is no crash.
+  bool returns = false;   ///< Starts again once it has ended.
+  bool forgotten = false; ///< Leaves the ledger once it has ended.
 
   /// The id it goes by: its number once that is proven.
   [[nodiscard]] bot_id known_as() const noexcept { return proven && claimed != 0 ? claimed : bot; }

@@ -108,14 +108,14 @@ refusal_text explain(const caf::error& why) {
 
 refusal_text explain(failure what) {
   switch (what) {
-    case failure::timeout:
-      return render(504, "Gateway Timeout: the Bot API did not answer in time", 1);
-    case failure::not_sent:
-      return render(502, "Bad Gateway: the Bot API could not be reached", 1);
-    case failure::aborted:
-      return render(502, "Bad Gateway: the bot was restarted during the request", 1);
-    default:
-      return render(502, "Bad Gateway: the connection to the Bot API broke", 1);
+  case failure::timeout:
+    return render(504, "Gateway Timeout: the Bot API did not answer in time", 1);
+  case failure::not_sent:
+    return render(502, "Bad Gateway: the Bot API could not be reached", 1);
+  case failure::aborted:
+    return render(502, "Bad Gateway: the bot was restarted during the request", 1);
+  default:
+    return render(502, "Bad Gateway: the connection to the Bot API broke", 1);
   }
 }
 
@@ -132,7 +132,7 @@ std::string_view refusal_label(const caf::error& why) noexcept {
 std::string_view outcome_label(const outcome& how) noexcept {
   if (how.what != failure::none)
     return failure_names[static_cast<std::size_t>(how.what)];
-  return how.status == 429  ? "rate_limited"
+  return how.status == 429   ? "rate_limited"
          : how.status >= 500 ? "server_error"
          : how.status >= 400 ? "client_error"
                              : "ok";

@@ -42,11 +42,11 @@ public:
 protected:
   /// What the connection is doing.
   enum class state : std::uint8_t {
-    idle,      ///< Waits for a request's first byte.
-    reading,   ///< Reads a head or a body.
-    waiting,   ///< Waits for a verdict.
+    idle,       ///< Waits for a request's first byte.
+    reading,    ///< Reads a head or a body.
+    waiting,    ///< Waits for a verdict.
     exchanging, ///< Its request is with the upstream.
-    writing,   ///< Writes an answer of its own.
+    writing,    ///< Writes an answer of its own.
   };
 
   /// Waits for the verdict on the submission just made.
@@ -72,8 +72,8 @@ protected:
   state state_ = state::idle;
   clock::time_point deadline_ = clock::time_point::max();
   clock::time_point entered_{};
-  bool expired_ = false;    ///< The deadline passed: what failed, failed of that.
-  bool gone_ = false;       ///< The client is gone.
+  bool expired_ = false;     ///< The deadline passed: what failed, failed of that.
+  bool gone_ = false;        ///< The client is gone.
   bool half_closed_ = false; ///< The client will send no more.
   bool watched_ = false;
   bool head_sent_ = false;  ///< The answer's head is on its way.
@@ -82,7 +82,7 @@ protected:
   std::uint64_t ticket_ = 0;
   std::optional<verdict> verdict_;
   std::unique_ptr<waiter_base> waiter_;
-  bot_actor bot_;           ///< Of the call under way.
+  bot_actor bot_; ///< Of the call under way.
   call_id call_ = 0;
   net::upstream_session* session_ = nullptr; ///< While exchanging.
 };

@@ -41,8 +41,8 @@ using verdict = std::variant<grant, caf::error>;
 } // namespace troupe::gateway
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_gateway_private, caf::first_custom_type_id + 650)
-  CAF_ADD_TYPE_ID(troupe_gateway_private, (troupe::gateway::submission))
-  CAF_ADD_TYPE_ID(troupe_gateway_private, (troupe::gateway::adoption))
+CAF_ADD_TYPE_ID(troupe_gateway_private, (troupe::gateway::submission))
+CAF_ADD_TYPE_ID(troupe_gateway_private, (troupe::gateway::adoption))
 CAF_END_TYPE_ID_BLOCK(troupe_gateway_private)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::gateway::submission)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::gateway::adoption)
@@ -50,7 +50,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::gateway::adoption)
 namespace troupe::gateway {
 
 /// The gateway's interface as its connections see it.
-using gateway_impl = gateway_actor::extend<caf::result<void>(submission), caf::result<void>(adoption)>;
+using gateway_impl =
+  gateway_actor::extend<caf::result<void>(submission), caf::result<void>(adoption)>;
 
 /// What the connections of one lane share. On the lane's thread only.
 struct context : std::enable_shared_from_this<context> {

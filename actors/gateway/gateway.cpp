@@ -66,20 +66,18 @@ struct gateway_state {
     auto on_error = [ctx = shared, from = x.from, ticket = x.ticket](caf::error& why) {
       tell(*ctx, from, ticket, std::move(why));
     };
-    std::visit([&](const auto& what) {
-      self->request(x.bot, caf::infinite, what).then(on_grant, on_error);
-    }, x.what);
+    std::visit(
+      [&](const auto& what) { self->request(x.bot, caf::infinite, what).then(on_grant, on_error); },
+      x.what);
   }
 
   void adopt(const adoption& x) {
     self->request(x.supervisor, caf::infinite, x.what)
-      .then(
-        [ctx = shared, from = x.from, ticket = x.ticket](const caf::strong_actor_ptr&) {
-          tell(*ctx, from, ticket, grant{});
-        },
-        [ctx = shared, from = x.from, ticket = x.ticket](caf::error& why) {
-          tell(*ctx, from, ticket, std::move(why));
-        });
+      .then([ctx = shared, from = x.from, ticket = x.ticket](
+              const caf::strong_actor_ptr&) { tell(*ctx, from, ticket, grant{}); },
+            [ctx = shared, from = x.from, ticket = x.ticket](caf::error& why) {
+              tell(*ctx, from, ticket, std::move(why));
+            });
   }
 
   gateway_report report() const {

@@ -17,15 +17,16 @@ namespace troupe {
 
 struct gateway_config {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 8081;  ///< 0: any free one; see `on_listening`.
-  bool adopt = false;         ///< Unknown tokens become bots, see contract.md.
-  bool demo_faults = false;   ///< X-Troupe-Crash is obeyed.
-  std::uint32_t max_head = 96 * 1024;       ///< Bytes of a request head.
-  std::size_t replay_limit = 64 * 1024;     ///< Body bytes held for retries and looked into.
-  std::size_t max_connections = 20'000;     ///< Of this lane.
+  std::uint16_t port = 8081;            ///< 0: any free one; see `on_listening`.
+  bool adopt = false;                   ///< Unknown tokens become bots, see contract.md.
+  bool demo_faults = false;             ///< X-Troupe-Crash is obeyed.
+  std::uint32_t max_head = 96 * 1024;   ///< Bytes of a request head.
+  std::size_t replay_limit = 64 * 1024; ///< Body bytes held for retries and looked into.
+  std::size_t max_connections = 20'000; ///< Of this lane.
   std::chrono::milliseconds default_deadline{10'000};
-  std::chrono::milliseconds header_timeout{10'000}; ///< From a head's first byte to its last, and between body bytes.
-  std::chrono::milliseconds idle_timeout{75'000};   ///< Between two requests.
+  std::chrono::milliseconds header_timeout{
+    10'000}; ///< From a head's first byte to its last, and between body bytes.
+  std::chrono::milliseconds idle_timeout{75'000};    ///< Between two requests.
   std::chrono::milliseconds request_timeout{60'000}; ///< One exchange with the upstream.
   std::chrono::milliseconds poll_timeout{75'000};    ///< One long poll.
 };
@@ -34,7 +35,7 @@ struct gateway_config {
 using call_meter = std::function<void(std::uint16_t, std::string_view, double, double)>;
 
 struct gateway_ports {
-  net::lane* lane = nullptr; ///< Outlives the gateway.
+  net::lane* lane = nullptr;                        ///< Outlives the gateway.
   std::shared_ptr<net::upstream_sessions> sessions; ///< The lane's.
   std::shared_ptr<directory> bots;
   siphash_key token_key{};

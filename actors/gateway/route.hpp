@@ -14,7 +14,7 @@ enum class route_kind : std::uint8_t {
 
 struct route {
   route_kind kind = route_kind::none;
-  std::string token;  ///< Decoded (a colon may come as %3A). A secret.
+  std::string token; ///< Decoded (a colon may come as %3A). A secret.
   std::string_view method;
   std::string_view query; ///< Without the question mark.
 };

@@ -28,7 +28,7 @@ struct request_body {
   std::size_t held = 0;        ///< Raw bytes at the front of the input buffer that belong to it.
   std::uint64_t remaining = 0; ///< Of a body with a length: bytes still to be read.
   bool chunked = false;
-  bool complete = true;        ///< All of it is held, so it can be sent again.
+  bool complete = true; ///< All of it is held, so it can be sent again.
 };
 
 /// What a request is, once its head and the beginning of its body are read.
@@ -46,12 +46,12 @@ struct request_facts {
 /// How an exchange went, beyond its outcome.
 struct exchange_state {
   outcome how;
-  std::string withheld;      ///< A response kept back because the call may be tried again.
+  std::string withheld; ///< A response kept back because the call may be tried again.
   unsigned attempt = 1;
   caf::timespan waited{0};
-  bool answered = false;     ///< The client has the whole response.
-  bool last_try = false;     ///< Withhold nothing.
-  bool ends = false;         ///< The answer's end is the connection's end.
+  bool answered = false; ///< The client has the whole response.
+  bool last_try = false; ///< Withhold nothing.
+  bool ends = false;     ///< The answer's end is the connection's end.
 };
 
 template <class Stream>
@@ -98,8 +98,7 @@ private:
   template <class Upstream>
   task<bool> receive_more(Upstream& up, exchange_state& x);
   template <class Upstream>
-  task<void> withhold(Upstream& up, net::response_head& head, std::string first,
-                      exchange_state& x);
+  task<void> withhold(Upstream& up, net::response_head& head, std::string first, exchange_state& x);
   std::string client_head(net::response_head& head, const request_facts& facts,
                           const exchange_state& x);
   std::size_t take_body(net::response_head& head, std::uint64_t& remaining, bool& done,
@@ -115,8 +114,8 @@ private:
   bool secure() const noexcept override { return !std::is_same_v<Stream, net::tcp_socket>; }
 
   Stream stream_;
-  flat_buffer in_;  ///< From the client.
-  flat_buffer up_;  ///< From the upstream.
+  flat_buffer in_; ///< From the client.
+  flat_buffer up_; ///< From the upstream.
   std::optional<net::request_head> head_;
   net::head_texts texts_; ///< Memory of the last head's texts, for the next one's.
   request_body body_;

@@ -48,8 +48,8 @@ task<bool> session<Stream>::serve() {
   auto body = body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, body_.held);
   if (!body.empty())
     telegram::read_body(body, head_->content_type, head_->content_encoding, facts.params);
-  auto name = facts.where.method.empty() ? std::string_view{facts.params.method}
-                                         : facts.where.method;
+  auto name =
+    facts.where.method.empty() ? std::string_view{facts.params.method} : facts.where.method;
   facts.method = telegram::find_method(name);
   if (telegram::method(facts.method).has(telegram::method_trait::local)) {
     if (!body_.complete)
@@ -61,13 +61,15 @@ task<bool> session<Stream>::serve() {
   }
   bot_ = entry.actor;
   facts.bot = entry.bot;
-  facts.chat_may_come = !body_.complete && !facts.params.chat
-                        && telegram::method(facts.method).has(telegram::method_trait::produces_message);
+  facts.chat_may_come =
+    !body_.complete && !facts.params.chat
+    && telegram::method(facts.method).has(telegram::method_trait::produces_message);
   ++ctx_->calls;
   ++ctx_->calls_total;
   bool more = co_await serve_call(facts);
   --ctx_->calls;
-  if (!entry.proven && head_sent_ && !bot_) // Marked by serve_call: the upstream knows no such token.
+  if (!entry.proven && head_sent_
+      && !bot_) // Marked by serve_call: the upstream knows no such token.
     ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), stop_bot{entry.home});
   bot_ = nullptr;
   co_return more;
@@ -78,8 +80,8 @@ template <class Stream>
 bool session<Stream>::find_running(const request_facts& facts, directory::found& entry) {
   if (ctx_->config.demo_faults)
     return false;
-  auto hit = ctx_->ports.bots->find(token_hash(ctx_->ports.token_key, facts.where.token),
-                                    facts.arrived);
+  auto hit =
+    ctx_->ports.bots->find(token_hash(ctx_->ports.token_key, facts.where.token), facts.arrived);
   if (!hit || !hit->actor)
     return false;
   entry = std::move(*hit);
@@ -160,7 +162,7 @@ call session<Stream>::describe(const request_facts& facts) {
   call c;
   c.id = ctx_->next_call++;
   c.method = facts.method;
-  c.kind = facts.where.kind == route_kind::file ? call_kind::file
+  c.kind = facts.where.kind == route_kind::file            ? call_kind::file
            : method.has(telegram::method_trait::long_poll) ? call_kind::long_poll
                                                            : call_kind::request;
   c.repeatable = c.kind == call_kind::file || method.repeatable() || head_->retry_asked;
@@ -215,7 +217,8 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     bool over = co_await exchange(facts, granted, x);
     if (over)
       break;
-    auto patience = std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
+    auto patience =
+      std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
     next = attempt_failed{c.id, granted.session, x.how, patience};
   }
   polling_ = false;
@@ -327,7 +330,7 @@ task<bool> session<Stream>::answer(std::string bytes, bool keep_alive) {
   if (head_ && head_->method == "HEAD") // Such an answer has no body (RFC 9110, 9.3.2).
     bytes.resize(std::min(bytes.size(), bytes.find("\r\n\r\n") + 4));
   bool written = co_await write_client(bytes, {});
-  co_return written && keep_alive;
+  co_return written&& keep_alive;
 }
 
 template <class Stream>

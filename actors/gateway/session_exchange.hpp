@@ -177,8 +177,8 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
                                       exchange_state& x) {
   head.eager(true);
   bool until_eof = head.need_eof();
-  auto remaining = head.content_length().value_or(
-    until_eof ? std::numeric_limits<std::uint64_t>::max() : 0);
+  auto remaining =
+    head.content_length().value_or(until_eof ? std::numeric_limits<std::uint64_t>::max() : 0);
   bool done = head.is_done();
   for (;;) {
     error_code ec;
@@ -187,8 +187,8 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
       x.how.what = head_sent_ ? failure::half_answer : failure::broken;
       co_return;
     }
-    auto part = head.chunked() && head.decode ? std::string_view{head.decoded}
-                                              : view(up_).substr(0, n);
+    auto part =
+      head.chunked() && head.decode ? std::string_view{head.decoded} : view(up_).substr(0, n);
     if (!first.empty() || !part.empty()) {
       head_sent_ = true;
       // A client that takes nothing must not keep the session.

@@ -129,8 +129,8 @@ void supervisor_state::end(caf::error reason) {
   step();
 }
 
-void supervisor_state::log_end(log::level how, std::string_view event, const child& one, const caf::error& reason,
-                               std::string_view note) const {
+void supervisor_state::log_end(log::level how, std::string_view event, const child& one,
+                               const caf::error& reason, std::string_view note) const {
   log::event(how, event, one.spec.id, {{"supervisor", spec.name}, {"reason", readable(reason)}},
              note);
 }

@@ -11,8 +11,8 @@ namespace troupe {
 void kill_now(const caf::strong_actor_ptr& whom);
 
 /// The children alive under one supervisor, known outside of it: when it is killed, and so cannot
-/// stop them, they are killed for it. The next incarnation takes over what still lives and waits for
-/// its end, so that no service ever runs twice. Thread-safe.
+/// stop them, they are killed for it. The next incarnation takes over what still lives and waits
+/// for its end, so that no service ever runs twice. Thread-safe.
 class kin {
 public:
   /// A new incarnation begins.

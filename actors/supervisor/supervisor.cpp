@@ -12,12 +12,16 @@ namespace {
 const char* word_for(supervisor_state::stage at) noexcept {
   using enum supervisor_state::stage;
   switch (at) {
-    case starting:
-    case running:  return "running";
-    case due:
-    case resting:  return "restarting";
-    case stopping: return "stopping";
-    default:       return "stopped";
+  case starting:
+  case running:
+    return "running";
+  case due:
+  case resting:
+    return "restarting";
+  case stopping:
+    return "stopping";
+  default:
+    return "stopped";
   }
 }
 
@@ -66,9 +70,8 @@ void supervisor_state::take_over() {
   for (auto& one : found)
     if (left.insert(one->id()).second)
       self->monitor(one);
-  self->attach_functor([family = relatives, number = incarnation](const caf::error&) {
-    family->orphaned(number);
-  });
+  self->attach_functor(
+    [family = relatives, number = incarnation](const caf::error&) { family->orphaned(number); });
 }
 
 supervision_report supervisor_state::report(std::size_t limit) const {
@@ -172,8 +175,9 @@ void supervisor_state::await_ready(child& one) {
     }
   };
   // An error: it does not know the question, or it ended, and its end is on the way.
-  self->request(one.actor, caf::infinite, ready_request{})
-    .then(done, [done](const caf::error&) { done(); });
+  self->request(one.actor, caf::infinite, ready_request{}).then(done, [done](const caf::error&) {
+    done();
+  });
 }
 
 void supervisor_state::ask_to_stop(child& one) {
@@ -201,7 +205,8 @@ supervisor_actor spawn_supervisor(caf::actor_system& sys, supervisor_spec spec,
 
 child_spec supervise(supervisor_spec spec) {
   auto id = spec.name;
-  auto start = [spec = std::move(spec), relatives = std::make_shared<kin>()](caf::actor_system& sys) {
+  auto start = [spec = std::move(spec),
+                relatives = std::make_shared<kin>()](caf::actor_system& sys) {
     return caf::actor_cast<caf::actor>(spawn_supervisor(sys, spec, relatives));
   };
   return {.id = std::move(id),

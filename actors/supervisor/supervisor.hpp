@@ -24,9 +24,10 @@ inline constexpr std::array restart_strategy_names{"one_for_one", "rest_for_one"
 
 /// One child of a supervisor.
 struct child_spec {
-  std::string id; ///< Dotted actor name without ids ("troupe.session-pool"), unique in its supervisor.
-  /// Spawns the child. Called at each (re)start, on the supervisor's thread; must not block. What it
-  /// throws, and an empty handle, count as a crash.
+  std::string
+    id; ///< Dotted actor name without ids ("troupe.session-pool"), unique in its supervisor.
+  /// Spawns the child. Called at each (re)start, on the supervisor's thread; must not block. What
+  /// it throws, and an empty handle, count as a crash.
   std::function<caf::actor(caf::actor_system&)> start;
   restart_type restart = restart_type::permanent;
   /// Time between the ask and the kill. Zero kills at once, caf::infinite never.
@@ -40,10 +41,12 @@ struct child_spec {
 struct supervisor_spec {
   std::string name; ///< For logs and reports: "troupe.services".
   restart_strategy strategy = restart_strategy::one_for_one;
-  std::size_t intensity = 5;                       ///< So many restarts ...
-  caf::timespan period = std::chrono::seconds{10}; ///< ... in any period this long; one more escalates.
+  std::size_t intensity = 5; ///< So many restarts ...
+  caf::timespan period =
+    std::chrono::seconds{10}; ///< ... in any period this long; one more escalates.
   /// Before a restart, so that a child that dies at start cannot starve its siblings. Doubles while
-  /// it goes on dying, up to period / (intensity + 1): a pause must not hide a loop from the budget.
+  /// it goes on dying, up to period / (intensity + 1): a pause must not hide a loop from the
+  /// budget.
   caf::timespan pause = std::chrono::milliseconds{50};
   std::vector<child_spec> children; ///< In start order.
 };
@@ -52,7 +55,8 @@ struct supervisor_spec {
 using ready_request = caf::ok_atom;
 
 /// Spawns a supervisor; it starts its children at once. It ends with user_shutdown when asked to,
-/// or with restart_budget_exceeded; in both cases after all its children. See messages/supervisor.hpp.
+/// or with restart_budget_exceeded; in both cases after all its children. See
+/// messages/supervisor.hpp.
 /// @param relatives Shared by all incarnations of one supervisor; see kin.hpp. May be null.
 supervisor_actor spawn_supervisor(caf::actor_system& sys, supervisor_spec spec,
                                   std::shared_ptr<kin> relatives = nullptr);

@@ -37,8 +37,8 @@ struct supervisor_state {
     bool crashed = false;       ///< The next start is a restart.
     std::uint32_t in_a_row = 0; ///< Crashes without a whole period in between.
     std::uint64_t restarts = 0;
-    time_point since;           ///< Its last start.
-    caf::disposable timer;      ///< Of its pause, or of the deadline of its stop.
+    time_point since;      ///< Its last start.
+    caf::disposable timer; ///< Of its pause, or of the deadline of its stop.
 
     bool stoppable() const noexcept { return at == stage::starting || at == stage::running; }
     bool alive() const noexcept { return stoppable() || at == stage::stopping; }
@@ -82,7 +82,7 @@ struct supervisor_state {
   std::shared_ptr<kin> relatives;
   std::uint64_t incarnation = 0;
   restart_budget budget;
-  std::vector<child> children; ///< In start order; its size never changes.
+  std::vector<child> children;            ///< In start order; its size never changes.
   std::unordered_set<caf::actor_id> left; ///< Of the incarnation before; still dying.
   std::vector<caf::typed_response_promise<void>> waiting;
   std::optional<caf::error> ending;

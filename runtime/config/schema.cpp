@@ -50,8 +50,9 @@ const std::array all_options{
          {},
          0,
          hour},
-  option{"node", "demo-faults", AT(node.demo_faults),
-         "For demonstrations: a request with the header `X-Troupe-Crash: bot` kills its bot's actor."},
+  option{
+    "node", "demo-faults", AT(node.demo_faults),
+    "For demonstrations: a request with the header `X-Troupe-Crash: bot` kills its bot's actor."},
   option{"node", "threads", AT(node.threads),
          "Actor worker threads beside the I/O threads (gateway.threads).", "threads", 1, 256},
   // supervisor

@@ -17,7 +17,8 @@ namespace {
 
 using namespace troupe;
 
-/// The actor system's own settings: as few threads as the I/O lanes leave, see docs/architecture.md.
+/// The actor system's own settings: as few threads as the I/O lanes leave, see
+/// docs/architecture.md.
 struct system_config : caf::actor_system_config {
   explicit system_config(std::size_t threads) {
     set("caf.scheduler.max-threads", threads);

@@ -31,9 +31,9 @@ std::string_view trim(std::string_view text) noexcept {
 /// Whether Connection may name a field away. What delimits, describes or routes the message belongs
 /// to the whole way: without its length the upstream would take a body for the next request.
 bool may_be_dropped(std::string_view name) noexcept {
-  constexpr std::string_view kept[]
-    = {"keep-alive", "close", "host", "content-length", "transfer-encoding", "content-type",
-       "content-encoding"};
+  constexpr std::string_view kept[] = {
+    "keep-alive",   "close",           "host", "content-length", "transfer-encoding",
+    "content-type", "content-encoding"};
   return std::none_of(std::begin(kept), std::end(kept),
                       [name](std::string_view x) { return iequals(x, name); });
 }
@@ -48,8 +48,8 @@ void drop_fields(std::string& head, const std::vector<std::string>& names) {
     auto line = std::string_view{head}.substr(at, next - at);
     auto name = line.substr(0, std::min(line.find(':'), line.size()));
     auto dropped = at != 0 && std::any_of(names.begin(), names.end(), [name](const auto& x) {
-      return iequals(x, name);
-    });
+                     return iequals(x, name);
+                   });
     if (!dropped)
       kept.append(line);
     at = next;
@@ -61,16 +61,16 @@ void drop_fields(std::string& head, const std::vector<std::string>& names) {
 
 bool is_hop_by_hop(http::field name, std::string_view text) noexcept {
   switch (name) {
-    case http::field::connection:
-    case http::field::keep_alive:
-    case http::field::proxy_connection:
-    case http::field::proxy_authorization:
-    case http::field::proxy_authenticate:
-    case http::field::te:
-    case http::field::upgrade:
-      return true;
-    default:
-      return text.size() > 9 && iequals(text.substr(0, 9), "X-Troupe-");
+  case http::field::connection:
+  case http::field::keep_alive:
+  case http::field::proxy_connection:
+  case http::field::proxy_authorization:
+  case http::field::proxy_authenticate:
+  case http::field::te:
+  case http::field::upgrade:
+    return true;
+  default:
+    return text.size() > 9 && iequals(text.substr(0, 9), "X-Troupe-");
   }
 }
 
@@ -103,35 +103,35 @@ void request_head::on_field_impl(http::field name, string_view text_in, string_v
   std::string_view text{text_in.data(), text_in.size()};
   std::string_view value{value_in.data(), value_in.size()};
   switch (name) {
-    case http::field::host:
-      return;
-    case http::field::expect:
-      expects_continue = expects_continue || iequals(value, "100-continue");
-      return;
-    case http::field::transfer_encoding: // Beast takes an unknown coding for no body at all.
-      if (!iequals(trim(value), "chunked"))
-        ec = http::error::bad_transfer_encoding;
-      break;
-    case http::field::content_type:
-      content_type.assign(value);
-      break;
-    case http::field::content_encoding:
-      content_encoding.assign(value);
-      break;
-    case http::field::connection:
-      for (std::size_t at = 0; at <= value.size();) {
-        auto comma = std::min(value.find(',', at), value.size());
-        auto token = trim(value.substr(at, comma - at));
-        if (!token.empty() && may_be_dropped(token))
-          dropped_.emplace_back(token);
-        at = comma + 1;
-      }
-      return;
-    case http::field::unknown:
-      note_troupe_field(text, value);
-      break;
-    default:
-      break;
+  case http::field::host:
+    return;
+  case http::field::expect:
+    expects_continue = expects_continue || iequals(value, "100-continue");
+    return;
+  case http::field::transfer_encoding: // Beast takes an unknown coding for no body at all.
+    if (!iequals(trim(value), "chunked"))
+      ec = http::error::bad_transfer_encoding;
+    break;
+  case http::field::content_type:
+    content_type.assign(value);
+    break;
+  case http::field::content_encoding:
+    content_encoding.assign(value);
+    break;
+  case http::field::connection:
+    for (std::size_t at = 0; at <= value.size();) {
+      auto comma = std::min(value.find(',', at), value.size());
+      auto token = trim(value.substr(at, comma - at));
+      if (!token.empty() && may_be_dropped(token))
+        dropped_.emplace_back(token);
+      at = comma + 1;
+    }
+    return;
+  case http::field::unknown:
+    note_troupe_field(text, value);
+    break;
+  default:
+    break;
   }
   if (is_hop_by_hop(name, text) || iequals(text, "Idempotency-Key"))
     return;

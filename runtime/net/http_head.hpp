@@ -33,14 +33,14 @@ public:
   /// @param prefix put before the target's path
   request_head(std::string_view upstream_host, std::string_view prefix, std::uint32_t limit);
 
-  /// Exchanges texts, so that the next head on a connection can use this one's memory; what comes in
-  /// is cleared.
+  /// Exchanges texts, so that the next head on a connection can use this one's memory; what comes
+  /// in is cleared.
   void swap_texts(head_texts& other) noexcept;
 
   std::string method;
   int version = 11; ///< 10 or 11.
   std::string content_encoding;
-  std::string body;    ///< A chunked body's content, as far as `keep_body` bytes.
+  std::string body; ///< A chunked body's content, as far as `keep_body` bytes.
   std::size_t keep_body = 0;
   std::optional<std::chrono::milliseconds> deadline; ///< X-Troupe-Deadline.
   bool bad_deadline = false;
@@ -71,7 +71,8 @@ private:
   std::vector<std::string> dropped_; ///< Fields that Connection names.
 };
 
-/// Parses a response; `forward` holds status line and fields for the client, without the blank line.
+/// Parses a response; `forward` holds status line and fields for the client, without the blank
+/// line.
 class response_head : public http::basic_parser<false> {
 public:
   explicit response_head(std::uint32_t limit = default_head_limit);

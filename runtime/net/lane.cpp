@@ -59,13 +59,13 @@ void lane::run_jobs() {
     auto* job = jobs_.front();
     jobs_.pop_front();
     switch (job->resume(this, max_throughput)) {
-      case caf::resumable::resume_later:
-        jobs_.push_back(job);
-        break;
-      case caf::resumable::shutdown_execution_unit:
-        break; // A helper of CAF's scheduler, without a reference.
-      default:
-        caf::intrusive_ptr_release(job);
+    case caf::resumable::resume_later:
+      jobs_.push_back(job);
+      break;
+    case caf::resumable::shutdown_execution_unit:
+      break; // A helper of CAF's scheduler, without a reference.
+    default:
+      caf::intrusive_ptr_release(job);
     }
   }
   scheduled_ = !jobs_.empty();

@@ -1,9 +1,9 @@
 #pragma once
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 
 #include <caf/actor_cast.hpp>
 #include <caf/execution_unit.hpp>
@@ -26,9 +26,9 @@ namespace asio = boost::asio;
 using io_executor = asio::io_context::executor_type;
 using tcp_socket = asio::basic_stream_socket<asio::ip::tcp, io_executor>;
 using tcp_acceptor = asio::basic_socket_acceptor<asio::ip::tcp, io_executor>;
-using steady_timer
-  = asio::basic_waitable_timer<std::chrono::steady_clock,
-                               asio::wait_traits<std::chrono::steady_clock>, io_executor>;
+using steady_timer =
+  asio::basic_waitable_timer<std::chrono::steady_clock,
+                             asio::wait_traits<std::chrono::steady_clock>, io_executor>;
 
 /// One I/O thread: an io_context, and an execution unit for the actors that its messages wake.
 ///
@@ -61,9 +61,9 @@ public:
   template <class Handle, class... Ts>
   void tell(const Handle& dest, Ts&&... parts) {
     if (dest) // A cast of an empty handle is no null pointer.
-      caf::actor_cast<caf::abstract_actor*>(dest)->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), {},
-                                                  std::forward<Ts>(parts)...),
-                        this);
+      caf::actor_cast<caf::abstract_actor*>(dest)->enqueue(
+        caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, std::forward<Ts>(parts)...),
+        this);
   }
 
   /// Called by CAF when a message woke an idle actor.

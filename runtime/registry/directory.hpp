@@ -17,23 +17,23 @@ namespace troupe {
 
 /// How many adopted bots may wait for their proof.
 struct directory_limits {
-  std::size_t unproven = 1000;                 ///< At most so many entries that are not proven.
-  std::chrono::seconds unproven_idle{30};      ///< One unused for so long makes room for another.
+  std::size_t unproven = 1000;            ///< At most so many entries that are not proven.
+  std::chrono::seconds unproven_idle{30}; ///< One unused for so long makes room for another.
 };
 
 /// Leads from a bot token (as digest) or a bot id to the bot: actor, phase, whether it is proven.
 /// An entry is made by whoever accepts a token (`put`), filled in by the supervisor of the bot's
 /// shard at each start, end and change of phase (`attach`, `set_phase`, `detach`), and lives until
-/// `erase`. Everything is thread-safe; finding is O(1) and runs in parallel; no call blocks for long.
-/// Time is the steady clock of the caller.
+/// `erase`. Everything is thread-safe; finding is O(1) and runs in parallel; no call blocks for
+/// long. Time is the steady clock of the caller.
 class directory {
 public:
   using clock = std::chrono::steady_clock;
 
   /// What a lookup tells.
   struct found {
-    bot_id bot = 0;              ///< Its number, once proven.
-    bot_id home = 0;             ///< The id its supervisor keeps it under: services::bots_of(home).
+    bot_id bot = 0;  ///< Its number, once proven.
+    bot_id home = 0; ///< The id its supervisor keeps it under: services::bots_of(home).
     tenant_id tenant = 1;
     std::uint64_t token_key = 0; ///< token_digest::key.
     bot_phase phase = bot_phase::pending;
@@ -43,8 +43,8 @@ public:
 
   /// What became of a put.
   struct put_result {
-    bool accepted = false;      ///< False: too_many_bots.
-    bool existed = false;       ///< The token has an entry already; it stays as it is.
+    bool accepted = false;        ///< False: too_many_bots.
+    bool existed = false;         ///< The token has an entry already; it stays as it is.
     std::optional<found> evicted; ///< An idle unproven entry that made room: stop its bot.
   };
 
@@ -58,8 +58,8 @@ public:
   /// The entry of a bot. An id that two tokens claim leads to the newer one.
   [[nodiscard]] std::optional<found> find(bot_id bot) const;
 
-  /// Makes an entry in phase `pending`, without an actor. When there are too many unproven ones, the
-  /// one unused for longest gives way, if it was idle long enough.
+  /// Makes an entry in phase `pending`, without an actor. When there are too many unproven ones,
+  /// the one unused for longest gives way, if it was idle long enough.
   put_result put(const token_digest& token, bot_id bot, tenant_id tenant, bool proven,
                  clock::time_point now);
 
@@ -137,7 +137,8 @@ private:
   clock::time_point born_;
   std::unique_ptr<std::array<shard, shard_count>> shards_;
   std::unique_ptr<std::array<bot_shard, shard_count>> bots_;
-  /// Taken before any shard's mutex by all who make, move or end entries, so these never interleave.
+  /// Taken before any shard's mutex by all who make, move or end entries, so these never
+  /// interleave.
   mutable std::mutex write_;
   std::vector<std::uint32_t> unproven_; ///< Refs, unordered. Guarded by `write_`.
   std::uint32_t none_idle_before_ = 0;  ///< Age at which a scan of `unproven_` makes sense again.

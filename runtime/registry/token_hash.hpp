@@ -33,7 +33,8 @@ using siphash_key = std::array<std::uint64_t, 2>;
   return ((a.key ^ b.key) | (a.check ^ b.check)) == 0;
 }
 
-/// The id of an adopted bot whose token nobody has accepted yet: negative, so it is no bot's number.
+/// The id of an adopted bot whose token nobody has accepted yet: negative, so it is no bot's
+/// number.
 [[nodiscard]] inline std::int64_t provisional_bot_id(const token_digest& digest) noexcept {
   return -static_cast<std::int64_t>((digest.key >> 2) + 2);
 }

@@ -177,7 +177,7 @@ chat_ref parse_chat(std::string_view text) noexcept {
 
 std::string percent_decode(std::string_view text, bool plus) {
   auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0'
+    return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                   : -1;

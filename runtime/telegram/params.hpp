@@ -9,10 +9,10 @@ namespace troupe::telegram {
 /// What budgets and retries need to know of a request's parameters, found in the query, the form,
 /// the JSON or the multipart body. Query and body merge; the body wins.
 struct call_params {
-  chat_ref chat;        ///< From `chat_id`.
+  chat_ref chat;               ///< From `chat_id`.
   bool paid_broadcast = false; ///< `allow_paid_broadcast`.
-  std::string method;   ///< The `method` parameter, for a path without one.
-  long poll_timeout = 0; ///< `timeout`, seconds.
+  std::string method;          ///< The `method` parameter, for a path without one.
+  long poll_timeout = 0;       ///< `timeout`, seconds.
 };
 
 /// A chat as budgets see it: a number as itself, anything else (an @name, a number that no chat can
@@ -28,7 +28,8 @@ void read_json(std::string_view text, call_params& out);
 /// Reads the parts of a multipart body's beginning that are complete in `text`.
 void read_multipart(std::string_view text, std::string_view content_type, call_params& out);
 
-/// Reads a body by its content type and content encoding (gzip and deflate are opened up to 64 KiB).
+/// Reads a body by its content type and content encoding (gzip and deflate are opened up to 64
+/// KiB).
 void read_body(std::string_view body, std::string_view content_type,
                std::string_view content_encoding, call_params& out);
 

@@ -109,11 +109,10 @@ struct fixture : test_coordinator_fixture<> {
     found->rate_governor.publish(sys.spawn(fake_governor, s));
     found->session_pool.publish(sys.spawn([s = s] { return fake_pool(s); }));
     found->health.publish(sys.spawn([s = s] { return fake_health(s); }));
-    client_handle = sys.spawn([](caf::event_based_actor*) -> caf::behavior {
-      return {[](caf::ok_atom) {}};
-    });
-    client = dynamic_cast<caf::event_based_actor*>(
-      caf::actor_cast<caf::abstract_actor*>(client_handle));
+    client_handle =
+      sys.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](caf::ok_atom) {}}; });
+    client =
+      dynamic_cast<caf::event_based_actor*>(caf::actor_cast<caf::abstract_actor*>(client_handle));
     config->max_queue = 2;
     start_bot spec;
     spec.bot = 7;

@@ -137,7 +137,9 @@ SCENARIO("a 429 is reported and waits for the governor, which knows how long") {
   CHECK_EQ(s->held.size(), 1u);
   WHEN("the governor cannot grant it in time") {
     refuse_held();
-    THEN("the upstream's own 429 is passed on") { CHECK_EQ(got.refused[1], ec::not_retried); }
+    THEN("the upstream's own 429 is passed on") {
+      CHECK_EQ(got.refused[1], ec::not_retried);
+    }
   }
 }
 

@@ -16,9 +16,9 @@ struct bots_world {
   std::map<bot_id, std::uint32_t> incarnation;
   std::map<bot_id, start_bot> specs;
   std::map<bot_id, std::vector<bot_phase>> orders; ///< What each bot was told.
-  std::set<bot_id> failing; ///< Whose spawn throws.
-  std::set<bot_id> deaf;    ///< Who hears neither order nor ask.
-  int most_alive = 0;       ///< Incarnations of one bot at the same time.
+  std::set<bot_id> failing;                        ///< Whose spawn throws.
+  std::set<bot_id> deaf;                           ///< Who hears neither order nor ask.
+  int most_alive = 0;                              ///< Incarnations of one bot at the same time.
 };
 
 inline grant granted(call_id id) {
@@ -33,22 +33,25 @@ inline bot_actor spawn_stub_bot(caf::actor_system& sys, const start_bot& spec,
   if (world->failing.count(spec.bot) != 0)
     throw std::runtime_error("this bot cannot start");
   bool deaf = world->deaf.count(spec.bot) != 0;
-  auto actor = sys.spawn([world, id = spec.bot, deaf](bot_actor::pointer self)
-                           -> bot_actor::behavior_type {
-    if (deaf)
-      self->set_exit_handler([](const caf::exit_msg&) {});
-    auto obey = [self, world, id, deaf](const bot_command& order) {
-      world->orders[id].push_back(order.to);
-      if (order.to == bot_phase::stopped && !deaf)
-        self->quit(caf::make_error(ec::stopped));
-      if (order.to == bot_phase::unauthorized)
-        self->quit(caf::make_error(ec::unauthorized));
-    };
-    return {[](const call& c) { return granted(c.id); }, [](const attempt_failed&) { return grant{}; },
-            [](const call_done&) {},                   [](const call_cancelled&) {},
-            [](const breaker_change&) {},              obey,
-            [](const get_report&) { return bot_report{}; }};
-  });
+  auto actor =
+    sys.spawn([world, id = spec.bot, deaf](bot_actor::pointer self) -> bot_actor::behavior_type {
+      if (deaf)
+        self->set_exit_handler([](const caf::exit_msg&) {});
+      auto obey = [self, world, id, deaf](const bot_command& order) {
+        world->orders[id].push_back(order.to);
+        if (order.to == bot_phase::stopped && !deaf)
+          self->quit(caf::make_error(ec::stopped));
+        if (order.to == bot_phase::unauthorized)
+          self->quit(caf::make_error(ec::unauthorized));
+      };
+      return {[](const call& c) { return granted(c.id); },
+              [](const attempt_failed&) { return grant{}; },
+              [](const call_done&) {},
+              [](const call_cancelled&) {},
+              [](const breaker_change&) {},
+              obey,
+              [](const get_report&) { return bot_report{}; }};
+    });
   world->actors[spec.bot] = actor;
   world->specs[spec.bot] = spec;
   world->incarnation[spec.bot] = incarnation;
@@ -60,8 +63,8 @@ inline bot_actor spawn_stub_bot(caf::actor_system& sys, const start_bot& spec,
 /// One shard of stand-in bots below a supervisor, with time driven by hand.
 struct bots_fixture : test_coordinator_fixture<> {
   std::shared_ptr<bots_world> world = std::make_shared<bots_world>();
-  std::shared_ptr<directory> names
-    = std::make_shared<directory>(directory_limits{}, sched.clock().now());
+  std::shared_ptr<directory> names =
+    std::make_shared<directory>(directory_limits{}, sched.clock().now());
   std::shared_ptr<services> found = std::make_shared<services>(1);
   supervisor_actor top;
   bots_config cfg;

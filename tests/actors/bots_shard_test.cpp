@@ -112,28 +112,28 @@ SCENARIO("kills, orders and crashes in any interleaving leave directory and bots
     for (int act = 0; act < 40; ++act) {
       auto bot = static_cast<bot_id>(random() % bots + 1);
       switch (random() % 8) {
-        case 0:
-        case 1:
-        case 2:
-          names->put(token(bot), bot, 1, true, sched.clock().now());
-          caf::anon_send(shard(), spec_of(bot));
-          break;
-        case 3:
-          caf::anon_send(shard(), stop_bot{bot});
-          break;
-        case 4:
-          caf::anon_send(shard(), bot_command{bot, bot_phase::suspended});
-          break;
-        case 5:
-          caf::anon_send(shard(), bot_command{bot, bot_phase::active});
-          break;
-        case 6:
-          if (auto& actor = world->actors[bot])
-            kill_now(caf::actor_cast<caf::strong_actor_ptr>(actor));
-          break;
-        default:
-          if (random() % 4 == 0)
-            kill_shard();
+      case 0:
+      case 1:
+      case 2:
+        names->put(token(bot), bot, 1, true, sched.clock().now());
+        caf::anon_send(shard(), spec_of(bot));
+        break;
+      case 3:
+        caf::anon_send(shard(), stop_bot{bot});
+        break;
+      case 4:
+        caf::anon_send(shard(), bot_command{bot, bot_phase::suspended});
+        break;
+      case 5:
+        caf::anon_send(shard(), bot_command{bot, bot_phase::active});
+        break;
+      case 6:
+        if (auto& actor = world->actors[bot])
+          kill_now(caf::actor_cast<caf::strong_actor_ptr>(actor));
+        break;
+      default:
+        if (random() % 4 == 0)
+          kill_shard();
       }
       for (auto steps = random() % 6; steps > 0; --steps) {
         if (!sched.has_job() || random() % 8 == 0) { // Time passes for those who are slow, too.
@@ -150,11 +150,11 @@ SCENARIO("kills, orders and crashes in any interleaving leave directory and bots
     auto rows = report().rows;
     bool good = consistent() && world->most_alive <= 1
                 && static_cast<std::size_t>(total_alive())
-                     == static_cast<std::size_t>(std::ranges::count_if(rows, [](auto& row) {
-                          return row.uptime > caf::timespan::zero();
-                        }));
+                     == static_cast<std::size_t>(std::ranges::count_if(
+                       rows, [](auto& row) { return row.uptime > caf::timespan::zero(); }));
     for (auto& row : rows)
-      good = good && row.state == phase(row.bot) && (row.state == "active" || row.state == "suspended");
+      good =
+        good && row.state == phase(row.bot) && (row.state == "active" || row.state == "suspended");
     if (!good) {
       for (auto& row : rows)
         CAF_MESSAGE(row.bot << " " << row.state << ", in the directory " << phase(row.bot)

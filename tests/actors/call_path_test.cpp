@@ -37,11 +37,10 @@ struct graph : test_coordinator_fixture<> {
   graph() {
     start_services();
     start_bots_shard();
-    client_handle = sys.spawn([](caf::event_based_actor*) -> caf::behavior {
-      return {[](caf::ok_atom) {}};
-    });
-    client = dynamic_cast<caf::event_based_actor*>(
-      caf::actor_cast<caf::abstract_actor*>(client_handle));
+    client_handle =
+      sys.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](caf::ok_atom) {}}; });
+    client =
+      dynamic_cast<caf::event_based_actor*>(caf::actor_cast<caf::abstract_actor*>(client_handle));
     sched.run();
   }
 
@@ -58,12 +57,14 @@ struct graph : test_coordinator_fixture<> {
     spec.name = "test.services";
     spec.intensity = 1000; // The tests kill often; budgets have tests of their own.
     spec.children = {
-      {"health", [this, governor](caf::actor_system& s) {
+      {"health",
+       [this, governor](caf::actor_system& s) {
          auto h = spawn_health(s, {}, health_ports{governor});
          found->health.publish(h);
          return caf::actor_cast<caf::actor>(h);
        }},
-      {"governor", [this](caf::actor_system& s) {
+      {"governor",
+       [this](caf::actor_system& s) {
          rate_governor_config cfg;
          cfg.global_rps = 0;
          rate_governor_ports ports;
@@ -73,7 +74,8 @@ struct graph : test_coordinator_fixture<> {
          found->rate_governor.publish(h);
          return caf::actor_cast<caf::actor>(h);
        }},
-      {"pool", [this, governor](caf::actor_system& s) {
+      {"pool",
+       [this, governor](caf::actor_system& s) {
          session_pool_config cfg;
          cfg.max_connections = places;
          auto h = spawn_session_pool(s, cfg, {port, governor});
@@ -111,8 +113,8 @@ struct graph : test_coordinator_fixture<> {
     sched.run();
   }
 
-  /// What a gateway does: asks for a grant, makes the exchange, reports; asks the successor of a bot
-  /// that died before the grant.
+  /// What a gateway does: asks for a grant, makes the exchange, reports; asks the successor of a
+  /// bot that died before the grant.
   void make_call(call_id id) {
     auto entry = names->find(the_bot);
     if (!entry || !entry->actor) {
@@ -242,9 +244,8 @@ SCENARIO("health is killed at every step") {
 
 SCENARIO("a shard's supervisor is killed at every step, and its bots come back with it") {
   for (std::size_t step = 0; step < 60; ++step)
-    run_with_kill(12, step, [this] {
-      return caf::actor_cast<caf::strong_actor_ptr>(found->bots_of(the_bot));
-    });
+    run_with_kill(
+      12, step, [this] { return caf::actor_cast<caf::strong_actor_ptr>(found->bots_of(the_bot)); });
 }
 
 END_FIXTURE_SCOPE()

@@ -21,24 +21,12 @@ struct line {
 
 /// What clients rely on (contract.md, "Gateway").
 constexpr line table[] = {
-  {ec::unknown_bot, 401, 0},
-  {ec::unauthorized, 401, 0},
-  {ec::suspended, 403, 0},
-  {ec::quarantined, 503, 60},
-  {ec::queue_full, 429, 1},
-  {ec::budget_wait_too_long, 429, 1},
-  {ec::breaker_open, 503, 1},
-  {ec::upstream_open, 503, 1},
-  {ec::no_session, 503, 1},
-  {ec::draining, 503, 1},
-  {ec::deadline_passed, 429, 1},
-  {ec::not_retried, 503, 1},
-  {ec::cancelled, 503, 1},
-  {ec::transport_failed, 503, 1},
-  {ec::restart_budget_exceeded, 503, 1},
-  {ec::bad_config, 503, 1},
-  {ec::stopped, 503, 1},
-  {ec::too_many_bots, 503, 5},
+  {ec::unknown_bot, 401, 0},  {ec::unauthorized, 401, 0},     {ec::suspended, 403, 0},
+  {ec::quarantined, 503, 60}, {ec::queue_full, 429, 1},       {ec::budget_wait_too_long, 429, 1},
+  {ec::breaker_open, 503, 1}, {ec::upstream_open, 503, 1},    {ec::no_session, 503, 1},
+  {ec::draining, 503, 1},     {ec::deadline_passed, 429, 1},  {ec::not_retried, 503, 1},
+  {ec::cancelled, 503, 1},    {ec::transport_failed, 503, 1}, {ec::restart_budget_exceeded, 503, 1},
+  {ec::bad_config, 503, 1},   {ec::stopped, 503, 1},          {ec::too_many_bots, 503, 5},
 };
 static_assert(std::size(table) == ec_names.size() - 1, "every error but none has a line");
 

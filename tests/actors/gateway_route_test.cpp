@@ -55,9 +55,10 @@ SCENARIO("odd targets are no routes") {
   for (auto target : {"", "/", "*", "/bo", "/Bot1:a/getMe", "bot1:a/getMe", "//bot1:a/getMe",
                       "/file", "/file/", "/filebot1:a", "/file/file/bot1:a/x", "?/bot1:a/getMe",
                       "http://api.telegram.org/bot1:a/getMe", "/../bot1:a/getMe", "/?x"})
-    check(target, route_kind::none, "", "", std::string_view{target}.starts_with('?') ? "/bot1:a/getMe"
-                                            : target == "/?x"sv                       ? "x"
-                                                                                      : "");
+    check(target, route_kind::none, "", "",
+          std::string_view{target}.starts_with('?') ? "/bot1:a/getMe"
+          : target == "/?x"sv                       ? "x"
+                                                    : "");
   check("/bot", route_kind::method, "", "");
   check("/bot/getMe", route_kind::method, "", "getMe");
 }

@@ -83,9 +83,8 @@ struct fixture : supervisor_fixture {
   ~fixture() override { supervisors.clear(); }
 
   const std::vector<std::string> victims{"a", "x", "p", "q", "y", "z", "inner", "middle"};
-  const std::vector<restart_strategy> strategies{restart_strategy::one_for_one,
-                                                 restart_strategy::rest_for_one,
-                                                 restart_strategy::one_for_all};
+  const std::vector<restart_strategy> strategies{
+    restart_strategy::one_for_one, restart_strategy::rest_for_one, restart_strategy::one_for_all};
 };
 
 } // namespace
@@ -129,7 +128,7 @@ SCENARIO("whoever is killed at whatever step of a restart, all run once in the e
           auto good = all_run() && world->most_alive == 1;
           if (!good)
             CAF_FAIL("killing " << victim << " at step " << step << " after " << first << ": "
-                            << history());
+                                << history());
           clear();
         }
       }

@@ -2,8 +2,8 @@
 // that took, what an idle one occupies, how fast one comes back after a crash, how fast all stop.
 // Usage: bench-bots [bots=100000] [shards=2] [threads=2] [policy=sharing]
 
-#include "actors/bot/bot.hpp"
 #include "actors/bots/bots.hpp"
+#include "actors/bot/bot.hpp"
 #include "messages/all_ids.hpp"
 #include "runtime/log/capture.hpp"
 
@@ -165,13 +165,13 @@ int main(int argc, char** argv) {
   auto hot = bench.lookup(16), lookup = bench.lookup(bots), slot = bench.slot();
   auto crashes = bench.crashes(std::min<std::size_t>(bots, 1000));
   auto stop = bench.stop_all();
-  std::printf("{\"benchmark\":\"bots\",\"bots\":%zu,\"shards\":%zu,\"threads\":%zu,"
-              "\"start_seconds\":%.3f,\"resident_bytes_per_idle_bot\":%.0f,"
-              "\"directory_bytes_per_bot\":%.0f,\"lookup_ns\":%.0f,\"lookup_hot_ns\":%.0f,\"slot_ns\":%.1f,"
-              "\"crash_to_answer_us_p50\":%.1f,\"crash_to_answer_us_p99\":%.1f,"
-              "\"stop_seconds\":%.3f}\n",
-              bots, bench.found->bots.size(), threads, start, per_bot,
-              static_cast<double>(bench.names->bytes()) / static_cast<double>(bots), lookup * 1e9, hot * 1e9,
-              slot * 1e9, crashes[crashes.size() / 2] * 1e6,
-              crashes[crashes.size() * 99 / 100] * 1e6, stop);
+  std::printf(
+    "{\"benchmark\":\"bots\",\"bots\":%zu,\"shards\":%zu,\"threads\":%zu,"
+    "\"start_seconds\":%.3f,\"resident_bytes_per_idle_bot\":%.0f,"
+    "\"directory_bytes_per_bot\":%.0f,\"lookup_ns\":%.0f,\"lookup_hot_ns\":%.0f,\"slot_ns\":%.1f,"
+    "\"crash_to_answer_us_p50\":%.1f,\"crash_to_answer_us_p99\":%.1f,"
+    "\"stop_seconds\":%.3f}\n",
+    bots, bench.found->bots.size(), threads, start, per_bot,
+    static_cast<double>(bench.names->bytes()) / static_cast<double>(bots), lookup * 1e9, hot * 1e9,
+    slot * 1e9, crashes[crashes.size() / 2] * 1e6, crashes[crashes.size() * 99 / 100] * 1e6, stop);
 }

@@ -3,7 +3,8 @@
 // from when a connection was free for it, so a stalled server cannot hide its stalls.
 //
 // bench-load --port=N --rate=REQUESTS_PER_SECOND --seconds=S [--connections=C] [--bots=B]
-// prints one JSON line: {"requests":…,"errors":…,"rate":…,"p50_us":…,"p90_us":…,"p99_us":…,"max_us":…}
+// prints one JSON line:
+// {"requests":…,"errors":…,"rate":…,"p50_us":…,"p90_us":…,"p99_us":…,"max_us":…}
 
 #include <boost/asio.hpp>
 
@@ -181,7 +182,8 @@ private:
 double quantile(std::vector<double>& sorted, double q) {
   if (sorted.empty())
     return 0;
-  return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(q * static_cast<double>(sorted.size())))];
+  return sorted[std::min(sorted.size() - 1,
+                         static_cast<std::size_t>(q * static_cast<double>(sorted.size())))];
 }
 
 } // namespace

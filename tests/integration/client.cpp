@@ -140,7 +140,8 @@ struct client::impl {
       return filled::late;
     char piece[65536];
     error_code ec;
-    auto n = tls ? tls->read_some(asio::buffer(piece), ec) : socket.read_some(asio::buffer(piece), ec);
+    auto n =
+      tls ? tls->read_some(asio::buffer(piece), ec) : socket.read_some(asio::buffer(piece), ec);
     buffered.append(piece, n);
     return ec ? filled::ended : filled::more;
   }

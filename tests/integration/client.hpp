@@ -23,8 +23,8 @@ struct reply {
   bool late = false;                          ///< Nothing came before the deadline.
   int interim = 0;                            ///< Responses of 1xx that went before.
 
-  [[nodiscard]] long attempts() const;        ///< X-Troupe-Attempts; -1: none.
-  [[nodiscard]] double waited() const;        ///< X-Troupe-Waited; -1: none.
+  [[nodiscard]] long attempts() const; ///< X-Troupe-Attempts; -1: none.
+  [[nodiscard]] double waited() const; ///< X-Troupe-Waited; -1: none.
   /// Whether it has the shape of a Bot API error with this code, and the head's status is the same.
   [[nodiscard]] bool is_api_error(int code) const;
   /// `parameters.retry_after`; 0: none.

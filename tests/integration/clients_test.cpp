@@ -196,8 +196,9 @@ SCENARIO("what is no Bot API request is refused") {
   CHECK_EQ(got.headers.contains("content-length"), true);
   CHECK(head.receive(5s).head.empty()); // No body follows.
   auto broken = node.connect();
-  broken.send("POST " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
-              "\r\nxyz\r\n");
+  broken.send("POST " + node.path("getMe")
+              + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                "\r\nxyz\r\n");
   CHECK(broken.receive().is_api_error(400));
   CHECK_EQ(node.seen("getMe"), 0u);
   CHECK(until([&] { return node.at_rest(); }));
@@ -224,7 +225,8 @@ SCENARIO("a token nobody registered is adopted once the upstream has accepted it
   auto letters = std::string(35, 'A');
   GIVEN("tokens that the upstream rejects") {
     CHECK(http.get("/bot123456:" + letters + "/getMe").is_api_error(401));
-    CHECK(http.get("/bot" + std::to_string(node.bot()) + ":" + letters + "/getMe").is_api_error(401));
+    CHECK(
+      http.get("/bot" + std::to_string(node.bot()) + ":" + letters + "/getMe").is_api_error(401));
     CHECK(until([&] { return node.names().unproven() == 0; }));
     CHECK_EQ(node.names().size(), 1u);
     CHECK(node.bot_state().phase == bot_phase::active);

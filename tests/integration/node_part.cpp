@@ -145,10 +145,14 @@ struct node_part::impl {
 
   caf::actor handle_of(service which) {
     switch (which) {
-      case service::health:   return caf::actor_cast<caf::actor>(found->health.get());
-      case service::governor: return caf::actor_cast<caf::actor>(found->rate_governor.get());
-      case service::pool:     return caf::actor_cast<caf::actor>(found->session_pool.get());
-      default:                return caf::actor_cast<caf::actor>(gateways.front().get());
+    case service::health:
+      return caf::actor_cast<caf::actor>(found->health.get());
+    case service::governor:
+      return caf::actor_cast<caf::actor>(found->rate_governor.get());
+    case service::pool:
+      return caf::actor_cast<caf::actor>(found->session_pool.get());
+    default:
+      return caf::actor_cast<caf::actor>(gateways.front().get());
     }
   }
 
@@ -175,7 +179,8 @@ struct node_part::impl {
 
 node_part::impl::impl(part_options given)
   : options(std::move(given)),
-    files(options.upstream_tls || options.gateway_tls ? std::make_unique<identity_files>() : nullptr),
+    files(options.upstream_tls || options.gateway_tls ? std::make_unique<identity_files>()
+                                                      : nullptr),
     upstream(with_identity(options.upstream, options.upstream_tls ? files.get() : nullptr)) {
   options.gateway.port = port.number;
   options.pool.lanes = lane_count;
@@ -227,9 +232,9 @@ supervisor_spec node_part::impl::services_spec() {
     return published(found->session_pool,
                      spawn_session_pool(system, options.pool, std::move(ports)));
   };
-  return spec("troupe.services",
-              {{"troupe.health", health}, {"troupe.rate-governor", rate_governor},
-               {"troupe.session-pool", session_pool}});
+  return spec("troupe.services", {{"troupe.health", health},
+                                  {"troupe.rate-governor", rate_governor},
+                                  {"troupe.session-pool", session_pool}});
 }
 
 supervisor_spec node_part::impl::bots_spec() {
@@ -274,9 +279,9 @@ supervisor_spec node_part::impl::ingress_spec() {
 }
 
 void node_part::impl::start_tree() {
-  root = spawn_supervisor(sys, spec("troupe.root", {supervise(services_spec()),
-                                                    supervise(bots_spec()),
-                                                    supervise(ingress_spec())}));
+  root =
+    spawn_supervisor(sys, spec("troupe.root", {supervise(services_spec()), supervise(bots_spec()),
+                                               supervise(ingress_spec())}));
   caf::scoped_actor self{sys};
   bool ready = false;
   self->request(caf::actor_cast<caf::actor>(root), 30s, ready_request{})

@@ -9,7 +9,8 @@ using namespace troupe::integration;
 
 namespace {
 
-constexpr auto ok_answer = "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Length: 12\r\n\r\n{\"ok\": true}";
+constexpr auto ok_answer =
+  "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Length: 12\r\n\r\n{\"ok\": true}";
 
 std::string chunk(std::string_view bytes) {
   char size[24];
@@ -91,8 +92,9 @@ void takes_chunks(bool tls) {
   options.upstream_tls = tls;
   node_part node{options};
   auto http = node.connect();
-  auto head = "POST " + node.path("sendMessage") + " HTTP/1.1\r\nHost: x\r\n"
-              "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+  auto head = "POST " + node.path("sendMessage")
+              + " HTTP/1.1\r\nHost: x\r\n"
+                "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
   auto chat = std::to_string(node.chat());
   http.send(head + chunk("{\"chat_id\":") + chunk(chat) + chunk(",\"text\":\"hi\"}") + "0\r\n\r\n");
   auto brief = http.receive();
@@ -103,8 +105,9 @@ void takes_chunks(bool tls) {
   CHECK_EQ(http.receive().text("result/text"), "ho");
   auto content = noise(300'000);
   auto body = document(node, content);
-  http.send("POST " + node.path("sendDocument") + " HTTP/1.1\r\nHost: x\r\nContent-Type: "
-            "multipart/form-data; boundary=XX\r\nTransfer-Encoding: chunked\r\n\r\n");
+  http.send("POST " + node.path("sendDocument")
+            + " HTTP/1.1\r\nHost: x\r\nContent-Type: "
+              "multipart/form-data; boundary=XX\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (std::size_t at = 0; at < body.size(); at += 5000)
     http.send(chunk(std::string_view{body}.substr(at, 5000)));
   http.send("0\r\n\r\n");
@@ -146,13 +149,15 @@ SCENARIO("a request goes out, and its answer comes back, byte for byte") {
   options.api_root = server.url() + "/tg";
   node_part node{options};
   auto http = node.connect();
-  http.send("POST " + node.path("sendMessage") + "?a=%20 HTTP/1.1\r\nHost: troupe:8081\r\n"
-            "user-agent: odd/1\r\nConnection: keep-alive\r\nX-Troupe-Deadline: 5s\r\n"
-            "content-type: application/json\r\nContent-Length: 18\r\n\r\n{ \"chat_id\" :\t7 } ");
+  http.send("POST " + node.path("sendMessage")
+            + "?a=%20 HTTP/1.1\r\nHost: troupe:8081\r\n"
+              "user-agent: odd/1\r\nConnection: keep-alive\r\nX-Troupe-Deadline: 5s\r\n"
+              "content-type: application/json\r\nContent-Length: 18\r\n\r\n{ \"chat_id\" :\t7 } ");
   auto got = http.receive();
   auto host = server.url().substr(7);
-  CHECK_EQ(server.bytes(), "POST /tg" + node.path("sendMessage") + "?a=%20 HTTP/1.1\r\nHost: "
-                             + host + "\r\nuser-agent: odd/1\r\ncontent-type: application/json\r\n"
+  CHECK_EQ(server.bytes(), "POST /tg" + node.path("sendMessage")
+                             + "?a=%20 HTTP/1.1\r\nHost: " + host
+                             + "\r\nuser-agent: odd/1\r\ncontent-type: application/json\r\n"
                                "Content-Length: 18\r\n\r\n{ \"chat_id\" :\t7 } ");
   CHECK_EQ(got.body, "{\"ok\": true}");
   CHECK_EQ(got.head.substr(0, 52), "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Length: 12\r\n");
@@ -166,8 +171,10 @@ SCENARIO("a chunked request goes out with its chunks as they came") {
   node_part node{options};
   auto http = node.connect();
   auto body = "5;x=y\r\n{\"a\":\r\n2\r\n1}\r\n0\r\nTrailer: 1\r\n\r\n";
-  http.send("POST " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            "Transfer-Encoding: chunked\r\n\r\n" + std::string{body} + "GET /");
+  http.send("POST " + node.path("getMe")
+            + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+              "Transfer-Encoding: chunked\r\n\r\n"
+            + std::string{body} + "GET /");
   CHECK(until([&] { return server.bytes().ends_with(body); }));
 }
 
@@ -177,7 +184,8 @@ SCENARIO("answers of every framing reach clients of both versions") {
     bool closes;
   };
   constexpr framing framings[] = {
-    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", false},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+     false},
     {"HTTP/1.1 200 OK\r\n\r\nabcde", true},
     {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde", false},
   };
@@ -209,8 +217,10 @@ SCENARIO("a connection carries many calls, also all at once") {
   auto chat = std::to_string(node.chat());
   for (int i = 0; i < 20; ++i) {
     auto body = "{\"chat_id\":" + chat + ",\"text\":\"" + std::to_string(i) + "\"}";
-    many += "POST " + node.path("sendMessage") + " HTTP/1.1\r\nHost: x\r\nContent-Type: "
-            "application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    many += "POST " + node.path("sendMessage")
+            + " HTTP/1.1\r\nHost: x\r\nContent-Type: "
+              "application/json\r\nContent-Length: "
+            + std::to_string(body.size()) + "\r\n\r\n" + body;
   }
   http.send(many);
   for (int i = 0; i < 20; ++i) // In order, each its own.
@@ -230,8 +240,9 @@ SCENARIO("the two ways of naming a body's length cannot be played against each o
   CHECK_EQ(named.status, 200);
   CHECK(server.bytes().find("Content-Length: " + length) != std::string::npos);
   auto coding = node.connect();
-  coding.send("POST " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n"
-              "\r\n0\r\n\r\n");
+  coding.send("POST " + node.path("getMe")
+              + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n"
+                "\r\n0\r\n\r\n");
   CHECK(coding.receive().is_api_error(400));
   CHECK(coding.ended());
   CHECK_EQ(server.requests(), 1u);
@@ -247,8 +258,10 @@ SCENARIO("an upload of 30 MB streams through in little memory") {
   const std::string piece(50'000, 'x');
   auto before = resident();
   std::size_t most = before;
-  http.send("POST " + node.path("sendDocument") + " HTTP/1.1\r\nHost: x\r\nContent-Type: "
-            "multipart/form-data; boundary=XX\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
+  http.send("POST " + node.path("sendDocument")
+            + " HTTP/1.1\r\nHost: x\r\nContent-Type: "
+              "multipart/form-data; boundary=XX\r\nContent-Length: "
+            + std::to_string(size) + "\r\n\r\n");
   bool sent = true;
   for (std::size_t at = 0; at < size && sent; at += piece.size()) {
     sent = http.send(piece);
@@ -266,9 +279,10 @@ SCENARIO("a client that waits for permission to send its body gets it") {
   node_part node;
   auto http = node.connect();
   auto body = "{\"chat_id\":" + std::to_string(node.chat()) + ",\"text\":\"hi\"}";
-  http.send("POST " + node.path("sendMessage") + " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
-            "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size())
-            + "\r\n\r\n");
+  http.send("POST " + node.path("sendMessage")
+            + " HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+              "Content-Type: application/json\r\nContent-Length: "
+            + std::to_string(body.size()) + "\r\n\r\n");
   auto early = http.receive(100ms);
   CHECK(early.late);
   CHECK_EQ(early.interim, 1);
@@ -288,10 +302,11 @@ SCENARIO("the gateway speaks TLS") {
   for (int i = 0; i < 3; ++i)
     CHECK_EQ(http.receive().text("result/id"), std::to_string(node.bot()));
   auto content = noise(200'000);
-  CHECK_EQ(http.post(node.path("sendDocument"), document(node, content),
-                     "multipart/form-data; boundary=XX")
-             .text("result/document/file_size"),
-           std::to_string(content.size()));
+  CHECK_EQ(
+    http
+      .post(node.path("sendDocument"), document(node, content), "multipart/form-data; boundary=XX")
+      .text("result/document/file_size"),
+    std::to_string(content.size()));
   client plain{node.port()};
   plain.send(request);
   CHECK_EQ(plain.receive().status, 0);

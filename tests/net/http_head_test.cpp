@@ -302,6 +302,7 @@ SCENARIO("durations are read") {
   CHECK(parse_duration(" 0.5s ") == 500ms);
   CHECK(parse_duration("0") == 0ms);
   CHECK(parse_duration("86400") == 86'400'000ms);
-  for (auto bad : {"", " ", "s", "-1s", "5 s", "5h", "5sx", "nan", "inf", "1e9", "0x10", "+5", "--"})
+  for (auto bad :
+       {"", " ", "s", "-1s", "5 s", "5h", "5sx", "nan", "inf", "1e9", "0x10", "+5", "--"})
     CHECK_EQ(parse_duration(bad).has_value(), false);
 }

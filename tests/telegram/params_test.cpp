@@ -193,9 +193,9 @@ SCENARIO("a multipart body's parts are read") {
   CHECK(!multipart(text, "multipart/form-data").chat);
   CHECK(!multipart(text, "multipart/form-data; boundary=").chat);
   CHECK(!multipart(text, "multipart/form-data; boundary=YY").chat);
-  CHECK(multipart(part("chat_id", "7", "a b") + "--a b--", "multipart/form-data; boundary=\"a b\"")
-          .chat
-        == chat_ref(7, false));
+  CHECK(
+    multipart(part("chat_id", "7", "a b") + "--a b--", "multipart/form-data; boundary=\"a b\"").chat
+    == chat_ref(7, false));
 }
 
 SCENARIO("a part's header may be written in many ways") {
@@ -273,15 +273,53 @@ SCENARIO("a compressed body is opened only so far") {
 
 SCENARIO("no bytes break the readers") {
   // Pieces of what the readers look for, so that random texts get deep into them.
-  constexpr std::string_view words[] = {
-    "chat_id", "\"chat_id\":", "{", "}", "[", "]", ",", ":", "\"", "\\u00", "\\", "=", "&", "%",
-    "%4", "+", "--XX", "\r\n", "\r\n\r\n", "--", ";", "name=", "name=\"", "form-data", " ",
-    "Content-Disposition:", "chat_id=7", "{\"chat_id\":7", "-", "7", "99999999999999999999", "1e999", "true", "null", "@", "\xff"};
-  constexpr std::string_view types[] = {form_type, json_type, multipart_type,
+  constexpr std::string_view words[] = {"chat_id",
+                                        "\"chat_id\":",
+                                        "{",
+                                        "}",
+                                        "[",
+                                        "]",
+                                        ",",
+                                        ":",
+                                        "\"",
+                                        "\\u00",
+                                        "\\",
+                                        "=",
+                                        "&",
+                                        "%",
+                                        "%4",
+                                        "+",
+                                        "--XX",
+                                        "\r\n",
+                                        "\r\n\r\n",
+                                        "--",
+                                        ";",
+                                        "name=",
+                                        "name=\"",
+                                        "form-data",
+                                        " ",
+                                        "Content-Disposition:",
+                                        "chat_id=7",
+                                        "{\"chat_id\":7",
+                                        "-",
+                                        "7",
+                                        "99999999999999999999",
+                                        "1e999",
+                                        "true",
+                                        "null",
+                                        "@",
+                                        "\xff"};
+  constexpr std::string_view types[] = {form_type,
+                                        json_type,
+                                        multipart_type,
                                         "multipart/form-data; boundary=\"",
-                                        "multipart/form-data; boundary=", ";;;", ""};
+                                        "multipart/form-data; boundary=",
+                                        ";;;",
+                                        ""};
   std::mt19937 random{20261122};
-  auto pick = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>{0, n - 1}(random); };
+  auto pick = [&](std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>{0, n - 1}(random);
+  };
   std::size_t chats = 0;
   for (int round = 0; round < 20'000; ++round) {
     std::string text;

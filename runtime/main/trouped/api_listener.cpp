@@ -26,7 +26,8 @@ struct api_listener_state {
 
 caf::actor spawn_api_listener(caf::actor_system& sys, net::http_server_config config,
                               api::ports ports) {
-  auto server = std::make_shared<net::http_server>(std::move(config), api::make_handler(std::move(ports)));
+  auto server =
+    std::make_shared<net::http_server>(std::move(config), api::make_handler(std::move(ports)));
   server->start();
   return sys.spawn<caf::stateful_actor<api_listener_state>>(std::move(server));
 }

@@ -52,8 +52,8 @@ session_pool_config pool_config(const config::settings& s) {
   result.max_connections = static_cast<std::uint32_t>(s.session_pool.max_connections);
   result.max_per_host = static_cast<std::uint32_t>(s.session_pool.max_per_host);
   // Both bound a bot's requests at once; the governor, which counts them, knows one number.
-  result.max_per_bot
-    = static_cast<std::uint32_t>(std::min(s.session_pool.max_per_bot, s.bot.max_concurrent));
+  result.max_per_bot =
+    static_cast<std::uint32_t>(std::min(s.session_pool.max_per_bot, s.bot.max_concurrent));
   result.max_polls = static_cast<std::uint32_t>(s.session_pool.max_polls);
   result.lanes = static_cast<std::uint16_t>(s.gateway.threads);
   result.idle_timeout = s.session_pool.idle_timeout;
@@ -116,7 +116,6 @@ gateway_config gateway_config_of(const config::settings& s, std::uint16_t port) 
   result.request_timeout = ms(s.session_pool.request_timeout);
   return result;
 }
-
 
 std::vector<std::string_view> method_names() {
   std::vector<std::string_view> result;
@@ -281,9 +280,9 @@ supervisor_spec node::parts::ingress_spec() {
   std::vector<child_spec> children;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     auto start = [this, i](caf::actor_system& system) {
-      return published(gateways[i],
-                       spawn_gateway(system, gateway_config_of(settings, gateway_port.number()),
-                                     ports_of(i)));
+      return published(
+        gateways[i],
+        spawn_gateway(system, gateway_config_of(settings, gateway_port.number()), ports_of(i)));
     };
     children.push_back({"troupe.gateway-" + std::to_string(i), start, restart_type::permanent,
                         settings.supervisor.shutdown_deadline, false});
@@ -291,8 +290,8 @@ supervisor_spec node::parts::ingress_spec() {
   auto api = [this](caf::actor_system& system) {
     return spawn_api_listener(system, api_server, api_ports());
   };
-  children.push_back({"troupe.api", api, restart_type::permanent,
-                      settings.supervisor.shutdown_deadline, false});
+  children.push_back(
+    {"troupe.api", api, restart_type::permanent, settings.supervisor.shutdown_deadline, false});
   return spec("troupe.ingress", std::move(children));
 }
 
@@ -320,9 +319,9 @@ api::ports node::parts::api_ports() {
 void node::parts::start_tree() {
   for (auto& lane : lanes)
     lane->start();
-  root = spawn_supervisor(sys, spec("troupe.root", {supervise(services_spec()),
-                                                    supervise(bots_spec()),
-                                                    supervise(ingress_spec())}));
+  root =
+    spawn_supervisor(sys, spec("troupe.root", {supervise(services_spec()), supervise(bots_spec()),
+                                               supervise(ingress_spec())}));
   root_slot.publish(root);
   root->attach_functor([this] { ended = true; });
 }
@@ -420,9 +419,9 @@ void node::tick() {
   try {
     parts_->past.touch();
   } catch (const std::exception& x) {
-    log::event(log::level::error, "alert.raised", "troupe.node",
-               {{"reason", std::string_view{x.what()}}},
-               "A restart could not know what was granted lately; free space in the data directory.");
+    log::event(
+      log::level::error, "alert.raised", "troupe.node", {{"reason", std::string_view{x.what()}}},
+      "A restart could not know what was granted lately; free space in the data directory.");
   }
 }
 

@@ -10,12 +10,12 @@
 
 namespace troupe {
 
-/// One running node: I/O lanes, the supervision tree, the listeners. Everything in it is started and
-/// stopped through the tree.
+/// One running node: I/O lanes, the supervision tree, the listeners. Everything in it is started
+/// and stopped through the tree.
 class node {
 public:
-  /// Starts everything. @throws std::runtime_error with a sentence for people when an address cannot
-  /// be bound or a file cannot be read
+  /// Starts everything. @throws std::runtime_error with a sentence for people when an address
+  /// cannot be bound or a file cannot be read
   node(caf::actor_system& sys, const config::settings& settings);
   ~node();
 

@@ -5,9 +5,10 @@
 
 namespace troupe {
 
-/// Remembers over restarts when this node last could make requests, so that a new governor knows how
-/// much of the past it must treat as full: a node that was away for a minute has an empty past, one
-/// that crashed a moment ago a full one. The mark is the change time of a file in the data directory.
+/// Remembers over restarts when this node last could make requests, so that a new governor knows
+/// how much of the past it must treat as full: a node that was away for a minute has an empty past,
+/// one that crashed a moment ago a full one. The mark is the change time of a file in the data
+/// directory.
 class past_mark {
 public:
   /// @throws std::runtime_error when the directory cannot be made or the file not written

@@ -4,8 +4,8 @@
 
 namespace troupe {
 
-/// Holds a port with SO_REUSEPORT, without listening, so that all lanes and all their restarts listen
-/// on the same one even when the settings say 0 (any free one).
+/// Holds a port with SO_REUSEPORT, without listening, so that all lanes and all their restarts
+/// listen on the same one even when the settings say 0 (any free one).
 class reserved_port {
 public:
   /// @throws std::runtime_error with a sentence for people when the address is taken or wrong
