@@ -39,12 +39,10 @@ test: build
 bench: build
 	@node tests/benchmarks/run.mjs build/release/bin build/bench
 
-# The node's own tests without the acceptance run: client libraries bring no memory of ours.
+# The C++ tests; CAF itself is not instrumented (its release build serves), which AddressSanitizer
+# allows and ThreadSanitizer does not: that one brings a CAF of its own.
 sanitize: deps
-	@TROUPE_CAF_SANITIZER=address .ci/dependencies
-	@export TROUPE_CAF=$(DEPS)/caf-0.18.7-address; mkdir -p build; \
-	  cmake --preset asan >build/asan.configure.log 2>&1 || { cat build/asan.configure.log; exit 1; }; \
-	  cmake --build --preset asan -j $(JOBS)
+	$(call configure-and-build,asan,)
 	@cd build/asan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure)$$'
 
 sanitize-thread: deps

@@ -30,7 +30,8 @@ struct attempt_failed {
   caf::timespan patience{0}; ///< Time left until the caller's deadline.
 };
 
-/// The call is over. The lease, if it has one, goes back.
+/// The call is over and its lease goes back. Without a lease (id 0): the grant never reached the
+/// connection, whose gateway died.
 struct call_done {
   call_id id = 0;
   lease session;
@@ -59,17 +60,17 @@ struct bot_command {
 struct bot_report {
   bot_id bot = 0;
   bot_phase phase = bot_phase::starting;
-  std::uint32_t running = 0; ///< Calls that hold or wait for a permit or a session.
-  std::uint32_t queued = 0;  ///< Calls waiting for a place among the running.
+  std::uint32_t running = 0; ///< Calls that hold a session, and long polls.
+  std::uint32_t queued = 0;  ///< Calls that wait for permit and session, or to be tried again.
   breaker_state breaker = breaker_state::closed;
 };
 
 /// BOT: admits the calls of one bot token, decides about retries, holds the leases of its calls.
-/// Owns: its queue of calls, its view of its breaker. Blocks: never.
+/// Owns: its calls (those that wait do so in governor and pool), its view of its breaker. Blocks: never.
 /// Calls: rate_governor (permit and lease in one chain), session_pool (leases for long polls and
 /// files, returns), health (outcomes, in batches; failures at once).
 /// Fails: a crash answers every waiting call with an error of the actor system, and the pool takes
-/// its leases back; the supervisor starts it anew. A restart loses the queue, nothing else.
+/// its leases back; the supervisor starts it anew.
 ///
 ///   call            → grant. Errors: unauthorized, suspended, queue_full, breaker_open,
 ///                     upstream_open, budget_wait_too_long, no_session, deadline_passed, draining,

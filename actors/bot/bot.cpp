@@ -23,6 +23,9 @@ using grant_promise = caf::typed_response_promise<grant>;
 /// A call that waits so long past its deadline was forgotten by governor or pool.
 constexpr caf::timespan overdue = 500ms;
 
+/// No upload or download is given up before.
+constexpr caf::timespan stream_timeout = std::chrono::hours{24};
+
 /// A service that restarts is asked again after this pause.
 constexpr caf::timespan service_pause = 25ms;
 
@@ -457,8 +460,11 @@ struct bot_state {
   }
 
   time_point due_of(const running_call& entry) const {
-    return entry.now == stage::granted ? entry.since + config->lease_timeout
-                                       : entry.deadline + overdue;
+    if (entry.now != stage::granted)
+      return entry.deadline + overdue;
+    // What streams may take as long as it moves; its gateway ends it when it does not.
+    bool streams = !entry.what.replayable || entry.what.kind == call_kind::file;
+    return entry.since + (streams ? stream_timeout : config->lease_timeout);
   }
 
   time_point next_due() const {

@@ -146,9 +146,9 @@ void connection_base::peer_readable() {
     return;
   char byte = 0;
   auto n = ::recv(socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (n > 0) { // A pipelined request; it is read in its turn.
+  if (n > 0) { // More of this request, or the next one: read in its turn. Only a reset is seen now.
     watched_ = true;
-    return;
+    return await_reset();
   }
   if (n < 0)
     return errno == EAGAIN ? void() : peer_gone();
@@ -156,12 +156,16 @@ void connection_base::peer_readable() {
   // shows when something is written: an interim response, which every HTTP/1.1 client must skip
   // (RFC 9110, 15.2), comes back as a reset if the socket was closed.
   half_closed_ = true;
-  if (secure() || head_sent_)
-    return;
+  if (secure() || head_sent_ || !interim_ok_)
+    return await_reset();
   constexpr std::string_view interim = "HTTP/1.1 102 Processing\r\n\r\n";
   if (::send(socket().native_handle(), interim.data(), interim.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
       < 0)
     return peer_gone();
+  await_reset();
+}
+
+void connection_base::await_reset() {
   socket().async_wait(net::tcp_socket::wait_error, [weak = weak_from_this()](error_code err) {
     auto self = weak.lock();
     if (self && err != asio::error::operation_aborted)

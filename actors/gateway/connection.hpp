@@ -58,6 +58,7 @@ protected:
   void enter(state next, clock::duration limit);
   void watch();
   void peer_readable();
+  void await_reset();
   void peer_gone();
 
   virtual net::tcp_socket& socket() noexcept = 0;
@@ -75,7 +76,8 @@ protected:
   bool expired_ = false;     ///< The deadline passed: what failed, failed of that.
   bool gone_ = false;        ///< The client is gone.
   bool half_closed_ = false; ///< The client will send no more.
-  bool watched_ = false;
+  bool watched_ = false;    ///< Somebody waits for bytes or the end of the client's stream.
+  bool interim_ok_ = true;  ///< The client knows interim responses (HTTP/1.1).
   bool head_sent_ = false;  ///< The answer's head is on its way.
   bool polling_ = false;    ///< The call under way is a long poll ...
   bool poll_ended_ = false; ///< ... that `end_poll` ended.

@@ -26,22 +26,27 @@ std::string_view until_slash(std::string_view& text) noexcept {
 
 route parse_route(std::string_view target) {
   route result;
+  target = target.substr(0, std::min(target.find('#'), target.size()));
   auto path = target.substr(0, std::min(target.find('?'), target.size()));
   if (path.size() < target.size())
     result.query = target.substr(path.size() + 1);
+  std::string decoded;
+  if (path.find('%') != std::string_view::npos) {
+    decoded = telegram::percent_decode(path, false);
+    path = decoded;
+  }
   auto kind = take(path, "/file") ? route_kind::file : route_kind::method;
   if (!take(path, "/bot"))
     return result;
   auto token = until_slash(path);
-  result.token = token.find('%') == std::string_view::npos ? std::string{token}
-                                                           : telegram::percent_decode(token, false);
+  result.token = token;
   result.kind = kind;
   if (kind == route_kind::file)
     return result;
   take(path, "test/");
   result.method = path;
   while (result.method.ends_with('/'))
-    result.method.remove_suffix(1);
+    result.method.pop_back();
   return result;
 }
 

@@ -50,7 +50,6 @@ struct exchange_state {
   unsigned attempt = 1;
   caf::timespan waited{0};
   bool answered = false; ///< The client has the whole response.
-  bool last_try = false; ///< Withhold nothing.
   bool ends = false;     ///< The answer's end is the connection's end.
 };
 

@@ -48,8 +48,7 @@ task<bool> session<Stream>::serve() {
   auto body = body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, body_.held);
   if (!body.empty())
     telegram::read_body(body, head_->content_type, head_->content_encoding, facts.params);
-  auto name =
-    facts.where.method.empty() ? std::string_view{facts.params.method} : facts.where.method;
+  const auto& name = facts.where.method.empty() ? facts.params.method : facts.where.method;
   facts.method = telegram::find_method(name);
   if (telegram::method(facts.method).has(telegram::method_trait::local)) {
     if (!body_.complete)
@@ -180,6 +179,8 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   auto c = describe(facts);
   exchange_state x;
   head_sent_ = false;
+  watched_ = false;
+  interim_ok_ = head_->version >= 11;
   call_ = c.id;
   polling_ = c.kind == call_kind::long_poll;
   poll_ended_ = false;

@@ -54,6 +54,8 @@ struct health_state {
       auto failed = v == verdict::failure;
       if (failed ? record.gate.failure(at, x.probe) : record.gate.success(at, x.probe))
         breaker_moved(batch.bot, record, before, at);
+      else if (x.probe && before == breaker_phase::closed && !failed)
+        tell_bot(batch.bot, record, at); // It probes a breaker that an earlier record had opened.
       auto finished = time_point{duration{x.finished}};
       upstream_moved(watch.record(batch.bot, finished - x.latency, finished, failed, at), at);
       if (watch.phase() == breaker_phase::open)

@@ -56,7 +56,7 @@ std::optional<std::string> init_log(const config::settings& settings) {
   return log::init(options);
 }
 
-void reload(int argc, char** argv, config::settings& settings, node& running) {
+void reload(int argc, char** argv, config::settings& settings) {
   auto result = config::reload(argc, argv, config::process_environment(), settings);
   if (auto* wrong = std::get_if<config::error>(&result)) {
     log::event(log::level::error, "config.rejected", "troupe.node", {{"reason", wrong->message}},
@@ -64,9 +64,9 @@ void reload(int argc, char** argv, config::settings& settings, node& running) {
     return;
   }
   auto& changed = std::get<config::changes>(result);
-  settings = changed.now;
-  static_cast<void>(init_log(settings)); // Also reopens a rotated file.
-  running.apply(settings);
+  settings = changed.now; // What can change live is the log's: nothing else reads them again.
+  if (auto why = init_log(settings)) // Also reopens a rotated file.
+    return log::event(log::level::error, "config.rejected", "troupe.node", {{"reason", *why}});
   for (const auto& key : changed.live)
     log::event(log::level::info, "config.reloaded", "troupe.node", {{"key", key}});
   for (const auto& key : changed.restart)
@@ -89,13 +89,16 @@ int run(int argc, char** argv, config::settings settings, const sigset_t& signal
       return 1;
     }
     if (number == SIGHUP)
-      reload(argc, argv, settings, running);
+      reload(argc, argv, settings);
     if (number == SIGTERM || number == SIGINT)
       break;
   }
   log::event(log::level::info, "node.draining", "troupe.node");
   bool again = false;
-  auto left = running.drain([&] { return again = wait_for_signal(signals, 0) != 0; });
+  auto left = running.drain([&] { // A SIGHUP meanwhile is no second request to stop.
+    auto next = wait_for_signal(signals, 0);
+    return again = next == SIGTERM || next == SIGINT;
+  });
   log::event(log::level::info, "node.stopping", "troupe.node",
              {{"calls", static_cast<std::int64_t>(left)}});
   if (again) { // Asked twice: at once.

@@ -202,6 +202,11 @@ void read_form(std::string_view text, call_params& out) {
     auto pair = text.substr(0, end);
     auto eq = std::min(pair.find('='), pair.size());
     auto name = pair.substr(0, eq);
+    std::string decoded;
+    if (name.find_first_of("%+") != std::string_view::npos) {
+      decoded = percent_decode(name, true);
+      name = decoded;
+    }
     if (wanted(name))
       set(out, name, percent_decode(pair.substr(std::min(eq + 1, pair.size())), true));
     text.remove_prefix(std::min(end + 1, text.size()));

@@ -147,7 +147,9 @@ struct graph : test_coordinator_fixture<> {
       for (auto id : std::exchange(retry_later, {}))
         make_call(id);
     }
-    advance(2s);
+    sched.run(); // A kill that came last is noticed before time goes on, ...
+    for (auto passed = 0ms; passed < 2s; passed += 25ms)
+      advance(25ms); // ... and in small steps, so that restarts have their turns.
   }
 
   template <class Report, class Handle>
@@ -215,7 +217,7 @@ SCENARIO("calls pass, and leave nothing behind") {
 }
 
 SCENARIO("the bot is killed at every step of its calls") {
-  for (std::size_t step = 0; step < 60; ++step)
+  for (std::size_t step = 0; step < 120; ++step)
     run_with_kill(12, step, [this] {
       auto entry = names->find(the_bot);
       return entry ? caf::actor_cast<caf::strong_actor_ptr>(entry->actor) : nullptr;
@@ -223,27 +225,27 @@ SCENARIO("the bot is killed at every step of its calls") {
 }
 
 SCENARIO("the session pool is killed at every step") {
-  for (std::size_t step = 0; step < 60; ++step)
+  for (std::size_t step = 0; step < 120; ++step)
     run_with_kill(12, step, [this] {
       return caf::actor_cast<caf::strong_actor_ptr>(found->session_pool.get());
     });
 }
 
 SCENARIO("the rate governor is killed at every step") {
-  for (std::size_t step = 0; step < 60; ++step)
+  for (std::size_t step = 0; step < 120; ++step)
     run_with_kill(12, step, [this] {
       return caf::actor_cast<caf::strong_actor_ptr>(found->rate_governor.get());
     });
 }
 
 SCENARIO("health is killed at every step") {
-  for (std::size_t step = 0; step < 60; ++step)
+  for (std::size_t step = 0; step < 120; ++step)
     run_with_kill(12, step,
                   [this] { return caf::actor_cast<caf::strong_actor_ptr>(found->health.get()); });
 }
 
 SCENARIO("a shard's supervisor is killed at every step, and its bots come back with it") {
-  for (std::size_t step = 0; step < 60; ++step)
+  for (std::size_t step = 0; step < 120; ++step)
     run_with_kill(
       12, step, [this] { return caf::actor_cast<caf::strong_actor_ptr>(found->bots_of(the_bot)); });
 }

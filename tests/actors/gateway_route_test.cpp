@@ -33,8 +33,14 @@ SCENARIO("a token's colon may come encoded") {
   check("/bot1%3aabc/getMe", route_kind::method, "1:abc", "getMe");
   check("/bot1%zzabc/getMe", route_kind::method, "1%zzabc", "getMe");
   check("/bot1%3", route_kind::method, "1%3", "");
-  // An encoded slash does not end the token: it makes a token that nobody has.
-  check("/bot1:a%2FgetMe/x", route_kind::method, "1:a/getMe", "x");
+  // The upstream decodes the path before it splits it.
+  check("/bot1:a%2FgetMe", route_kind::method, "1:a", "getMe");
+}
+
+SCENARIO("no spelling hides a method from its rules") {
+  for (auto target : {"/bot1:abc/log%4Fut", "/bot1:abc/logOut#x", "/bot1:abc%2FlogOut",
+                      "/bot1:abc/logOut%2F", "/bot1:abc/test/logOut?a=b#c"})
+    CHECK_EQ(parse_route(target).method, "logOut");
 }
 
 SCENARIO("the test environment and missing methods are understood") {

@@ -125,4 +125,13 @@ SCENARIO("a new health closes the upstream that an earlier one may have left ope
   CHECK_EQ(last(*governor_notes), breaker_state::closed);
 }
 
+SCENARIO("a bot that probes a breaker which a lost record had opened is told that it is closed") {
+  start(); // New: it knows nothing of bot 1.
+  auto probe = sample(200);
+  probe.probe = true;
+  send(1, {probe});
+  REQUIRE_EQ(bot_of(1).notes->changes.size(), 1u);
+  CHECK_EQ(last(*bot_of(1).notes), breaker_state::closed);
+}
+
 END_FIXTURE_SCOPE()

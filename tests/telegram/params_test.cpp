@@ -349,3 +349,10 @@ SCENARIO("no bytes break the readers") {
     CHECK_LE(got.method.size(), 64u);
   }
 }
+
+SCENARIO("a parameter's name may be encoded too") {
+  call_params out;
+  read_form("chat%5Fid=42&m%65thod=logOut", out);
+  CHECK_EQ(out.chat.key, 42);
+  CHECK_EQ(out.method, "logOut");
+}

@@ -252,7 +252,7 @@ supervisor_spec node::parts::bots_spec() {
   config.quarantine = settings.supervisor.quarantine;
   config.longest_quarantine = settings.supervisor.quarantine_max;
   config.stop_deadline = settings.supervisor.shutdown_deadline;
-  config.max_bots = settings.bot.max_active;
+  config.max_bots = (settings.bot.max_active + found->bots.size() - 1) / found->bots.size();
   std::vector<child_spec> shards;
   for (std::size_t i = 0; i < found->bots.size(); ++i)
     shards.push_back(supervise_bots(i, config, bots, found));
@@ -382,6 +382,7 @@ std::size_t node::drain(const std::function<bool()>& cut_short) {
   caf::scoped_actor self{p.sys};
   auto deadline = std::chrono::steady_clock::now() + p.settings.node.drain_timeout;
   for (;;) {
+    tick(); // Calls that wait are still granted.
     std::size_t calls = 0;
     for (auto& slot : p.gateways)
       if (auto gateway = slot.get())
@@ -405,10 +406,7 @@ void node::stop() {
   }
   for (auto& lane : p.lanes)
     lane->stop();
-}
-
-void node::apply(const config::settings& settings) {
-  parts_->settings = settings;
+  tick();
 }
 
 bool node::failed() const {

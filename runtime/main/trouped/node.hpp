@@ -29,9 +29,6 @@ public:
   /// Stops the tree in reverse order of its start, then the lanes.
   void stop();
 
-  /// Takes over what can change live.
-  void apply(const config::settings& settings);
-
   /// Whether the root supervisor gave up.
   [[nodiscard]] bool failed() const;
 
