@@ -1,4 +1,4 @@
-#include "runtime/main/trouped/past.hpp"
+#include "runtime/past/past_mark.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -15,7 +15,29 @@ using namespace std::chrono_literals;
 /// The mark is made once a second; it may be this much older than the last request.
 constexpr auto slack = 2s;
 
+unseen_past read_mark(const std::string& file) {
+  std::error_code ec;
+  auto marked = fs::last_write_time(file, ec);
+  if (ec == std::errc::no_such_file_or_directory)
+    return unseen_past::none();
+  auto now = fs::file_time_type::clock::now();
+  // Compared before it is subtracted: a time far off would overflow into a harmless one.
+  if (ec || marked > now)
+    return unseen_past::unknown();
+  return unseen_after(now - marked);
+}
+
 } // namespace
+
+unseen_past unseen_after(duration age) noexcept {
+  auto all = unseen_past::unknown();
+  if (age < duration::zero())
+    return all;
+  auto left = [since = age - slack](duration window) {
+    return std::clamp(window - since, duration::zero(), window);
+  };
+  return {left(all.rates), left(all.chats), left(all.groups)};
+}
 
 past_mark::past_mark(const std::string& data_dir) {
   std::error_code ec;
@@ -25,16 +47,7 @@ past_mark::past_mark(const std::string& data_dir) {
   if (made) // It will hold keys.
     fs::permissions(data_dir, fs::perms::owner_all, ec);
   file_ = (fs::path{data_dir} / "last-active").string();
-  auto marked = fs::last_write_time(file_, ec);
-  if (!ec) {
-    auto age = fs::file_time_type::clock::now() - marked - slack;
-    auto left = [age](std::chrono::seconds window) {
-      // A mark from the future means that the clock was set back: believe nothing.
-      auto open = age < -slack ? duration{window} : duration{window} - duration_cast<duration>(age);
-      return std::clamp(open, duration::zero(), duration{window});
-    };
-    unseen_ = {left(1s), left(20s), left(60s)};
-  }
+  unseen_ = read_mark(file_);
   touch();
 }
 
