@@ -117,8 +117,8 @@ struct bot_state {
   bot_actor::behavior_type make_behavior() {
     return {
       [this](const call& c) { return admit(c); },
-      [this](const attempt_failed& x) { return decide_retry(x); },
       [this](const call_done& x) { finish(x); },
+      [this](const attempt_failed& x) { return decide_retry(x); },
       [this](const call_cancelled& x) { cancel(x.id); },
       [this](const breaker_change& x) { change_breaker(x); },
       [this](const bot_command& x) { obey(x.to); },

@@ -19,13 +19,11 @@ constexpr auto watch_after = std::chrono::milliseconds{50};
 } // namespace
 
 connection_base::connection_base(std::shared_ptr<context> ctx) : ctx_(std::move(ctx)) {
-  ctx_->connections.insert(this);
-  ++ctx_->open;
+  place_ = ctx_->enter(*this);
 }
 
 connection_base::~connection_base() {
-  ctx_->connections.erase(this);
-  --ctx_->open;
+  ctx_->leave(place_);
 }
 
 void connection_base::resolve(std::uint64_t ticket, verdict what) {
@@ -36,43 +34,20 @@ void connection_base::resolve(std::uint64_t ticket, verdict what) {
     waiter->fire();
 }
 
-task<verdict> connection_base::wait_for_verdict() {
-  if (!verdict_) {
-    auto initiate = [this](auto handler) {
-      using handler_type = decltype(handler);
-      struct waiter final : waiter_base {
-        waiter(handler_type h, net::io_executor ex) : handler(std::move(h)), ex(ex) {}
-        void fire() override { asio::post(ex, std::move(handler)); }
-        handler_type handler;
-        net::io_executor ex;
-      };
-      waiter_ = std::make_unique<waiter>(std::move(handler), ctx_->lane().executor());
+task<void> connection_base::answered() {
+  auto initiate = [this](auto handler) {
+    using handler_type = decltype(handler);
+    struct waiter final : waiter_base {
+      waiter(handler_type h, net::io_executor ex) : handler(std::move(h)), ex(ex) {}
+      // Not at once: this may be within an actor's handler.
+      void fire() override { asio::post(ex, std::move(handler)); }
+      handler_type handler;
+      net::io_executor ex;
     };
-    asio::use_awaitable_t<net::io_executor> token;
-    co_await asio::async_initiate<asio::use_awaitable_t<net::io_executor>, void()>(initiate, token);
-  }
-  auto result = std::move(*verdict_);
-  verdict_.reset();
-  ++ticket_;
-  co_return result;
-}
-
-task<verdict> connection_base::ask(bot_actor bot, std::variant<call, attempt_failed> what) {
-  if (!ctx_->self)
-    co_return verdict{caf::make_error(ec::draining)};
-  auto message = submission{weak_from_this(), ticket_, std::move(bot), std::move(what)};
-  ctx_->lane().tell(ctx_->self, std::move(message));
-  auto result = co_await wait_for_verdict();
-  co_return result;
-}
-
-task<verdict> connection_base::ask_adoption(bots_actor supervisor, start_bot what) {
-  if (!ctx_->self || !supervisor)
-    co_return verdict{caf::make_error(ec::draining)};
-  auto message = adoption{weak_from_this(), ticket_, std::move(supervisor), what};
-  ctx_->lane().tell(ctx_->self, std::move(message));
-  auto result = co_await wait_for_verdict();
-  co_return result;
+    waiter_ = std::make_unique<waiter>(std::move(handler), ctx_->lane().executor());
+  };
+  asio::use_awaitable_t<net::io_executor> token;
+  return asio::async_initiate<asio::use_awaitable_t<net::io_executor>, void()>(initiate, token);
 }
 
 void connection_base::enter(state next, clock::duration limit) {

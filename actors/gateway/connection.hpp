@@ -24,7 +24,7 @@ public:
   connection_base(const connection_base&) = delete;
   connection_base& operator=(const connection_base&) = delete;
 
-  /// The gateway actor's answer to submission `ticket`.
+  /// The answer to request `ticket`; ignored when that is not the one waited for.
   void resolve(std::uint64_t ticket, verdict what);
 
   /// Called several times a second: deadlines, and clients that went away while they wait.
@@ -49,11 +49,19 @@ protected:
     writing,    ///< Writes an answer of its own.
   };
 
-  /// Waits for the verdict on the submission just made.
-  task<verdict> wait_for_verdict();
-  /// Sends `what` for `bot` to the gateway actor and waits. Never throws.
-  task<verdict> ask(bot_actor bot, std::variant<call, attempt_failed> what);
-  task<verdict> ask_adoption(bots_actor supervisor, start_bot what);
+  /// Sends `what` to `dest` as a request. `co_await answered()` unless `verdict_` is there.
+  template <class Handle, class T>
+  void request(const Handle& dest, const T& what) {
+    verdict_.reset();
+    if (!ctx_->replies || !dest) {
+      verdict_ = caf::make_error(ec::draining);
+      return;
+    }
+    ticket_ = ctx_->next_ticket(place_);
+    caf::actor_cast<reply_port*>(ctx_->replies)->request(dest, ticket_, what, &ctx_->lane());
+  }
+  /// Waits for `verdict_`.
+  task<void> answered();
 
   void enter(state next, clock::duration limit);
   void watch();
@@ -81,7 +89,8 @@ protected:
   bool head_sent_ = false;  ///< The answer's head is on its way.
   bool polling_ = false;    ///< The call under way is a long poll ...
   bool poll_ended_ = false; ///< ... that `end_poll` ended.
-  std::uint64_t ticket_ = 0;
+  std::uint32_t place_ = 0; ///< In its context.
+  std::uint64_t ticket_ = 0; ///< Of the request under way; 0: none.
   std::optional<verdict> verdict_;
   std::unique_ptr<waiter_base> waiter_;
   bot_actor bot_; ///< Of the call under way.

@@ -56,7 +56,7 @@ task<void> context::accept() {
       continue;
     }
     ++accepted_total;
-    if (connections.size() >= config.max_connections)
+    if (open >= config.max_connections)
       continue; // Closed by its destructor: better than a connection that starves.
     socket.set_option(asio::ip::tcp::no_delay{true}, ec);
     if (ports.tls)
@@ -69,15 +69,11 @@ task<void> context::accept() {
 task<void> context::sweep() {
   auto alive = shared_from_this();
   boost::system::error_code ec;
-  while (!abandoned || !connections.empty()) {
+  while (!abandoned || open > 0) {
     sweeper.expires_after(sweep_period);
     co_await sweeper.async_wait(redirect_to(ec));
     auto now = clock::now();
-    // A connection that is swept may end, and with it its place in the set.
-    std::vector<connection_base*> all{connections.begin(), connections.end()};
-    for (auto* x : all)
-      if (connections.contains(x))
-        x->sweep(now);
+    each([now](connection_base& x) { x.sweep(now); });
   }
 }
 
@@ -86,23 +82,43 @@ void context::drain(bool close_listener) {
   boost::system::error_code ignored;
   if (close_listener)
     acceptor.close(ignored);
-  std::vector<connection_base*> all{connections.begin(), connections.end()};
-  for (auto* x : all) {
-    x->close_if_idle();
-    x->end_poll();
-  }
+  each([](connection_base& x) {
+    x.close_if_idle();
+    x.end_poll();
+  });
 }
 
 void context::abandon() {
   abandoned = true;
   draining = true;
-  self = nullptr;
+  replies = nullptr;
   boost::system::error_code ignored;
   acceptor.close(ignored);
-  std::vector<connection_base*> all{connections.begin(), connections.end()};
-  for (auto* x : all)
-    if (connections.contains(x))
-      x->abort();
+  each([](connection_base& x) { x.abort(); });
+}
+
+std::uint32_t context::enter(connection_base& who) {
+  ++open;
+  if (free_places_.empty()) {
+    connections.push_back(&who);
+    return static_cast<std::uint32_t>(connections.size() - 1);
+  }
+  auto place = free_places_.back();
+  free_places_.pop_back();
+  connections[place] = &who;
+  return place;
+}
+
+void context::leave(std::uint32_t place) {
+  --open;
+  connections[place] = nullptr;
+  free_places_.push_back(place);
+}
+
+void context::resolve(std::uint64_t ticket, verdict what) {
+  auto place = ticket & ((std::uint64_t{1} << place_bits) - 1);
+  if (place < connections.size() && connections[place])
+    connections[place]->resolve(ticket, std::move(what));
 }
 
 } // namespace troupe::gateway

@@ -1,14 +1,12 @@
 #pragma once
 #include "actors/gateway/gateway.hpp"
-#include "messages/bot.hpp"
-#include "messages/supervisor.hpp"
+#include "actors/gateway/reply_port.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
 #include <atomic>
 #include <memory>
-#include <unordered_set>
-#include <variant>
+#include <vector>
 
 namespace troupe::gateway {
 
@@ -17,41 +15,6 @@ template <class T>
 using task = awaitable<T, net::io_executor>;
 
 class connection_base;
-
-/// What a connection asks of its gateway actor, and what only connections may send it: a request
-/// for `bot`, whose answer goes to `from`.
-struct submission {
-  std::weak_ptr<connection_base> from;
-  std::uint64_t ticket = 0; ///< Told back with the answer, so that a late one is recognised.
-  bot_actor bot;
-  std::variant<call, attempt_failed> what;
-};
-
-/// The same for the start of a bot that nobody knew.
-struct adoption {
-  std::weak_ptr<connection_base> from;
-  std::uint64_t ticket = 0;
-  bots_actor supervisor;
-  start_bot what;
-};
-
-/// An answer: the grant, or why not. A default-made grant answers an adoption.
-using verdict = std::variant<grant, caf::error>;
-
-} // namespace troupe::gateway
-
-CAF_BEGIN_TYPE_ID_BLOCK(troupe_gateway_private, caf::first_custom_type_id + 650)
-CAF_ADD_TYPE_ID(troupe_gateway_private, (troupe::gateway::submission))
-CAF_ADD_TYPE_ID(troupe_gateway_private, (troupe::gateway::adoption))
-CAF_END_TYPE_ID_BLOCK(troupe_gateway_private)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::gateway::submission)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::gateway::adoption)
-
-namespace troupe::gateway {
-
-/// The gateway's interface as its connections see it.
-using gateway_impl =
-  gateway_actor::extend<caf::result<void>(submission), caf::result<void>(adoption)>;
 
 /// What the connections of one lane share. On the lane's thread only.
 struct context : std::enable_shared_from_this<context> {
@@ -68,12 +31,23 @@ struct context : std::enable_shared_from_this<context> {
   /// The actor is gone: everything ends, each connection reporting its lease first.
   void abandon();
 
+  /// A connection begins, and ends. @returns its place
+  std::uint32_t enter(connection_base& who);
+  void leave(std::uint32_t place);
+
+  /// Names the next request of the connection at `place`: its ticket.
+  std::uint64_t next_ticket(std::uint32_t place) noexcept {
+    return (++last_ticket_ & ticket_mask) << place_bits | place;
+  }
+  /// The answer to request `ticket`; late ones are recognised by their connection.
+  void resolve(std::uint64_t ticket, verdict what);
+
   gateway_config config;
   gateway_ports ports;
-  gateway_impl self; ///< Emptied when the actor is gone.
+  caf::strong_actor_ptr replies; ///< The reply_port; empty when the gateway actor is gone.
   net::tcp_acceptor acceptor;
   net::steady_timer sweeper;
-  std::unordered_set<connection_base*> connections;
+  std::vector<connection_base*> connections; ///< By place; null where one ended.
   bool draining = false;
   bool abandoned = false;
   std::atomic<std::uint32_t> open{0};  ///< Connections; this and the next three: any thread reads.
@@ -83,8 +57,22 @@ struct context : std::enable_shared_from_this<context> {
   std::uint64_t next_call = 0; ///< Incarnation in the upper bits.
 
 private:
+  static constexpr unsigned place_bits = 24; // More connections than one lane can have.
+  static constexpr std::uint64_t ticket_mask = (std::uint64_t{1} << (60 - place_bits)) - 1;
+
+  /// Does `what` to every connection; it may end the connection it is given.
+  template <class F>
+  void each(F what) {
+    for (std::size_t i = 0; i < connections.size(); ++i)
+      if (auto* x = connections[i])
+        what(*x);
+  }
+
   task<void> accept();
   task<void> sweep();
+
+  std::vector<std::uint32_t> free_places_;
+  std::uint64_t last_ticket_ = 0;
 };
 
 /// Opens the listening socket. @throws boost::system::system_error

@@ -45,10 +45,6 @@ struct gateway_ports {
   std::function<void(std::uint16_t port)> on_listening; ///< Told the port once, on the lane.
 };
 
-/// Registers the message types that stay between a gateway and its connections. Call it once, after
-/// init_message_types and before any actor system exists.
-void init_gateway_types();
-
 /// Spawns the gateway of one lane; it listens with SO_REUSEPORT beside the others.
 /// @throws boost::system::system_error when the address cannot be bound
 gateway_actor spawn_gateway(caf::actor_system& sys, gateway_config config, gateway_ports ports);

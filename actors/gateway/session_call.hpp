@@ -151,8 +151,10 @@ task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed, cl
   spec.claimed = claimed;
   spec.token_hash = digest.key;
   enter(state::waiting, clock::duration::max());
-  auto verdict = co_await ask_adoption(found.bots_of(provisional), spec);
-  co_return std::holds_alternative<grant>(verdict);
+  request(found.bots_of(provisional), spec);
+  if (!verdict_)
+    co_await answered();
+  co_return std::holds_alternative<grant>(*verdict_);
 }
 
 template <class Stream>
@@ -184,19 +186,24 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   call_ = c.id;
   polling_ = c.kind == call_kind::long_poll;
   poll_ended_ = false;
-  std::variant<call, attempt_failed> next = c;
+  std::optional<attempt_failed> failed;
   std::optional<refusal_text> refused;
   std::string_view label;
   for (;;) {
     auto left = std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
-    if (auto* first = std::get_if<call>(&next))
-      first->patience = left;
     enter(state::waiting, clock::duration::max());
-    auto verdict = co_await ask(bot_, next);
-    if (auto* why = std::get_if<caf::error>(&verdict)) {
-      bool first = std::holds_alternative<call>(next);
+    if (failed) {
+      failed->patience = left;
+      request(bot_, *failed);
+    } else {
+      c.patience = left;
+      request(bot_, c);
+    }
+    if (!verdict_)
+      co_await answered();
+    if (auto* why = std::get_if<caf::error>(&*verdict_)) {
       bool died = why->category() == caf::type_id_v<caf::sec>;
-      if (first && died && clock::now() < facts.wait_until && !gone_) {
+      if (!failed && died && clock::now() < facts.wait_until && !gone_) {
         // The bot died with the call, and nothing was sent: its successor gets it.
         directory::found again;
         if (!co_await find_bot(facts, again))
@@ -207,20 +214,18 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
         co_await pause.async_wait(redirect(ignored));
         continue;
       }
-      refused = first ? explain(*why) : explain(x.how.what);
-      label = first ? refusal_label(*why) : outcome_label(x.how);
+      refused = failed ? explain(x.how.what) : explain(*why);
+      label = failed ? outcome_label(x.how) : refusal_label(*why);
       break;
     }
-    auto granted = std::get<grant>(verdict);
+    const auto granted = std::get<grant>(*verdict_);
     x.attempt = granted.attempt;
     x.waited = granted.waited;
     x.how = outcome{};
     bool over = co_await exchange(facts, granted, x);
     if (over)
       break;
-    auto patience =
-      std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
-    next = attempt_failed{c.id, granted.session, x.how, patience};
+    failed = attempt_failed{c.id, granted.session, x.how};
   }
   polling_ = false;
   if (gone_)

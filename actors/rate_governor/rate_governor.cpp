@@ -42,7 +42,12 @@ struct rate_governor_state {
     self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
     ask_capacity();
     return {
+      // The two of every call first: handlers are tried in this order.
       [this](const permit_request& x) { return on_request(x); },
+      [this](credit x) {
+        engine.credit(x.epoch, x.bot);
+        serve();
+      },
       [this](permit_cancel x) {
         if (auto at = engine.cancel(x.bot, x.id); at != waiter_list::none)
           waiters.take(at).promise.deliver(refuse(ec::cancelled));
@@ -63,10 +68,6 @@ struct rate_governor_state {
         serve();
       },
       [this](pool_capacity x) { on_capacity(x, pool()); },
-      [this](credit x) {
-        engine.credit(x.epoch, x.bot);
-        serve();
-      },
       [this](identity_proven x) {
         engine.merge_bot(x.from, x.to, now());
         serve();

@@ -3,9 +3,9 @@
 #include "runtime/config/load.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/main/trouped/node.hpp"
+#include "runtime/system/config.hpp"
 
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 
 #include <csignal>
 #include <cstdlib>
@@ -16,16 +16,6 @@
 namespace {
 
 using namespace troupe;
-
-/// The actor system's own settings: as few threads as the I/O lanes leave, see
-/// docs/architecture.md.
-struct system_config : caf::actor_system_config {
-  explicit system_config(std::size_t threads) {
-    set("caf.scheduler.max-threads", threads);
-    set("caf.scheduler.policy", "sharing");
-    set("caf.logger.console.verbosity", "quiet");
-  }
-};
 
 /// Blocks the signals that `run` waits for, in this thread and those it starts.
 sigset_t block_signals() {
@@ -75,7 +65,7 @@ void reload(int argc, char** argv, config::settings& settings) {
 }
 
 int run(int argc, char** argv, config::settings settings, const sigset_t& signals) {
-  system_config cfg{settings.node.threads};
+  system::config cfg{settings.node.threads};
   caf::actor_system sys{cfg};
   node running{sys, settings};
   log::event(log::level::info, "node.started", "troupe.node", {{"version", TROUPE_VERSION}});
@@ -136,7 +126,6 @@ int main(int argc, char** argv) {
     std::abort();
   });
   init_message_types();
-  init_gateway_types();
   int code = 1;
   try {
     code = run(argc, argv, std::move(settings), signals);

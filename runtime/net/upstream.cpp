@@ -106,7 +106,7 @@ bool upstream_sessions::fit(upstream_session& session, clock::time_point now) no
 
 void upstream_sessions::release(upstream_session& session, bool reusable) {
   auto id = session.id();
-  if (!reusable || session.aborted() || refused(id))
+  if (!reusable || session.aborted()) // Closing its id aborts a session in use.
     return erase(id);
   session.in_use_ = false;
   ++session.exchanges;

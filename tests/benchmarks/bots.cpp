@@ -1,14 +1,14 @@
 // Starts 100,000 real bots through the real shard supervisors, and prints one JSON line: how long
 // that took, what an idle one occupies, how fast one comes back after a crash, how fast all stop.
-// Usage: bench-bots [bots=100000] [shards=2] [threads=2] [policy=sharing]
+// Usage: bench-bots [bots=100000] [shards=2] [threads=2]
 
 #include "actors/bots/bots.hpp"
 #include "actors/bot/bot.hpp"
 #include "messages/all_ids.hpp"
 #include "runtime/log/capture.hpp"
+#include "runtime/system/config.hpp"
 
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
@@ -163,10 +163,8 @@ std::size_t argument(int argc, char** argv, int i, std::size_t otherwise) {
 int main(int argc, char** argv) {
   init_message_types();
   log::capture quiet{log::level::error};
-  caf::actor_system_config cfg;
   auto threads = argument(argc, argv, 3, 2);
-  cfg.set("caf.scheduler.max-threads", threads);
-  cfg.set("caf.scheduler.policy", std::string{argc > 4 ? argv[4] : "sharing"});
+  system::config cfg{threads};
   caf::actor_system sys{cfg};
   auto bots = argument(argc, argv, 1, 100'000);
   node bench{sys, bots, argument(argc, argv, 2, 2)};

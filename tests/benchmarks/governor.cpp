@@ -8,10 +8,10 @@
 #include "messages/all_ids.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
+#include "runtime/system/config.hpp"
 #include "tests/policy/permit_checker.hpp"
 
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
@@ -281,9 +281,7 @@ use real_use(caf::actor_system& sys, std::uint32_t rps, int seconds) {
 int main(int argc, char** argv) {
   auto seconds = argc > 1 ? std::atoi(argv[1]) : 3;
   init_message_types();
-  caf::actor_system_config cfg;
-  cfg.set("caf.scheduler.max-threads", 2);
-  cfg.set("caf.scheduler.policy", "sharing");
+  system::config cfg{2};
   caf::actor_system sys{cfg};
   auto policy = policy_speed(seconds);
   auto actor = actor_speed(sys, seconds);

@@ -4,6 +4,7 @@
 #include "runtime/net/dns_cache.hpp"
 #include "runtime/net/upstream.hpp"
 #include "runtime/registry/directory.hpp"
+#include "runtime/system/config.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "tests/net/throwaway_ca.hpp"
 #include "tests/sandbox/sandbox.hpp"
@@ -12,7 +13,6 @@
 #include <boost/asio/ssl/context.hpp>
 
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 #include <caf/scoped_actor.hpp>
 
 #include <netinet/in.h>
@@ -86,13 +86,6 @@ sandbox::options with_identity(sandbox::options x, const identity_files* files) 
   return x;
 }
 
-struct system_config : caf::actor_system_config {
-  system_config() {
-    set("caf.scheduler.max-threads", 1);
-    set("caf.scheduler.policy", "sharing");
-  }
-};
-
 template <class Handle>
 caf::actor published(service_slot<Handle>& slot, Handle handle) {
   slot.publish(handle);
@@ -161,7 +154,7 @@ struct node_part::impl {
   std::unique_ptr<identity_files> files;
   sandbox::server upstream;
   held_port port;
-  system_config config;
+  system::config config{1};
   caf::actor_system sys{config};
   std::shared_ptr<services> found = std::make_shared<services>(2);
   std::shared_ptr<directory> names = std::make_shared<directory>();

@@ -1,0 +1,51 @@
+#pragma once
+#include "messages/call.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_config.hpp>
+#include <caf/monitorable_actor.hpp>
+#include <caf/mailbox_element.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <variant>
+
+namespace troupe::gateway {
+
+struct context;
+
+/// An answer: the grant, or why not. A default-made grant answers an adoption.
+using verdict = std::variant<grant, caf::error>;
+
+/// The address under which the connections of one lane send requests: what is sent back to it goes
+/// straight to the connection that waits, without an actor between. Has no mailbox; on other
+/// threads than the lane's an answer is posted to that. CAF's own pattern for event loops of others
+/// (caf::actor_companion). Holds its context weakly.
+class reply_port final : public caf::monitorable_actor {
+public:
+  reply_port(caf::actor_config& config, std::weak_ptr<context> owner);
+
+  const char* name() const override { return "troupe.gateway.replies"; }
+  void setup_metrics() noexcept {} ///< For caf::make_actor: there is no mailbox to measure.
+  bool enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;
+
+  /// Sends `what` to `dest` as the request `ticket`; the answer is told to the context's
+  /// `resolve`. A dead `dest` answers too, with an error. On the lane's thread only.
+  template <class Handle, class T>
+  void request(const Handle& dest, std::uint64_t ticket, T&& what, caf::execution_unit* lane) {
+    caf::actor_cast<caf::abstract_actor*>(dest)->enqueue(
+      caf::make_mailbox_element(caf::strong_actor_ptr{ctrl()}, id_of(ticket), {},
+                                std::forward<T>(what)),
+      lane);
+  }
+
+private:
+  static caf::message_id id_of(std::uint64_t ticket) noexcept {
+    return caf::message_id{caf::message_id::default_async_value | ticket};
+  }
+
+  std::weak_ptr<context> owner_;
+  caf::execution_unit* lane_;
+};
+
+} // namespace troupe::gateway
