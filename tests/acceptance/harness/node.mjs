@@ -6,10 +6,13 @@ import { Program, runToEnd } from './program.mjs';
 import { exchangeJson, request } from './http.mjs';
 import { until } from './wait.mjs';
 
+const directories = [];
+process.on('exit', () => directories.forEach((dir) => rmSync(dir, { recursive: true, force: true })));
+
 /// A directory under the system's temporary one, removed when the process ends.
 export function temporaryDirectory() {
   const dir = mkdtempSync(join(tmpdir(), 'troupe-acceptance-'));
-  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  directories.push(dir);
   return dir;
 }
 
