@@ -187,17 +187,68 @@ describe('SIGTERM', () => {
     await poll;
   });
 
-  test('a second one stops at once', limit, async () => {
+  /// A node with a call under way that the upstream answers after `latency`, or never.
+  async function withSlowCall(latency) {
     const node = await Node.start(sandbox);
     const { bot, chat } = await sandbox.stage();
+    await sandbox.fault({ bot: bot.id, method: 'getChat', count: 1,
+      ...(latency ? { kind: 'latency', latency } : { kind: 'hang' }) });
+    const call = node.call(bot.token, 'getChat', { chat_id: chat.id }).catch((error) => error);
+    await until('the call is under way', async () => (await node.get('/v1/sessions')).leased === 1);
+    return { node, call };
+  }
+  const signal = (node, name) => node.program.child.kill(name);
+  const ended = async (node, within) => (await soon('it ends', node.program.exited, within)).code;
+
+  for (const [first, second] of [['SIGTERM', 'SIGTERM'], ['SIGTERM', 'SIGINT'], ['SIGINT', 'SIGTERM']])
+    test(`a second one stops at once (${first}, then ${second})`, limit, async () => {
+      const { node, call } = await withSlowCall();
+      signal(node, first);
+      await node.logged('node.draining');
+      signal(node, second);
+      assert.equal(await ended(node, 3000), 0);
+      assert.match((await call).message, /hang up|reset/);
+      assert.deepEqual(node.events('node.stopping').map(({ calls }) => calls), [1]);
+    });
+
+  test('is not cut short by a SIGHUP: the drain goes on and ends, the slow call with it', limit, async () => {
+    const { node, call } = await withSlowCall('2500ms');
+    signal(node, 'SIGTERM');
+    await node.logged('node.draining');
+    let answered = false;
+    call.then(() => { answered = true; });
+    await until('the call ends, while SIGHUPs come', () => {
+      signal(node, 'SIGHUP');
+      return answered;
+    }, { every: 50 });
+    assert.equal((await call).status, 200);
+    assert.equal(await ended(node, 10_000), 0);
+    assert.deepEqual(node.events('node.stopping').map(({ calls }) => calls), [0]);
+    assert.equal(node.events('node.stopped').length, 1);
+  });
+
+  test('given twice with SIGHUPs between stops at once all the same', limit, async () => {
+    const { node, call } = await withSlowCall();
+    signal(node, 'SIGTERM');
+    await node.logged('node.draining');
+    for (let count = 0; count < 5; ++count) signal(node, 'SIGHUP');
+    signal(node, 'SIGTERM');
+    assert.equal(await ended(node, 3000), 0);
+    assert.ok((await call) instanceof Error);
+  });
+
+  test('ends a drain whose calls never end when its time is over', limit, async () => {
+    const node = await Node.start(sandbox, { options: { 'node.drain-timeout': '1s' } });
+    const { bot, chat } = await sandbox.stage();
     await sandbox.fault({ bot: bot.id, method: 'getChat', kind: 'hang', count: 1 });
-    const hanging = node.call(bot.token, 'getChat', { chat_id: chat.id }).catch((error) => error);
+    const call = node.call(bot.token, 'getChat', { chat_id: chat.id }).catch((error) => error);
     await until('the call hangs', async () => (await node.get('/v1/sessions')).leased === 1);
-    node.program.child.kill('SIGTERM');
-    await until('the drain is logged', () => /drain/.test(node.program.output));
-    node.program.child.kill('SIGTERM');
-    await soon('it ends', node.program.exited, 3000);
-    await hanging;
+    signal(node, 'SIGTERM');
+    await node.logged('node.draining');
+    signal(node, 'SIGHUP');
+    assert.equal(await ended(node, 10_000), 0);
+    assert.deepEqual(node.events('node.stopping').map(({ calls }) => calls), [1]);
+    await call;
   });
 });
 
