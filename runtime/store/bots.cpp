@@ -1,0 +1,109 @@
+#include "runtime/store/bots.hpp"
+
+#include "runtime/store/chunks.hpp"
+
+namespace troupe::store {
+
+#define TROUPE_BOT_COLUMNS                                                                         \
+  "id, tenant, username, name, phase, reason, phase_since, phase_until, quarantines, owner, "      \
+  "verified, rps, concurrent, settings, created, updated, version"
+
+static auto columns(bot& x) {
+  return std::tie(x.id, x.tenant, x.username, x.name, x.state.phase, x.state.reason, x.state.since,
+                  x.state.until, x.state.quarantines, x.owner, x.verified, x.limits.rps,
+                  x.limits.concurrent, x.settings, x.created, x.updated, x.version);
+}
+
+static auto columns(bot_with_token& x) {
+  return std::tuple_cat(columns(x.bot),
+                        std::tie(x.token.box.key_id, x.token.box.box, x.token.hash));
+}
+
+registration add_bot(unit& u, const bot& x, const stored_token& token) {
+  auto max = u.value<std::int64_t>("SELECT max_bots FROM tenants WHERE id = :tenant", x.tenant);
+  if (max.value_or(0) > 0 && count_bots(u, x.tenant) >= *max)
+    return registration::too_many;
+  auto added = u.execute(
+    "INSERT INTO bots (" TROUPE_BOT_COLUMNS ", token_key, token_box, token_hash) "
+    "VALUES (:id, :tenant, :username, :name, :phase, :reason, :since, :until, :quarantines, "
+    ":owner, :verified, :rps, :concurrent, :settings, :created, :updated, 1, :key, :box, :hash) "
+    "ON CONFLICT DO NOTHING",
+    x.id, x.tenant, x.username, x.name, x.state.phase, x.state.reason, x.state.since, x.state.until,
+    x.state.quarantines, x.owner, x.verified, x.limits.rps, x.limits.concurrent, x.settings,
+    x.created, x.updated, token.box.key_id, token.box.box, token.hash);
+  return added == 1 ? registration::done : registration::taken;
+}
+
+std::optional<bot> find_bot(unit& u, tenant_id tenant, bot_id id) {
+  return u.row<bot>("SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE tenant = :tenant AND id = :id",
+                    tenant, id);
+}
+
+std::vector<bot> find_bots(unit& u, tenant_id tenant, std::span<const bot_id> ids) {
+  std::vector<bot_id> sorted{ids.begin(), ids.end()};
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  return rows_of<bot>(u,
+                      "SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE tenant = :tenant AND id IN ",
+                      {to_parameter(tenant)}, sorted);
+}
+
+std::vector<bot> list_bots(unit& u, tenant_id tenant, std::optional<bot_phase> phase, bot_id after,
+                           std::size_t limit) {
+  if (phase)
+    return u.rows<bot>("SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE tenant = :tenant "
+                       "AND phase = :phase AND id > :after ORDER BY id LIMIT :limit",
+                       tenant, *phase, after, limit);
+  return u.rows<bot>("SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE tenant = :tenant "
+                     "AND id > :after ORDER BY id LIMIT :limit",
+                     tenant, after, limit);
+}
+
+std::int64_t count_bots(unit& u, tenant_id tenant) {
+  return u.value<std::int64_t>("SELECT COUNT(*) FROM bots WHERE tenant = :tenant", tenant)
+    .value_or(0);
+}
+
+bool change_bot(unit& u, const bot& x, wall_time now) {
+  return u.execute("UPDATE bots SET username = :username, name = :name, rps = :rps, "
+                   "concurrent = :concurrent, settings = :settings, updated = :now, "
+                   "version = version + 1 "
+                   "WHERE tenant = :tenant AND id = :id AND version = :version",
+                   x.username, x.name, x.limits.rps, x.limits.concurrent, x.settings, now, x.tenant,
+                   x.id, x.version)
+         == 1;
+}
+
+bool set_bot_state(unit& u, tenant_id tenant, bot_id id, const bot_state& to, wall_time now) {
+  return u.execute("UPDATE bots SET phase = :phase, reason = :reason, phase_since = :since, "
+                   "phase_until = :until, quarantines = :quarantines, updated = :now, "
+                   "version = version + 1 WHERE tenant = :tenant AND id = :id",
+                   to.phase, to.reason, to.since, to.until, to.quarantines, now, tenant, id)
+         == 1;
+}
+
+bool set_bot_token(unit& u, tenant_id tenant, bot_id id, const stored_token& token, wall_time now) {
+  return u.execute("UPDATE bots SET token_key = :key, token_box = :box, token_hash = :hash, "
+                   "updated = :now, version = version + 1 WHERE tenant = :tenant AND id = :id",
+                   token.box.key_id, token.box.box, token.hash, now, tenant, id)
+         == 1;
+}
+
+bool remove_bot(unit& u, tenant_id tenant, bot_id id) {
+  return u.execute("DELETE FROM bots WHERE tenant = :tenant AND id = :id", tenant, id) == 1;
+}
+
+std::vector<bot_with_token> load_bots(unit& u, bot_id after, std::size_t limit) {
+  return u.rows<bot_with_token>("SELECT " TROUPE_BOT_COLUMNS ", token_key, token_box, token_hash "
+                                "FROM bots WHERE id > :after ORDER BY id LIMIT :limit",
+                                after, limit);
+}
+
+bool reseal_bot(unit& u, bot_id id, const crypto::sealed& before, const crypto::sealed& now) {
+  return u.execute("UPDATE bots SET token_key = :key, token_box = :box "
+                   "WHERE id = :id AND token_key = :old_key AND token_box = :old_box",
+                   now.key_id, now.box, id, before.key_id, before.box)
+         == 1;
+}
+
+} // namespace troupe::store

@@ -1,0 +1,99 @@
+#pragma once
+#include <array>
+#include <string_view>
+
+/// The statements of every migration: frozen once published (tests/store holds their hashes).
+/// Times are milliseconds since 1970. Texts are UTF-8. Numbers are whole.
+namespace troupe::store::schema {
+
+using namespace std::string_view_literals;
+
+/// Version 1. Tenant 1 exists from the start: it owns the bots of a node without tenants.
+inline constexpr std::array tenants_and_bots{
+  // Keys that must not change when the master key does, sealed under it.
+  R"(CREATE TABLE secrets (
+    name TEXT NOT NULL PRIMARY KEY,
+    key_id TEXT NOT NULL,
+    box TEXT NOT NULL))"sv,
+  // max_bots, rps: 0 = no limit of its own.
+  R"(CREATE TABLE tenants (
+    id {id},
+    name TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL CHECK (state IN ('active', 'suspended')),
+    max_bots BIGINT NOT NULL,
+    rps BIGINT NOT NULL,
+    created BIGINT NOT NULL))"sv,
+  R"(INSERT INTO tenants (name, state, max_bots, rps, created)
+    VALUES ('default', 'active', 0, 0, 0))"sv,
+  R"(CREATE TABLE users (
+    id {id},
+    tenant BIGINT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('admin', 'developer', 'viewer')),
+    created BIGINT NOT NULL,
+    UNIQUE (tenant, name),
+    UNIQUE (tenant, id)))"sv,
+  R"(CREATE TABLE api_keys (
+    id {id},
+    tenant BIGINT REFERENCES tenants (id) ON DELETE CASCADE,
+    user_id BIGINT,
+    role TEXT NOT NULL CHECK (role IN ('operator', 'admin', 'developer', 'viewer')),
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    created BIGINT NOT NULL,
+    expires BIGINT,
+    revoked BIGINT,
+    used BIGINT,
+    CHECK ((role = 'operator') = (tenant IS NULL)),
+    CHECK (user_id IS NULL OR tenant IS NOT NULL),
+    FOREIGN KEY (tenant, user_id) REFERENCES users (tenant, id) ON DELETE CASCADE))"sv,
+  "CREATE INDEX api_keys_of_tenant ON api_keys (tenant, id)"sv,
+  // phase_until: the end of a quarantine. owner: the Telegram user who proved the ownership.
+  // rps, concurrent: 0 = the node's default. version counts every change.
+  R"(CREATE TABLE bots (
+    id {key},
+    tenant BIGINT NOT NULL REFERENCES tenants (id),
+    username TEXT NOT NULL,
+    name TEXT NOT NULL,
+    token_key TEXT NOT NULL,
+    token_box TEXT NOT NULL,
+    token_hash TEXT NOT NULL UNIQUE,
+    phase TEXT NOT NULL CHECK (phase IN
+      ('pending', 'active', 'passive', 'suspended', 'quarantined', 'unauthorized', 'stopped')),
+    reason TEXT NOT NULL,
+    phase_since BIGINT NOT NULL,
+    phase_until BIGINT,
+    quarantines BIGINT NOT NULL,
+    owner BIGINT,
+    verified BIGINT,
+    rps BIGINT NOT NULL,
+    concurrent BIGINT NOT NULL,
+    settings TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    UNIQUE (tenant, id)))"sv,
+  "CREATE INDEX bots_by_phase ON bots (tenant, phase, id)"sv,
+  R"(CREATE TABLE verification_codes (
+    bot {key} REFERENCES bots (id) ON DELETE CASCADE,
+    hash TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    created BIGINT NOT NULL,
+    expires BIGINT NOT NULL))"sv,
+  // methods: names in small letters with a blank around each; empty = all.
+  R"(CREATE TABLE virtual_tokens (
+    id {id},
+    tenant BIGINT NOT NULL,
+    bot BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    methods TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    expires BIGINT,
+    revoked BIGINT,
+    FOREIGN KEY (tenant, bot) REFERENCES bots (tenant, id) ON DELETE CASCADE))"sv,
+  "CREATE INDEX virtual_tokens_of_bot ON virtual_tokens (tenant, bot, id)"sv,
+};
+
+} // namespace troupe::store::schema

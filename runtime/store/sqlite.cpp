@@ -1,0 +1,153 @@
+#include "runtime/store/connection.hpp"
+
+#include <soci/sqlite3/soci-sqlite3.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace troupe::store {
+namespace {
+
+using namespace sqlite_api;
+
+fault fault_of(int code) noexcept {
+  switch (code & 0xff) {
+  case SQLITE_BUSY:
+  case SQLITE_LOCKED:
+  case SQLITE_PROTOCOL:
+  case SQLITE_INTERRUPT:
+    return fault::busy;
+  case SQLITE_FULL:
+    return fault::disk_full;
+  case SQLITE_IOERR:
+  case SQLITE_CANTOPEN:
+    return fault::lost_connection;
+  case SQLITE_CONSTRAINT:
+  case SQLITE_MISMATCH:
+  case SQLITE_TOOBIG:
+    return fault::constraint;
+  case SQLITE_SCHEMA:
+    return fault::schema;
+  default:
+    return fault::other;
+  }
+}
+
+/// SQLite's sentences name tables, columns and constraints, never values.
+store_error explained(const soci::soci_error& x) {
+  auto text = x.get_error_message();
+  auto* own = dynamic_cast<const soci::sqlite3_soci_error*>(&x);
+  auto code = own != nullptr ? own->result() : SQLITE_ERROR;
+  if (auto head = text.find("backend::"); head != std::string::npos)
+    text.erase(0, text.find(' ', head) + 1);
+  return {fault_of(code), "SQLite: " + text + " (" + std::to_string(code) + ")"};
+}
+
+class sqlite_dialect : public connection::dialect {
+public:
+  explicit sqlite_dialect(soci::session& on)
+    : raw_(static_cast<soci::sqlite3_session_backend*>(on.get_backend())->conn_) {}
+
+  store_error explain(const soci::soci_error& x) const override { return explained(x); }
+
+  bool in_transaction() const override { return sqlite3_get_autocommit(raw_) == 0; }
+
+  void take(connection::step what) override {
+    using enum connection::step;
+    switch (what) {
+    case begin_read:
+      allow_writing(false);
+      return exec("BEGIN");
+    case begin_write:
+      allow_writing(true);
+      // At once, so that two writers meet here, where waiting helps, and not in the middle.
+      return exec("BEGIN IMMEDIATE");
+    case commit:
+      return exec("COMMIT");
+    case rollback:
+      return exec("ROLLBACK");
+    }
+  }
+
+private:
+  void allow_writing(bool allowed) {
+    if (allowed != writable_)
+      exec(allowed ? "PRAGMA query_only=0" : "PRAGMA query_only=1");
+    writable_ = allowed;
+  }
+
+  void exec(const char* sql) {
+    if (auto code = sqlite3_exec(raw_, sql, nullptr, nullptr, nullptr); code != SQLITE_OK)
+      throw soci::sqlite3_soci_error(sqlite3_errmsg(raw_), code);
+  }
+
+  sqlite_api::sqlite3* raw_;
+  bool writable_ = true;
+};
+
+/// SOCI reads `key=value` pairs, unless there is no `=` at all.
+std::string connect_string(const std::string& path) {
+  return path.find('=') == std::string::npos ? path : "dbname=\"" + path + '"';
+}
+
+/// The file with mode 0600 before SQLite makes it: its journal gets the same mode.
+void prepare_file(const std::string& path) {
+  if (path == ":memory:")
+    return;
+  std::error_code failed;
+  if (auto dir = std::filesystem::path{path}.parent_path(); !dir.empty())
+    std::filesystem::create_directories(dir, failed);
+  auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (fd < 0)
+    throw store_error(errno == ENOSPC ? fault::disk_full : fault::lost_connection,
+                      "SQLite: " + path + " cannot be opened for writing: " + std::strerror(errno));
+  ::close(fd);
+}
+
+void configure(soci::session& on, const database_options& options) {
+  auto* raw = static_cast<soci::sqlite3_session_backend*>(on.get_backend())->conn_;
+  sqlite3_extended_result_codes(raw, 1);
+  sqlite3_busy_timeout(raw, static_cast<int>(options.lock_timeout.count()));
+  std::string mode;
+  // Readers and the writer do not wait for each other.
+  on << "PRAGMA journal_mode=WAL", soci::into(mode);
+  if (mode != "wal" && mode != "memory")
+    throw store_error(fault::other, "SQLite: the file system cannot hold a write-ahead log");
+  // FULL: the log is on disk when COMMIT returns. NORMAL would lose the last units with the power.
+  on << "PRAGMA synchronous=FULL";
+  on << "PRAGMA foreign_keys=ON";
+  // A log that grew in a burst is cut back instead of kept.
+  on << "PRAGMA journal_size_limit=67108864";
+  on << "PRAGMA cache_size=-65536";
+  on << "PRAGMA temp_store=MEMORY";
+  // Functions in a schema that somebody else wrote are not run.
+  on << "PRAGMA trusted_schema=OFF";
+  // What is deleted is overwritten where that costs no extra write.
+  on << "PRAGMA secure_delete=FAST";
+  if (options.max_pages != 0)
+    on << "PRAGMA max_page_count=" + std::to_string(options.max_pages);
+}
+
+} // namespace
+
+std::unique_ptr<connection> open_sqlite(const database_options& options) {
+  prepare_file(options.where.name);
+  auto result = std::make_unique<connection>();
+  result->kind = backend::sqlite;
+  try {
+    result->session =
+      std::make_unique<soci::session>(soci::sqlite3, connect_string(options.where.name));
+    configure(*result->session, options);
+  } catch (const soci::soci_error& x) {
+    throw explained(x);
+  }
+  result->own = std::make_unique<sqlite_dialect>(*result->session);
+  return result;
+}
+
+} // namespace troupe::store

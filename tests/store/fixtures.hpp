@@ -1,0 +1,71 @@
+#pragma once
+#include "runtime/store/bots.hpp"
+#include "runtime/store/keys.hpp"
+#include "runtime/store/secrets.hpp"
+#include "runtime/store/tenants.hpp"
+#include "runtime/store/tokens.hpp"
+
+#include <caf/test/unit_test.hpp>
+
+/// What each published schema version stored, in that version's own words, and what today's
+/// functions must find of it.
+namespace troupe::store {
+
+/// SHA-256 of every published step. A new version adds a line; none ever changes.
+inline constexpr std::array published{
+  "EWlO9ihyRtudCIzxPBG2GnDvs1CUDPSD5zKl-OmXfpg",
+};
+
+inline void fill(unit& u, int version) {
+  if (version == 1) {
+    for (
+      auto* sql : {
+        "INSERT INTO secrets VALUES ('lookup-key', 'k1', 'box')",
+        "INSERT INTO tenants (name, state, max_bots, rps, created) "
+        "VALUES ('acme', 'active', 10, 5, 1700000000000)",
+        "INSERT INTO users (tenant, name, role, created) VALUES (2, 'ada', 'admin', 1700000000001)",
+        "INSERT INTO api_keys (tenant, user_id, role, name, prefix, hash, created) "
+        "VALUES (2, 1, 'admin', 'laptop', 'trp_t_AAAAAAAA', 'h1', 1700000000002)",
+        "INSERT INTO api_keys (role, name, prefix, hash, created, revoked) "
+        "VALUES ('operator', 'first', 'trp_o_BBBBBBBB', 'h2', 1700000000003, 1700000000004)",
+        "INSERT INTO bots VALUES (4242, 2, 'acme_bot', 'Acme', 'k1', 'box', 'h3', 'quarantined', "
+        "'crashed', 1700000000005, 1700000000006, 3, 99, 1700000000007, 20, 4, '{\"a\":1}', "
+        "1700000000008, 1700000000009, 17)",
+        "INSERT INTO verification_codes VALUES (4242, 'h4', 2, 1700000000010, 1700000000011)",
+        "INSERT INTO virtual_tokens (tenant, bot, name, hash, methods, created, expires) "
+        "VALUES (2, 4242, 'ci', 'h5', ' getme sendmessage ', 1700000000012, 1700000000013)",
+      })
+      u.define(sql);
+  }
+}
+
+inline void check(unit& u, int version) {
+  auto ms = [](std::int64_t n) {
+    return wall_time{std::chrono::milliseconds{1'700'000'000'000 + n}};
+  };
+  if (version == 1) {
+    CAF_CHECK(has_seals(u));
+    auto tenant = find_tenant(u, 2).value();
+    CAF_CHECK_EQUAL(tenant.name, "acme");
+    CAF_CHECK_EQUAL(tenant.max_bots, 10);
+    CAF_CHECK_EQUAL(find_user(u, 2, 1).value().name, "ada");
+    auto key = find_key(u, "h1").value();
+    CAF_CHECK_EQUAL(key.user.value(), 1);
+    CAF_CHECK(key.role == role::admin);
+    CAF_CHECK(find_key(u, "h2").value().revoked == ms(4));
+    auto bot = find_bot(u, 2, 4242).value();
+    CAF_CHECK_EQUAL(bot.username, "acme_bot");
+    CAF_CHECK(bot.state == (bot_state{bot_phase::quarantined, "crashed", ms(5), ms(6), 3}));
+    CAF_CHECK(bot.limits == (bot_limits{20, 4}));
+    CAF_CHECK_EQUAL(bot.owner.value(), 99);
+    CAF_CHECK_EQUAL(bot.settings, "{\"a\":1}");
+    CAF_CHECK_EQUAL(bot.version, 17);
+    CAF_CHECK_EQUAL(load_bots(u, 0, 10).at(0).token.hash, "h3");
+    CAF_CHECK_EQUAL(find_verification(u, 2, 4242).value().attempts, 2);
+    auto token = find_virtual_token(u, "h5").value();
+    CAF_CHECK_EQUAL(token.methods, (std::vector<std::string>{"getme", "sendmessage"}));
+    CAF_CHECK(token.expires == ms(13));
+  }
+}
+
+} // namespace troupe::store

@@ -1,0 +1,119 @@
+#define CAF_SUITE migrations
+#include "runtime/crypto/hash.hpp"
+
+#include "tests/store/fixtures.hpp"
+#include "tests/store/stores.hpp"
+
+#include <atomic>
+#include <thread>
+
+#include <caf/test/bdd_dsl.hpp>
+
+using namespace troupe::store;
+
+namespace {
+
+std::string fingerprint(const migration& what) {
+  std::string all;
+  for (auto one : what.statements)
+    all.append(one).append(1, '\0');
+  return troupe::crypto::plain_hash(all);
+}
+
+} // namespace
+
+SCENARIO("published steps never change") {
+  REQUIRE_EQ(migrations().size(), published.size());
+  for (std::size_t i = 0; i < published.size(); ++i) {
+    CHECK_EQ(migrations()[i].version, static_cast<int>(i) + 1);
+    CHECK_EQ(fingerprint(migrations()[i]), published[i]);
+  }
+  CHECK_EQ(latest_version(), static_cast<int>(published.size()));
+}
+
+SCENARIO("an empty store gets the newest schema, once") {
+  on_both([](test_store& store) {
+    auto db = store.connect();
+    CHECK_EQ(schema_version(db), 0);
+    migrate(db);
+    CHECK_EQ(schema_version(db), latest_version());
+    migrate(db);
+    auto other = store.open();
+    CHECK_EQ(schema_version(other), latest_version());
+    CHECK_EQ(db.read([](unit& u) {
+      return *u.value<std::string>("SELECT name FROM tenants WHERE id = :id", 1);
+    }),
+             "default");
+  });
+}
+
+SCENARIO("a store of every earlier version is brought up with all it holds") {
+  for (int version = 1; version <= latest_version(); ++version)
+    on_both([version](test_store& store) {
+      CAF_MESSAGE("from version " << version);
+      auto db = store.connect();
+      migrate(db, version);
+      CHECK_EQ(schema_version(db), version);
+      for (int i = 1; i <= version; ++i)
+        db.write([i](unit& u) { fill(u, i); });
+      migrate(db);
+      CHECK_EQ(schema_version(db), latest_version());
+      for (int i = 1; i <= version; ++i)
+        db.read([i](unit& u) { check(u, i); });
+      // The identities go on behind what the fixture took.
+      CHECK(db.write([](unit& u) {
+        return add_tenant(u, {.name = "new", .created = at(0)}).value_or(0);
+      }) > 1u);
+    });
+}
+
+SCENARIO("a store that is newer than the program is left alone") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    db.write([](unit& u) {
+      u.execute("UPDATE meta SET value = :value WHERE name = :name", std::string_view{"999"},
+                std::string_view{"schema_version"});
+    });
+    auto error = failure_of([&] { store.open(); });
+    REQUIRE(error.has_value());
+    CHECK(error->kind() == fault::schema);
+    CHECK(std::string{error->what()}.find("version 999") != std::string::npos);
+    CHECK_EQ(schema_version(db), 999);
+  });
+}
+
+SCENARIO("a step that fails leaves the version before it") {
+  on_both([](test_store& store) {
+    auto db = store.connect();
+    (void)schema_version(db);
+    // In the way of the first step's last table.
+    db.write([](unit& u) { u.define("CREATE TABLE virtual_tokens (x BIGINT)"); });
+    CHECK(fault_of([&] { migrate(db); }).has_value());
+    CHECK_EQ(schema_version(db), 0);
+    CHECK(fault_of([&] {
+            db.read([](unit& u) { (void)u.value<int>("SELECT COUNT(*) FROM tenants"); });
+          }).has_value());
+    db.write([](unit& u) { u.define("DROP TABLE virtual_tokens"); });
+    migrate(db);
+    CHECK_EQ(schema_version(db), latest_version());
+  });
+}
+
+SCENARIO("nodes that start together migrate once") {
+  on_both([](test_store& store) {
+    std::vector<std::thread> threads;
+    std::atomic<int> done{0};
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        auto failed = failure_of([&] {
+          auto db = store.open();
+          done += schema_version(db) == latest_version();
+        });
+        if (failed)
+          CAF_MESSAGE(failed->what());
+      });
+    for (auto& thread : threads)
+      thread.join();
+    CHECK_EQ(done.load(), 4);
+  });
+}
