@@ -2,6 +2,8 @@
 
 #include "runtime/store/chunks.hpp"
 
+#include <algorithm>
+
 namespace troupe::store {
 
 #define TROUPE_BOT_COLUMNS                                                                         \

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::array steps{
   migration{1, "tenants, users, keys, bots", schema::tenants_and_bots},
+  migration{2, "health and usage", schema::health_and_usage},
 };
 
 void replace(std::string& text, std::string_view what, std::string_view by) {

@@ -96,4 +96,46 @@ inline constexpr std::array tenants_and_bots{
   "CREATE INDEX virtual_tokens_of_bot ON virtual_tokens (tenant, bot, id)"sv,
 };
 
+/// Version 2. One row per bot and hour for a week, then one per bot and day: requests by outcome,
+/// the sum of latencies in microseconds, updates. `detail` is JSON: by method, by kind, the busiest
+/// chats and, in days, by hour. Rows of one bot lie together where the database can do that.
+inline constexpr std::array health_and_usage{
+  R"(CREATE TABLE bot_health (
+    bot {key} REFERENCES bots (id) ON DELETE CASCADE,
+    status TEXT NOT NULL CHECK (status IN ('healthy', 'degraded', 'unhealthy', 'suspended')),
+    requests BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    client_errors BIGINT NOT NULL,
+    rate_limited BIGINT NOT NULL,
+    latency_us BIGINT NOT NULL,
+    consecutive_failures BIGINT NOT NULL,
+    last_success BIGINT,
+    last_failure BIGINT,
+    breaker TEXT NOT NULL CHECK (breaker IN ('closed', 'open', 'half-open')),
+    breaker_until BIGINT,
+    saved BIGINT NOT NULL))"sv,
+  R"(CREATE TABLE usage_hours (
+    bot BIGINT NOT NULL REFERENCES bots (id) ON DELETE CASCADE,
+    hour BIGINT NOT NULL,
+    requests BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    client_errors BIGINT NOT NULL,
+    rate_limited BIGINT NOT NULL,
+    latency_us BIGINT NOT NULL,
+    updates BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (bot, hour)) {clustered})"sv,
+  R"(CREATE TABLE usage_days (
+    bot BIGINT NOT NULL REFERENCES bots (id) ON DELETE CASCADE,
+    day BIGINT NOT NULL,
+    requests BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    client_errors BIGINT NOT NULL,
+    rate_limited BIGINT NOT NULL,
+    latency_us BIGINT NOT NULL,
+    updates BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (bot, day)) {clustered})"sv,
+};
+
 } // namespace troupe::store::schema

@@ -1,5 +1,7 @@
 #pragma once
+#include "runtime/store/analytics.hpp"
 #include "runtime/store/bots.hpp"
+#include "runtime/store/health.hpp"
 #include "runtime/store/keys.hpp"
 #include "runtime/store/secrets.hpp"
 #include "runtime/store/tenants.hpp"
@@ -14,6 +16,7 @@ namespace troupe::store {
 /// SHA-256 of every published step. A new version adds a line; none ever changes.
 inline constexpr std::array published{
   "EWlO9ihyRtudCIzxPBG2GnDvs1CUDPSD5zKl-OmXfpg",
+  "E7UvvkESnyniDjPwLelnBP2zTzueVbxS5ZadEa0SsSk",
 };
 
 inline void fill(unit& u, int version) {
@@ -35,6 +38,17 @@ inline void fill(unit& u, int version) {
         "INSERT INTO virtual_tokens (tenant, bot, name, hash, methods, created, expires) "
         "VALUES (2, 4242, 'ci', 'h5', ' getme sendmessage ', 1700000000012, 1700000000013)",
       })
+      u.define(sql);
+  } else if (version == 2) {
+    for (auto* sql : {
+           "INSERT INTO bot_health VALUES (4242, 'degraded', 9, 3, 2, 1, 1500, 2, 1700000000014, "
+           "NULL, "
+           "'half-open', 1700000000015, 1700000000016)",
+           "INSERT INTO usage_hours VALUES (4242, 472222, 3, 1, 0, 0, 4500, 2, "
+           "'{\"m\":{\"getMe\":[3,1,0,0,4500]},\"u\":{\"message\":2},\"c\":[[5,4]]}')",
+           "INSERT INTO usage_days VALUES (4242, 19670, 1, 0, 0, 1, 900, 0, "
+           "'{\"h\":[0,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}')",
+         })
       u.define(sql);
   }
 }
@@ -65,6 +79,17 @@ inline void check(unit& u, int version) {
     auto token = find_virtual_token(u, "h5").value();
     CAF_CHECK_EQUAL(token.methods, (std::vector<std::string>{"getme", "sendmessage"}));
     CAF_CHECK(token.expires == ms(13));
+  } else if (version == 2) {
+    auto health = find_health(u, 2, 4242).value();
+    CAF_CHECK(health.status == health_status::degraded);
+    CAF_CHECK(health.breaker == breaker_state::half_open);
+    CAF_CHECK(health.breaker_until == ms(15));
+    auto days = usage_by_day(u, 2, 4242, ms(0), 30);
+    CAF_CHECK_EQUAL(days.size(), 2u);
+    CAF_CHECK_EQUAL(days.at(0).day, 19670);
+    CAF_CHECK_EQUAL(days.at(0).usage.hours[1], 1);
+    CAF_CHECK_EQUAL(days.at(1).usage.methods.at("getMe").latency_us, 4500);
+    CAF_CHECK_EQUAL(days.at(1).usage.chats.at(0).second, 4);
   }
 }
 

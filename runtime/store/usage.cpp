@@ -1,0 +1,147 @@
+#include "runtime/store/usage.hpp"
+
+#include "runtime/store/error.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+
+namespace troupe::store {
+namespace {
+
+namespace json = boost::json;
+
+/// The entry of `name`, or that of all others when there are enough names.
+template <class Value>
+Value& entry(std::map<std::string, Value>& of, const std::string& name, std::size_t most) {
+  auto found = of.find(name);
+  if (found != of.end())
+    return found->second;
+  return of[of.size() + 1 < most ? name : usage::others];
+}
+
+json::array numbers(const call_counts& x) {
+  return {x.requests, x.failures, x.client_errors, x.rate_limited, x.latency_us};
+}
+
+call_counts counts(const json::value& from) {
+  const auto& x = from.as_array();
+  return {x.at(0).to_number<std::int64_t>(), x.at(1).to_number<std::int64_t>(),
+          x.at(2).to_number<std::int64_t>(), x.at(3).to_number<std::int64_t>(),
+          x.at(4).to_number<std::int64_t>()};
+}
+
+void read_detail(const json::object& from, usage& to) {
+  if (auto* methods = from.if_contains("m"))
+    for (const auto& one : methods->as_object())
+      to.methods[std::string{one.key()}] = counts(one.value());
+  if (auto* kinds = from.if_contains("u"))
+    for (const auto& one : kinds->as_object())
+      to.kinds[std::string{one.key()}] = one.value().to_number<std::int64_t>();
+  if (auto* chats = from.if_contains("c"))
+    for (const auto& one : chats->as_array())
+      to.chats.emplace_back(one.as_array().at(0).to_number<std::int64_t>(),
+                            one.as_array().at(1).to_number<std::int64_t>());
+  if (auto* hours = from.if_contains("h"))
+    for (std::size_t i = 0; i < to.hours.size(); ++i)
+      to.hours[i] = hours->as_array().at(i).to_number<std::int64_t>();
+}
+
+void keep_busiest(std::vector<std::pair<std::int64_t, std::int64_t>>& chats) {
+  std::sort(chats.begin(), chats.end(), [](auto& a, auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  if (chats.size() > usage::most_chats)
+    chats.resize(usage::most_chats);
+}
+
+} // namespace
+
+void call_counts::add(const call_counts& x) noexcept {
+  requests += x.requests;
+  failures += x.failures;
+  client_errors += x.client_errors;
+  rate_limited += x.rate_limited;
+  latency_us += x.latency_us;
+}
+
+void usage::count_call(const std::string& method, const call_counts& outcome) {
+  calls.add(outcome);
+  entry(methods, method, most_methods).add(outcome);
+}
+
+void usage::count_update(const std::string& kind) {
+  ++updates;
+  ++entry(kinds, kind, most_kinds);
+}
+
+void usage::count_chat(std::int64_t chat, std::int64_t times) {
+  auto found = std::find_if(chats.begin(), chats.end(), [&](auto& x) { return x.first == chat; });
+  if (found != chats.end()) {
+    found->second += times;
+    return;
+  }
+  // Space-Saving (Metwally et al. 2005): the least busy one gives its place and its count. Twice
+  // the places, so that the busiest half is hardly ever wrong.
+  if (chats.size() < 2 * most_chats) {
+    chats.emplace_back(chat, times);
+    return;
+  }
+  auto least = std::min_element(chats.begin(), chats.end(),
+                                [](auto& a, auto& b) { return a.second < b.second; });
+  *least = {chat, least->second + times};
+}
+
+void usage::add(const usage& x) {
+  calls.add(x.calls);
+  updates += x.updates;
+  for (const auto& [name, outcome] : x.methods)
+    entry(methods, name, most_methods).add(outcome);
+  for (const auto& [name, n] : x.kinds)
+    entry(kinds, name, most_kinds) += n;
+  std::map<std::int64_t, std::int64_t> merged{chats.begin(), chats.end()};
+  for (const auto& [chat, n] : x.chats)
+    merged[chat] += n;
+  chats.assign(merged.begin(), merged.end());
+  keep_busiest(chats);
+  for (std::size_t i = 0; i < hours.size(); ++i)
+    hours[i] += x.hours[i];
+}
+
+std::string encode_detail(const usage& x) {
+  json::object out;
+  if (!x.methods.empty()) {
+    auto& methods = out["m"].emplace_object();
+    for (const auto& [name, outcome] : x.methods)
+      methods[name] = numbers(outcome);
+  }
+  if (!x.kinds.empty()) {
+    auto& kinds = out["u"].emplace_object();
+    for (const auto& [name, n] : x.kinds)
+      kinds[name] = n;
+  }
+  if (!x.chats.empty()) {
+    auto busiest = x.chats;
+    keep_busiest(busiest);
+    auto& chats = out["c"].emplace_array();
+    for (const auto& [chat, n] : busiest)
+      chats.push_back(json::array{chat, n});
+  }
+  if (std::any_of(x.hours.begin(), x.hours.end(), [](auto n) { return n != 0; }))
+    out["h"] = json::array(x.hours.begin(), x.hours.end());
+  return json::serialize(out);
+}
+
+void decode_detail(const std::string& text, usage& to) {
+  try {
+    read_detail(json::parse(text).as_object(), to);
+  } catch (const std::exception&) {
+    throw store_error(fault::schema,
+                      "a row of usage holds something else than this program stores");
+  }
+}
+
+} // namespace troupe::store
