@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
+import tls from 'node:tls';
 import { soon, until } from './wait.mjs';
 
 /// One request on a connection of its own: {status, headers, body (Buffer), text, json}.
@@ -42,26 +43,33 @@ export async function exchangeJson(url, method, body, options = {}) {
   return answer.body.length ? answer.json : undefined;
 }
 
-/// A TCP connection driven by hand.
+/// A TCP connection driven by hand, or TLS on one.
 export class RawConnection {
-  constructor(port) {
-    this.received = Buffer.alloc(0);
+  /// `ca`: the authority to trust, as PEM text, for TLS.
+  constructor(port, ca) {
+    this.chunks = [];
     this.closed = false;
-    this.socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    this.socket.on('data', (chunk) => { this.received = Buffer.concat([this.received, chunk]); });
+    this.transport = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    this.socket = ca ? tls.connect({ socket: this.transport, ca, servername: 'localhost' }) : this.transport;
+    this.socket.on('data', (chunk) => { this.chunks.push(chunk); });
     this.socket.on('end', () => { this.ended = true; });
     this.socket.on('close', () => { this.closed = this.ended = true; });
     this.socket.on('error', (error) => { this.error = error; });
     this.connected = new Promise((resolve, reject) => {
-      this.socket.once('connect', resolve);
+      this.socket.once(ca ? 'secureConnect' : 'connect', resolve);
       this.socket.once('error', reject);
     });
   }
 
-  static async open(port) {
-    const connection = new RawConnection(port);
+  static async open(port, ca) {
+    const connection = new RawConnection(port, ca);
     await soon(`connect to port ${port}`, connection.connected);
     return connection;
+  }
+
+  get received() {
+    if (this.chunks.length > 1) this.chunks = [Buffer.concat(this.chunks)];
+    return this.chunks[0] ?? Buffer.alloc(0);
   }
 
   get text() { return this.received.toString('latin1'); }
@@ -71,7 +79,7 @@ export class RawConnection {
   halfClose() { this.socket.end(); }
   destroy() { this.socket.destroy(); }
   /// Ends the connection with RST instead of FIN.
-  reset() { this.socket.resetAndDestroy(); }
+  reset() { this.transport.resetAndDestroy(); }
 
   /// Waits for `count` answers' status lines.
   async answers(count = 1, within = 15_000) {

@@ -94,10 +94,14 @@ export class Node {
 
   ctl(...args) { return runToEnd('troupectl', [...args, `--url=${this.api}`]); }
 
+  /// How many calls wait for budget or a session.
+  async waiting() { return (await this.get('/v1/budgets')).waiting + (await this.get('/v1/sessions')).waiting; }
+
   /// Waits until no lease, no waiting call and no descriptor beyond `descriptors` is held.
   async quiet(descriptors, { within = 15_000 } = {}) {
     await until('the node holds no lease', async () => {
-      const { leased, polls, waiting } = await this.get('/v1/sessions');
+      const { leased, polls } = await this.get('/v1/sessions');
+      const waiting = await this.waiting();
       if (leased === 0 && polls === 0 && waiting === 0) return true;
       throw new Error(`leased ${leased}, polls ${polls}, waiting ${waiting}`);
     }, { within });
