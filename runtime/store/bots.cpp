@@ -92,6 +92,8 @@ bool set_bot_token(unit& u, tenant_id tenant, bot_id id, const stored_token& tok
 }
 
 bool remove_bot(unit& u, tenant_id tenant, bot_id id) {
+  u.execute("DELETE FROM idempotency WHERE tenant = :tenant AND bot = :bot", tenant, id);
+  // All else goes with the row.
   return u.execute("DELETE FROM bots WHERE tenant = :tenant AND id = :id", tenant, id) == 1;
 }
 

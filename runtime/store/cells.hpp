@@ -32,6 +32,10 @@ struct cell {
   bool null = false;
 };
 
+/// Whether `text` can be stored: UTF-8 without zero bytes. PostgreSQL takes nothing else, and SOCI
+/// would cut it short at a zero byte.
+[[nodiscard]] bool is_text(std::string_view text) noexcept;
+
 namespace detail {
 
 template <class T>

@@ -82,8 +82,4 @@ struct connection {
 [[nodiscard]] std::unique_ptr<connection> open_sqlite(const database_options& options);
 [[nodiscard]] std::unique_ptr<connection> open_postgresql(const database_options& options);
 
-/// @throws store_error (constraint) unless `text` is UTF-8 without zero bytes: PostgreSQL takes
-/// nothing else, and SOCI would cut it short at a zero byte
-void check_text(std::string_view text);
-
 } // namespace troupe::store

@@ -8,6 +8,7 @@ namespace {
 constexpr std::array steps{
   migration{1, "tenants, users, keys, bots", schema::tenants_and_bots},
   migration{2, "health and usage", schema::health_and_usage},
+  migration{3, "idempotency and audit", schema::idempotency_and_audit},
 };
 
 void replace(std::string& text, std::string_view what, std::string_view by) {

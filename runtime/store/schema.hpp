@@ -138,4 +138,51 @@ inline constexpr std::array health_and_usage{
     PRIMARY KEY (bot, day)) {clustered})"sv,
 };
 
+/// Version 3. idempotency names no bot by reference: bots that no registry knows have keys, too.
+/// Its key is a hash: what clients choose has any length. owner: the node that runs the request.
+inline constexpr std::array idempotency_and_audit{
+  R"(CREATE TABLE idempotency (
+    tenant BIGINT NOT NULL,
+    bot BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('running', 'done', 'unknown')),
+    owner TEXT NOT NULL,
+    status BIGINT NOT NULL,
+    content_type TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    PRIMARY KEY (tenant, bot, key)) {clustered})"sv,
+  "CREATE INDEX idempotency_by_expiry ON idempotency (expires)"sv,
+  "CREATE INDEX idempotency_running ON idempotency (owner) WHERE state = 'running'"sv,
+  // No reference to anything: the trail outlives what it tells of.
+  R"(CREATE TABLE audit (
+    id {id},
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    actor_key BIGINT,
+    tenant BIGINT,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    address TEXT NOT NULL,
+    request TEXT NOT NULL,
+    detail TEXT NOT NULL))"sv,
+  "CREATE INDEX audit_of_tenant ON audit (tenant, id)"sv,
+  "CREATE INDEX audit_of_subject ON audit (subject, id)"sv,
+  R"(sqlite:CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END)"sv,
+  R"(sqlite:CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END)"sv,
+  // INSERT OR REPLACE deletes without asking the trigger above.
+  R"(sqlite:CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit
+    WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END)"sv,
+  R"(postgresql:CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'the audit trail is append-only'; END $$)"sv,
+  R"(postgresql:CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only())"sv,
+};
+
 } // namespace troupe::store::schema

@@ -30,8 +30,11 @@ crypto::secret_key lookup_key(unit& u, const crypto::key_ring& ring,
     auto key = crypto::random_key(source);
     crypto::secret_text text{crypto::to_base64url(key.reveal())};
     auto box = ring.seal(text.reveal(), lookup_context, source);
-    u.execute("INSERT INTO secrets (name, key_id, box) VALUES (:name, :key_id, :box)", lookup_name,
-              box.key_id, box.box);
+    auto added = u.execute("INSERT INTO secrets (name, key_id, box) VALUES (:name, :key_id, :box) "
+                           "ON CONFLICT DO NOTHING",
+                           lookup_name, box.key_id, box.box);
+    if (added != 1)
+      throw store_error(fault::busy, "another node made the lookup key just now");
     return key;
   }
   auto text = ring.open(*found, lookup_context);

@@ -40,13 +40,14 @@ void detail::misread() {
   throw store_error(fault::schema, "a column holds something else than this program stores there");
 }
 
-void check_text(std::string_view text) {
+bool is_text(std::string_view text) noexcept {
   while (!text.empty()) {
     auto n = sequence_length(static_cast<unsigned char>(text.front()));
     if (n == 0 || n > text.size() || !is_sequence(text.substr(0, n)))
-      throw store_error(fault::constraint, "a text is not UTF-8 or holds a zero byte");
+      return false;
     text.remove_prefix(n);
   }
+  return true;
 }
 
 statement::statement(soci::session& on, const std::string& sql, const std::vector<parameter>& like,
@@ -78,8 +79,8 @@ bool statement::fits(const std::vector<parameter>& given, std::size_t width) con
 
 std::size_t statement::run(std::vector<parameter> given, const row_sink& sink) {
   for (std::size_t i = 0; i < given.size(); ++i) {
-    if (given[i].kind == parameter::type::text && !given[i].null)
-      check_text(given[i].text);
+    if (given[i].kind == parameter::type::text && !is_text(given[i].text))
+      throw store_error(fault::constraint, "a text is not UTF-8 or holds a zero byte");
     inputs_[i].null = given[i].null ? soci::i_null : soci::i_ok;
     inputs_[i].integer = given[i].integer;
     inputs_[i].text = std::move(given[i].text);

@@ -1,7 +1,9 @@
 #pragma once
 #include "runtime/store/analytics.hpp"
+#include "runtime/store/audit.hpp"
 #include "runtime/store/bots.hpp"
 #include "runtime/store/health.hpp"
+#include "runtime/store/idempotency.hpp"
 #include "runtime/store/keys.hpp"
 #include "runtime/store/secrets.hpp"
 #include "runtime/store/tenants.hpp"
@@ -17,6 +19,7 @@ namespace troupe::store {
 inline constexpr std::array published{
   "EWlO9ihyRtudCIzxPBG2GnDvs1CUDPSD5zKl-OmXfpg",
   "E7UvvkESnyniDjPwLelnBP2zTzueVbxS5ZadEa0SsSk",
+  "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg",
 };
 
 inline void fill(unit& u, int version) {
@@ -49,6 +52,17 @@ inline void fill(unit& u, int version) {
            "INSERT INTO usage_days VALUES (4242, 19670, 1, 0, 0, 1, 900, 0, "
            "'{\"h\":[0,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}')",
          })
+      u.define(sql);
+  } else if (version == 3) {
+    for (
+      auto* sql : {
+        "INSERT INTO idempotency VALUES (2, 4242, 'LHDhK3oGRvkiefQnx7OOczTY5Tic_xZ6HcMOc_gmtoM', "
+        "'body', 'done', 'node-1', 200, 'application/json', 't{}', 1700000000017, 1700000000018)",
+        "INSERT INTO audit (at, actor, actor_key, tenant, action, subject, outcome, address, "
+        "request, "
+        "detail) VALUES (1700000000019, 'ada', 1, 2, 'bot.register', 'bot:4242', 'ok', '::1', "
+        "'r1', '{}')",
+      })
       u.define(sql);
   }
 }
@@ -90,6 +104,13 @@ inline void check(unit& u, int version) {
     CAF_CHECK_EQUAL(days.at(0).usage.hours[1], 1);
     CAF_CHECK_EQUAL(days.at(1).usage.methods.at("getMe").latency_us, 4500);
     CAF_CHECK_EQUAL(days.at(1).usage.chats.at(0).second, 4);
+  } else if (version == 3) {
+    auto entry = find_audit(u, {.tenant = 2}).at(0);
+    CAF_CHECK_EQUAL(entry.subject, "bot:4242");
+    CAF_CHECK(entry.at == ms(19));
+    auto kept = begin_request(u, {2, 4242, "key"}, "body", "node-1", ms(0), ms(99));
+    CAF_CHECK(kept.what == idempotency_verdict::done);
+    CAF_CHECK_EQUAL(kept.answer.body, "{}");
   }
 }
 
