@@ -1,253 +1,300 @@
 #define CAF_SUITE call_path
 
-#include "actors/bot/bot.hpp"
-#include "actors/bots/bots.hpp"
-#include "actors/health/health.hpp"
-#include "actors/rate_governor/rate_governor.hpp"
-#include "actors/session_pool/session_pool.hpp"
-#include "actors/supervisor/supervisor.hpp"
-#include "messages/bot.hpp"
-#include "messages/rate_governor.hpp"
-#include "messages/session_pool.hpp"
+#include "tests/actors/call_path_clients.hpp"
 
-#include <caf/all.hpp>
-#include <caf/test/bdd_dsl.hpp>
+#include <algorithm>
+#include <random>
 
-#include <map>
-
-// The real graph of a call, without network: supervisors, bots, governor, pool, health. Whoever is
-// killed, at whatever step: everybody is answered, and nothing is left behind.
+// The real graph of a call, without network. Whoever is killed, after whatever message of whatever
+// kind of call: everybody is answered once, and nothing is left behind.
 
 using namespace troupe;
-using namespace std::literals;
+using namespace troupe::call_path_tests;
 
 namespace {
 
-constexpr bot_id the_bot = 7;
-constexpr std::uint32_t places = 8;
+constexpr auto tick = 25ms; ///< Clients look around so often.
 
-struct silent_port : net::session_port {
-  void close(std::uint64_t, std::uint16_t) override { ++closed; }
-  void close_all(std::uint32_t) override { ++resets; }
-  std::size_t closed = 0;
-  std::size_t resets = 0;
+using find_victim = caf::strong_actor_ptr (*)(clients&);
+
+/// Who dies.
+constexpr std::pair<const char*, find_victim> victims[] = {
+  {"the bot", [](clients& x) { return caf::actor_cast<caf::strong_actor_ptr>(x.bot()); }},
+  {"the pool",
+   [](clients& x) { return caf::actor_cast<caf::strong_actor_ptr>(x.found->session_pool.get()); }},
+  {"the governor",
+   [](clients& x) { return caf::actor_cast<caf::strong_actor_ptr>(x.found->rate_governor.get()); }},
+  {"health",
+   [](clients& x) { return caf::actor_cast<caf::strong_actor_ptr>(x.found->health.get()); }},
+  {"the shard's supervisor",
+   [](clients& x) { return caf::actor_cast<caf::strong_actor_ptr>(x.found->bots_of(the_bot)); }},
 };
 
-struct graph : test_coordinator_fixture<> {
-  graph() {
-    start_services();
-    start_bots_shard();
-    client_handle =
-      sys.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](caf::ok_atom) {}}; });
-    client =
-      dynamic_cast<caf::event_based_actor*>(caf::actor_cast<caf::abstract_actor*>(client_handle));
-    sched.run();
-  }
+/// Who dies after how many messages.
+using deaths = std::vector<std::pair<std::size_t, find_victim>>;
 
-  ~graph() {
-    caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
-    caf::anon_send_exit(client_handle, caf::exit_reason::user_shutdown);
-    for (int i = 0; i < 40; ++i)
-      advance(500ms);
-  }
+/// Calls to make in run number `n`, which has chats of its own.
+using script = std::function<std::vector<plan>(std::int64_t n)>;
 
-  void start_services() {
-    auto governor = [found = found] { return found->rate_governor.get(); };
-    supervisor_spec spec;
-    spec.name = "test.services";
-    spec.intensity = 1000; // The tests kill often; budgets have tests of their own.
-    spec.children = {
-      {"health",
-       [this, governor](caf::actor_system& s) {
-         auto h = spawn_health(s, {}, health_ports{governor});
-         found->health.publish(h);
-         return caf::actor_cast<caf::actor>(h);
-       }},
-      {"governor",
-       [this](caf::actor_system& s) {
-         rate_governor_config cfg;
-         cfg.global_rps = 0;
-         rate_governor_ports ports;
-         ports.pool = [found = found] { return found->session_pool.get(); };
-         ports.memory = memory;
-         auto h = spawn_rate_governor(s, cfg, ports);
-         found->rate_governor.publish(h);
-         return caf::actor_cast<caf::actor>(h);
-       }},
-      {"pool",
-       [this, governor](caf::actor_system& s) {
-         session_pool_config cfg;
-         cfg.max_connections = places;
-         auto h = spawn_session_pool(s, cfg, {port, governor});
-         found->session_pool.publish(h);
-         return caf::actor_cast<caf::actor>(h);
-       }},
-    };
-    supervisor_spec top;
-    top.name = "test.root";
-    top.intensity = 1000;
-    bots_config cfg;
-    cfg.spawn = [found = found](caf::actor_system& s, const start_bot& what, std::uint32_t n) {
-      return spawn_bot(s, what, n, found, std::make_shared<bot_config>());
-    };
-    cfg.found = found;
-    cfg.restarts = 1000;
-    cfg.period = 1s; // So that one kill's pause does not grow with the kills before it.
-    cfg.pause = 10ms;
-    top.children = {supervise(spec), supervise_bots(0, cfg, names, found)};
-    root = spawn_supervisor(sys, top);
-    sched.run();
-  }
+class world : public clients {
+public:
+  explicit world(const terms& options = {}) : clients(options) {}
 
-  void start_bots_shard() {
-    names->put(token_digest{11, 12}, the_bot, 1, true, std::chrono::steady_clock::now());
-    start_bot what;
-    what.bot = the_bot;
-    what.token_hash = 11;
-    caf::anon_send(found->bots_of(the_bot), what);
-    sched.run();
-  }
-
-  void advance(caf::timespan by) {
-    sched.advance_time(by);
-    sched.run();
-  }
-
-  /// What a gateway does: asks for a grant, makes the exchange, reports; asks the successor of a
-  /// bot that died before the grant.
-  void make_call(call_id id) {
-    auto entry = names->find(the_bot);
-    if (!entry || !entry->actor) {
-      retry_later.push_back(id);
-      return;
+  /// Lets the script run without a kill, then kills every victim after every single message of it.
+  /// Fails the test at what is wrong.
+  void kill_everywhere(const script& make) {
+    undisturbed(make); // The first of all finds nothing ready: no sessions, no windows.
+    auto length = undisturbed(make);
+    CHECK_GT(length, 20u);
+    for (const auto& [name, find] : victims) {
+      std::size_t step = 0;
+      for (bool again = true; again; ++step) {
+        run(make(++runs), {{step, find}});
+        again = killed > 0;
+        if (auto wrong = complaints(); !wrong.empty())
+          FAIL(name << " killed after " << step << " of " << length << " messages: " << wrong);
+        close_breakers();
+      }
+      CHECK_GT(step, length); // The kills went on to the very end.
+      CAF_MESSAGE(name << " killed after each of " << step - 1 << " messages");
     }
-    call c;
-    c.id = id;
-    c.patience = 10s;
-    client->context(nullptr);
-    client->request(entry->actor, caf::infinite, c)
-      .then([this, id, bot = entry->actor](const grant& x) { exchange(id, bot, x); },
-            [this, id](const caf::error& why) {
-              if (why.category() == caf::type_id_v<caf::sec>)
-                retry_later.push_back(id);
-              else
-                ++answered[id];
-            });
   }
 
-  void exchange(call_id id, const bot_actor& bot, const grant& x) {
-    ++answered[id];
-    client->send(bot, call_done{id, x.session, outcome{failure::none, 200, 1ms, 0s, true}});
-  }
-
-  /// Lets time pass until all calls are answered, at most `limit`.
-  void settle(caf::timespan limit = 15s) {
-    for (auto passed = 0ms; passed < limit && answered.size() < calls; passed += 25ms) {
-      advance(25ms);
-      for (auto id : std::exchange(retry_later, {}))
-        make_call(id);
+  /// Runs the script with several deaths each time, at random.
+  void kill_at_random(const script& make, int times) {
+    auto length = undisturbed(make);
+    std::mt19937 rng{4711};
+    for (int i = 0; i < times; ++i) {
+      deaths kills;
+      std::string names;
+      for (auto n = 2 + rng() % 4; n > 0; --n) {
+        const auto& [name, find] = victims[rng() % std::size(victims)];
+        kills.emplace_back(rng() % length, find);
+        names += std::string{name} + " (" + std::to_string(kills.back().first) + "), ";
+      }
+      std::sort(kills.begin(), kills.end(),
+                [](const auto& x, const auto& y) { return x.first < y.first; });
+      run(make(++runs), kills);
+      if (auto wrong = complaints(); !wrong.empty())
+        FAIL("killed in round " << i << ": " << names << wrong);
+      close_breakers();
     }
-    sched.run(); // A kill that came last is noticed before time goes on, ...
-    for (auto passed = 0ms; passed < 2s; passed += 25ms)
-      advance(25ms); // ... and in small steps, so that restarts have their turns.
+    CAF_MESSAGE(times << " runs of about " << length << " messages");
   }
 
-  template <class Report, class Handle>
-  Report report(const Handle& whom) {
-    Report result;
-    client->context(nullptr);
-    client->request(whom, caf::infinite, get_report{})
-      .then([&](const Report& x) { result = x; }, [](const caf::error&) { FAIL("no report"); });
-    sched.run();
+  /// The messages of a run without a kill.
+  std::size_t undisturbed(const script& make) {
+    run(make(++runs), {});
+    if (auto wrong = complaints(); !wrong.empty())
+      FAIL("without a kill: " << wrong);
+    auto result = steps;
+    close_breakers();
     return result;
   }
 
-  void check_nothing_left() {
-    auto pool = report<pool_report>(found->session_pool.get());
-    CHECK_EQ(pool.leased, 0u);
-    CHECK_EQ(pool.waiting, 0u);
-    auto governor = report<governor_report>(found->rate_governor.get());
-    CHECK_EQ(governor.waiting, 0u);
-    CHECK_EQ(governor.credits, request_places({.max_connections = places}));
-    auto entry = names->find(the_bot);
-    REQUIRE(entry && entry->actor);
-    auto bot = report<bot_report>(entry->actor);
-    CHECK_EQ(bot.running, 0u);
-    CHECK_EQ(bot.queued, 0u);
+private:
+  /// Lets these calls run until half a second after the last answer, message by message.
+  /// @param kills in the order of their steps
+  void run(const std::vector<plan>& plans, const deaths& kills) {
+    begin(plans);
+    steps = 0;
+    killed = 0;
+    auto kill_who_is_due = [&] {
+      for (; killed < kills.size() && kills[killed].first <= steps; ++killed)
+        if (auto whom = kills[killed].second(*this))
+          caf::anon_send_exit(whom, caf::exit_reason::kill);
+    };
+    auto quiet = 0ms;
+    for (auto passed = 0ms; passed < 20s && quiet < 500ms; passed += tick) {
+      act();
+      kill_who_is_due();
+      while (sched.has_job()) {
+        sched.run_once();
+        ++steps;
+        kill_who_is_due();
+      }
+      quiet = over() ? quiet + tick : 0ms;
+      sched.advance_time(tick);
+    }
+    for (auto passed = 0ms; passed < 2s;
+         passed += tick) // Restarts have their turns, windows empty.
+      advance(tick);
   }
 
-  /// Runs `n` calls and kills `victim()` after `step` messages.
-  template <class Victim>
-  void run_with_kill(std::size_t n, std::size_t step, Victim victim) {
-    answered.clear();
-    calls = n;
-    for (call_id id = 1; id <= n; ++id)
-      make_call(next_id + id);
-    next_id += n;
-    for (std::size_t i = 0; i < step && sched.has_job(); ++i)
-      sched.run_once();
-    if (auto whom = victim())
-      caf::anon_send_exit(whom, caf::exit_reason::kill);
-    settle();
-    CHECK_EQ(answered.size(), n);
-    for (const auto& [id, times] : answered)
-      CHECK_EQ(times, 1);
-    check_nothing_left();
+  std::string complaints() {
+    return answered_once() ? leftovers() : "a call without its one answer; " + leftovers();
   }
 
-  std::shared_ptr<services> found = std::make_shared<services>(1);
-  std::shared_ptr<directory> names = std::make_shared<directory>();
-  std::shared_ptr<grant_memory> memory = std::make_shared<grant_memory>();
-  std::shared_ptr<silent_port> port = std::make_shared<silent_port>();
-  supervisor_actor root;
-  caf::actor client_handle;
-  caf::event_based_actor* client = nullptr;
-  std::map<call_id, int> answered;
-  std::vector<call_id> retry_later;
-  std::size_t calls = 0;
-  call_id next_id = 0;
+  /// Breakers that a run has opened close again when calls succeed.
+  void close_breakers() {
+    plan probe;
+    probe.what.patience = 1s;
+    probe.attempts = {answered(200)};
+    for (int i = 0; i < 10 && !breakers_closed(); ++i)
+      run({probe}, {});
+    if (!breakers_closed())
+      FAIL("a breaker stays open");
+  }
+
+  std::int64_t runs = 0;
+  std::size_t steps = 0;  ///< Messages of the last run.
+  std::size_t killed = 0; ///< Deaths that it was long enough for.
 };
+
+plan request(std::vector<outcome> attempts = {answered(200)}, bool repeatable = false) {
+  plan x;
+  x.what.patience = 10s;
+  x.what.repeatable = repeatable;
+  x.attempts = std::move(attempts);
+  return x;
+}
+
+plan other(call_kind kind, caf::timespan takes) {
+  auto x = request({answered(200)}, true);
+  x.what.kind = kind;
+  x.takes = takes;
+  return x;
+}
+
+plan message(std::int64_t chat, std::vector<outcome> attempts = {answered(200)}) {
+  auto x = request(std::move(attempts));
+  x.what.produces_message = true;
+  x.what.chat = {chat, false};
+  return x;
+}
+
+plan leaving(plan x, caf::timespan after) {
+  x.leaves = after;
+  return x;
+}
+
+plan later(plan x, caf::timespan after) {
+  x.starts = after;
+  return x;
+}
+
+template <class... Lists>
+std::vector<plan> all(Lists... lists) {
+  std::vector<plan> result;
+  (result.insert(result.end(), lists.begin(), lists.end()), ...);
+  return result;
+}
+
+std::vector<plan> times(std::size_t n, const plan& x) {
+  return std::vector<plan>(n, x);
+}
 
 } // namespace
 
-BEGIN_FIXTURE_SCOPE(graph)
-
-SCENARIO("calls pass, and leave nothing behind") {
-  run_with_kill(30, 1'000'000, [] { return caf::strong_actor_ptr{}; });
+SCENARIO("kills at every step of plain calls") {
+  world w;
+  w.kill_everywhere([](std::int64_t) { return times(12, request()); });
+  CHECK_GT(w.endings["200"], 0u);
 }
 
-SCENARIO("the bot is killed at every step of its calls") {
-  for (std::size_t step = 0; step < 120; ++step)
-    run_with_kill(12, step, [this] {
-      auto entry = names->find(the_bot);
-      return entry ? caf::actor_cast<caf::strong_actor_ptr>(entry->actor) : nullptr;
-    });
+SCENARIO("kills at every step of long polls, some more than the bot may have") {
+  world w;
+  w.kill_everywhere([](std::int64_t) {
+    return all(times(5, other(call_kind::long_poll, 300ms)), times(2, request()));
+  });
+  CHECK_GT(w.endings["queue_full"], 0u);
+  CHECK_GT(w.endings["aborted"], 0u);
 }
 
-SCENARIO("the session pool is killed at every step") {
-  for (std::size_t step = 0; step < 120; ++step)
-    run_with_kill(12, step, [this] {
-      return caf::actor_cast<caf::strong_actor_ptr>(found->session_pool.get());
-    });
+SCENARIO("kills at every step of file downloads that wait for each other") {
+  world w;
+  w.kill_everywhere(
+    [](std::int64_t) { return all(times(4, other(call_kind::file, 100ms)), times(2, request())); });
+  CHECK_GT(w.endings["aborted"], 0u);
 }
 
-SCENARIO("the rate governor is killed at every step") {
-  for (std::size_t step = 0; step < 120; ++step)
-    run_with_kill(12, step, [this] {
-      return caf::actor_cast<caf::strong_actor_ptr>(found->rate_governor.get());
-    });
+SCENARIO("kills at every step of retries after a 429") {
+  world w;
+  w.kill_everywhere([](std::int64_t n) {
+    return all(times(2, message(10 * n, {answered(429, 1s), answered(200)})),
+               times(2, message(10 * n + 1)));
+  });
+  CHECK_GT(w.endings["200"], 0u);
+  CHECK_GT(w.endings["429"], 0u); // Their bot died with them.
 }
 
-SCENARIO("health is killed at every step") {
-  for (std::size_t step = 0; step < 120; ++step)
-    run_with_kill(12, step,
-                  [this] { return caf::actor_cast<caf::strong_actor_ptr>(found->health.get()); });
+SCENARIO("kills at every step of retries after a 500 and after a timeout") {
+  world w;
+  w.kill_everywhere([](std::int64_t) {
+    return all(times(3, request({answered(500), broke(failure::timeout), answered(200)}, true)),
+               times(1, request({answered(500)}, true)), times(1, request({answered(500)})));
+  });
+  CHECK_GT(w.endings["200"], 0u);
+  CHECK_GT(w.endings["500"], 0u);
 }
 
-SCENARIO("a shard's supervisor is killed at every step, and its bots come back with it") {
-  for (std::size_t step = 0; step < 120; ++step)
-    run_with_kill(
-      12, step, [this] { return caf::actor_cast<caf::strong_actor_ptr>(found->bots_of(the_bot)); });
+SCENARIO("kills at every step of retries of what was not sent") {
+  world w;
+  w.kill_everywhere([](std::int64_t) {
+    return all(times(3, request({broke(failure::not_sent), answered(200)})),
+               times(1, request({broke(failure::not_sent)})),
+               times(1, request({broke(failure::broken)})));
+  });
+  CHECK_GT(w.endings["200"], 0u);
+  CHECK_GT(w.endings["not_sent"], 0u);
+  CHECK_GT(w.endings["broken"], 0u);
 }
 
-END_FIXTURE_SCOPE()
+SCENARIO("kills at every step of calls whose clients go away") {
+  world w;
+  w.kill_everywhere([](std::int64_t n) {
+    auto waits = leaving(message(n), 100ms); // Three go at once, the others wait.
+    auto polls = leaving(other(call_kind::long_poll, 5s), 75ms);
+    auto loads = leaving(other(call_kind::file, 5s), 50ms); // The second waits for the first.
+    auto pauses = leaving(request({answered(500)}, true), 75ms);
+    auto early = leaving(request(), 0ms);
+    return all(times(5, waits), times(1, message(n)), times(1, polls), times(2, loads),
+               times(2, pauses), times(1, early));
+  });
+  CHECK_GT(w.endings["200"], 0u);
+  CHECK_GT(w.endings["cancelled"], 0u);
+  CHECK_GT(w.endings["aborted"], 0u);
+}
+
+SCENARIO("kills at every step of calls to a chat whose window is full") {
+  world w;
+  w.kill_everywhere([](std::int64_t n) {
+    auto hasty = message(n);
+    hasty.what.patience = 200ms; // Not as long as it would have to wait.
+    return all(times(7, message(n)), times(1, hasty));
+  });
+  CHECK_GT(w.endings["200"], 0u);
+  CHECK_GT(w.endings["budget_wait_too_long"], 0u);
+}
+
+SCENARIO("kills at every step while breakers open, half-open and close") {
+  world w{{.failure_threshold = 5}};
+  w.kill_everywhere([](std::int64_t) {
+    return all(times(5, request({answered(500)})), times(2, later(request(), 400ms)),
+               times(2, later(request({answered(500)}), 1200ms)),
+               times(2, later(request(), 2500ms)), times(2, later(request(), 2700ms)),
+               times(1, later(other(call_kind::long_poll, 50ms), 2500ms)));
+  });
+  CHECK_GT(w.endings["200"], 0u);
+  CHECK_GT(w.endings["500"], 0u);
+  CHECK_GT(w.endings["breaker_open"], 0u);
+}
+
+SCENARIO("several deaths at random among calls of every kind") {
+  world w{{.failure_threshold = 5}};
+  w.kill_at_random(
+    [](std::int64_t n) {
+      auto leaves = leaving(message(10 * n), 100ms);
+      auto poll = other(call_kind::long_poll, 500ms);
+      auto file = other(call_kind::file, 100ms);
+      auto flooded = message(10 * n + 1, {answered(429, 1s), answered(200)});
+      auto failing = request({broke(failure::timeout), answered(500), answered(200)}, true);
+      return all(times(5, message(10 * n)), times(2, leaves), times(2, poll),
+                 times(1, leaving(poll, 300ms)), times(3, file), times(2, flooded),
+                 times(3, failing), times(4, later(request(), 300ms)),
+                 times(2, later(request({broke(failure::not_sent), answered(200)}), 200ms)));
+    },
+    400);
+  for (const auto* ending : {"200", "429", "aborted", "cancelled"})
+    CHECK_GT(w.endings[ending], 0u);
+}
