@@ -50,6 +50,7 @@ struct connection {
   };
 
   backend kind = backend::sqlite;
+  std::function<void(std::string_view, std::span<const parameter>)> trace;
   std::unique_ptr<soci::session> session;
   std::unique_ptr<dialect> own;
   /// By text. Destroyed before the session.

@@ -53,6 +53,8 @@ std::size_t connection::run(std::string_view sql, std::vector<parameter> paramet
                             std::size_t width, const row_sink& sink) {
   if (failed)
     throw *failed; // The unit went on after a failure: the databases differ in what that does.
+  if (trace)
+    trace(sql, parameters);
   std::string text{sql};
   try {
     return guarded([&] {
@@ -102,9 +104,11 @@ database::~database() = default;
 database::database(database&&) noexcept = default;
 
 void database::attempt(mode how, const work& what) {
-  if (!connection_)
+  if (!connection_) {
     connection_ =
       options_.where.kind == backend::sqlite ? open_sqlite(options_) : open_postgresql(options_);
+    connection_->trace = options_.trace;
+  }
   auto& on = *connection_;
   auto give_up = [&] {
     on.undo();

@@ -17,6 +17,8 @@ struct database_options {
   std::chrono::milliseconds connect_timeout{5'000};
   /// For how long a unit of work is tried again after `busy` and `lost_connection`.
   std::chrono::milliseconds patience{10'000};
+  /// Called before every statement of a unit, on its thread: for tests and for measuring.
+  std::function<void(std::string_view sql, std::span<const parameter>)> trace{};
   /// SQLite: at most so many pages of 4 KiB, then `disk_full`; 0: as many as the disk holds.
   std::uint32_t max_pages = 0;
 };

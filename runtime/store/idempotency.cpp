@@ -97,9 +97,15 @@ std::size_t lose_requests_of(unit& u, const std::string& node) {
 }
 
 std::size_t expire_requests(unit& u, wall_time now, std::size_t limit) {
-  return u.execute("DELETE FROM idempotency WHERE (tenant, bot, key) IN (SELECT tenant, bot, key "
-                   "FROM idempotency WHERE expires <= :now ORDER BY expires LIMIT :limit)",
-                   now, limit);
+  using key = std::tuple<tenant_id, bot_id, std::string>;
+  auto old = u.rows<key>("SELECT tenant, bot, key FROM idempotency WHERE expires <= :now "
+                         "ORDER BY expires LIMIT :limit",
+                         now, limit);
+  // One by one: SQLite would search only half of the key for a list of them.
+  for (auto& [tenant, bot, hash] : old)
+    u.execute("DELETE FROM idempotency WHERE tenant = :tenant AND bot = :bot AND key = :key",
+              tenant, bot, hash);
+  return old.size();
 }
 
 } // namespace troupe::store
