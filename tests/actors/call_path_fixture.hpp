@@ -176,6 +176,7 @@ private:
     return {"governor", [found = found, memory = memory](caf::actor_system& s) {
               rate_governor_config cfg;
               cfg.global_rps = 0;
+              cfg.group_rpm = 2;
               rate_governor_ports ports;
               ports.pool = [found] { return found->session_pool.get(); };
               ports.memory = memory;
