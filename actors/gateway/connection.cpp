@@ -2,9 +2,7 @@
 
 #include "runtime/log/log.hpp"
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <sys/socket.h>
 
@@ -30,24 +28,8 @@ void connection_base::resolve(std::uint64_t ticket, verdict what) {
   if (ticket != ticket_ || verdict_)
     return;
   verdict_ = std::move(what);
-  if (auto waiter = std::move(waiter_))
-    waiter->fire();
-}
-
-task<void> connection_base::answered() {
-  auto initiate = [this](auto handler) {
-    using handler_type = decltype(handler);
-    struct waiter final : waiter_base {
-      waiter(handler_type h, net::io_executor ex) : handler(std::move(h)), ex(ex) {}
-      // Not at once: this may be within an actor's handler.
-      void fire() override { asio::post(ex, std::move(handler)); }
-      handler_type handler;
-      net::io_executor ex;
-    };
-    waiter_ = std::make_unique<waiter>(std::move(handler), ctx_->lane().executor());
-  };
-  asio::use_awaitable_t<net::io_executor> token;
-  return asio::async_initiate<asio::use_awaitable_t<net::io_executor>, void()>(initiate, token);
+  if (waiter_) // Not at once: this may be within an actor's handler.
+    asio::post(ctx_->lane().executor(), std::move(waiter_));
 }
 
 void connection_base::enter(state next, clock::duration limit) {

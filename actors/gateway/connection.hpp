@@ -49,7 +49,7 @@ protected:
     writing,    ///< Writes an answer of its own.
   };
 
-  /// Sends `what` to `dest` as a request. `co_await answered()` unless `verdict_` is there.
+  /// Sends `what` to `dest` as a request; `co_await answered()` for `verdict_`.
   template <class Handle, class T>
   void request(const Handle& dest, const T& what) {
     verdict_.reset();
@@ -61,7 +61,16 @@ protected:
     caf::actor_cast<reply_port*>(ctx_->replies)->request(dest, ticket_, what, &ctx_->lane());
   }
   /// Waits for `verdict_`.
-  task<void> answered();
+  struct verdict_awaiter {
+    connection_base& self;
+    bool await_ready() const noexcept { return self.verdict_.has_value(); }
+    template <class P>
+    void await_suspend(std::coroutine_handle<P> by) const noexcept {
+      self.waiter_ = net::resumption{by, by.promise().root};
+    }
+    void await_resume() const noexcept {}
+  };
+  verdict_awaiter answered() noexcept { return {*this}; }
 
   void enter(state next, clock::duration limit);
   void watch();
@@ -71,11 +80,6 @@ protected:
 
   virtual net::tcp_socket& socket() noexcept = 0;
   [[nodiscard]] virtual bool secure() const noexcept = 0;
-
-  struct waiter_base {
-    virtual ~waiter_base() = default;
-    virtual void fire() = 0;
-  };
 
   std::shared_ptr<context> ctx_;
   state state_ = state::idle;
@@ -92,7 +96,7 @@ protected:
   std::uint32_t place_ = 0; ///< In its context.
   std::uint64_t ticket_ = 0; ///< Of the request under way; 0: none.
   std::optional<verdict> verdict_;
-  std::unique_ptr<waiter_base> waiter_;
+  net::resumption waiter_; ///< Set while the coroutine waits for its verdict.
   bot_actor bot_; ///< Of the call under way.
   call_id call_ = 0;
   net::upstream_session* session_ = nullptr; ///< While exchanging.

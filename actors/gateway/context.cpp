@@ -2,10 +2,7 @@
 
 #include "actors/gateway/connection.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <sys/socket.h>
 
@@ -18,10 +15,6 @@ namespace asio = net::asio;
 
 /// How often deadlines are looked at; they are coarse, in exchange no request arms a timer.
 constexpr auto sweep_period = std::chrono::milliseconds{50};
-
-auto redirect_to(boost::system::error_code& ec) {
-  return asio::redirect_error(asio::use_awaitable_t<net::io_executor>{}, ec);
-}
 
 } // namespace
 
@@ -37,8 +30,8 @@ void listen(context& ctx) {
 }
 
 void context::start() {
-  asio::co_spawn(lane().executor(), accept(), ended);
-  asio::co_spawn(lane().executor(), sweep(), ended);
+  net::spawn(accept(), ended);
+  net::spawn(sweep(), ended);
   if (ports.on_listening)
     ports.on_listening(acceptor.local_endpoint().port());
 }
@@ -46,19 +39,21 @@ void context::start() {
 task<void> context::accept() {
   auto alive = shared_from_this();
   while (acceptor.is_open()) {
-    boost::system::error_code ec;
-    auto socket = co_await acceptor.async_accept(redirect_to(ec));
+    net::tcp_socket socket{lane().executor()};
+    auto [ec, none] = co_await net::awaited{
+      [&](auto handler) { acceptor.async_accept(socket, std::move(handler)); }};
     if (ec == asio::error::operation_aborted || !acceptor.is_open())
       co_return;
     if (ec) { // Out of descriptors, most likely: let some go first.
       net::steady_timer pause{lane().executor(), std::chrono::milliseconds{20}};
-      co_await pause.async_wait(redirect_to(ec));
+      co_await net::awaited{[&](auto handler) { pause.async_wait(std::move(handler)); }};
       continue;
     }
     ++accepted_total;
     if (open >= config.max_connections)
       continue; // Closed by its destructor: better than a connection that starves.
-    socket.set_option(asio::ip::tcp::no_delay{true}, ec);
+    boost::system::error_code ignored;
+    socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
     if (ports.tls)
       run_secure(alive, std::move(socket));
     else
@@ -68,10 +63,9 @@ task<void> context::accept() {
 
 task<void> context::sweep() {
   auto alive = shared_from_this();
-  boost::system::error_code ec;
   while (!abandoned || open > 0) {
     sweeper.expires_after(sweep_period);
-    co_await sweeper.async_wait(redirect_to(ec));
+    co_await net::awaited{[&](auto handler) { sweeper.async_wait(std::move(handler)); }};
     auto now = clock::now();
     each([now](connection_base& x) { x.sweep(now); });
   }

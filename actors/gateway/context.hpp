@@ -1,8 +1,8 @@
 #pragma once
 #include "actors/gateway/gateway.hpp"
 #include "actors/gateway/reply_port.hpp"
+#include "runtime/net/awaited.hpp"
 
-#include <boost/asio/awaitable.hpp>
 
 #include <atomic>
 #include <memory>
@@ -10,9 +10,7 @@
 
 namespace troupe::gateway {
 
-using net::asio::awaitable;
-template <class T>
-using task = awaitable<T, net::io_executor>;
+using net::task;
 
 class connection_base;
 

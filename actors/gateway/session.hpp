@@ -2,19 +2,11 @@
 #include "actors/gateway/connection.hpp"
 #include "actors/gateway/route.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-
 #include <array>
 
 /// A client's session over `Stream` (a TCP socket or a TLS stream on one): reads heads, resolves
 /// bots, asks for grants, lets the exchange run, answers. Included by the two files that make one.
 namespace troupe::gateway {
-
-inline auto redirect(error_code& ec) {
-  return net::asio::redirect_error(net::asio::use_awaitable_t<net::io_executor>{}, ec);
-}
 
 /// Bytes read at once.
 inline constexpr std::size_t read_size = 8 * 1024;
@@ -80,6 +72,8 @@ private:
   task<bool> find_bot(request_facts& facts, directory::found& entry);
   task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
   task<bool> exchange(request_facts& facts, const grant& granted, exchange_state& x);
+  task<net::upstream_session*> connect(std::uint64_t session);
+  task<void> pause(clock::duration length);
   task<bool> refuse(const refusal_text& text, bool keep_alive, const troupe_fields& fields = {});
   task<bool> answer(std::string bytes, bool keep_alive);
   call describe(const request_facts& facts);
@@ -94,15 +88,16 @@ private:
   template <class Upstream>
   task<void> pass_body(Upstream& up, net::response_head& head, std::string first,
                        exchange_state& x);
-  template <class Upstream>
-  task<bool> receive_more(Upstream& up, exchange_state& x);
+  bool received(const net::io_result& got, exchange_state& x);
   template <class Upstream>
   task<void> withhold(Upstream& up, net::response_head& head, std::string first, exchange_state& x);
   std::string client_head(net::response_head& head, const request_facts& facts,
                           const exchange_state& x);
   std::size_t take_body(net::response_head& head, std::uint64_t& remaining, bool& done,
                         error_code& ec);
-  task<bool> write_client(std::string_view first, std::string_view second);
+  net::written<Stream> write_client(std::string_view first, std::string_view second) {
+    return {stream_, first, second};
+  }
 
   net::tcp_socket& socket() noexcept override {
     if constexpr (std::is_same_v<Stream, net::tcp_socket>)

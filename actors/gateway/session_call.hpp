@@ -6,6 +6,8 @@
 #include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/token.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+
 namespace troupe::gateway {
 
 /// A bot that is being started or restarted is looked for again after this pause.
@@ -126,9 +128,7 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
       }
       continue;
     }
-    net::steady_timer pause{ctx_->lane().executor(), lookup_pause};
-    error_code ignored;
-    co_await pause.async_wait(redirect(ignored));
+    co_await pause(lookup_pause);
   }
   auto text = explain(caf::make_error(why));
   co_await refuse(text, false);
@@ -152,8 +152,7 @@ task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed, cl
   spec.token_hash = digest.key;
   enter(state::waiting, clock::duration::max());
   request(found.bots_of(provisional), spec);
-  if (!verdict_)
-    co_await answered();
+  co_await answered();
   co_return std::holds_alternative<grant>(*verdict_);
 }
 
@@ -199,8 +198,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
       c.patience = left;
       request(bot_, c);
     }
-    if (!verdict_)
-      co_await answered();
+    co_await answered();
     if (auto* why = std::get_if<caf::error>(&*verdict_)) {
       bool died = why->category() == caf::type_id_v<caf::sec>;
       if (!failed && died && clock::now() < facts.wait_until && !gone_) {
@@ -209,9 +207,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
         if (!co_await find_bot(facts, again))
           co_return false;
         bot_ = again.actor;
-        net::steady_timer pause{ctx_->lane().executor(), lookup_pause};
-        error_code ignored;
-        co_await pause.async_wait(redirect(ignored));
+        co_await pause(lookup_pause);
         continue;
       }
       refused = failed ? explain(x.how.what) : explain(*why);
@@ -284,10 +280,8 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   net::upstream_session* up = nullptr;
   if (granted.session.lane == ctx_->lane().index() && !gone_) {
     up = sessions.try_acquire(granted.session.session);
-    if (!up) {
-      error_code ec;
-      up = co_await sessions.acquire(granted.session.session, deadline_, ec);
-    }
+    if (!up)
+      up = co_await connect(granted.session.session);
   }
   if (up && !gone_) {
     session_ = up;
@@ -323,6 +317,29 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   co_return !again;
 }
 
+/// Makes the connection of upstream session `session`. Null: that failed.
+template <class Stream>
+task<net::upstream_session*> session<Stream>::connect(std::uint64_t session) {
+  net::upstream_session* made = nullptr;
+  error_code why;
+  co_await net::awaited{[&](auto handler) {
+    net::asio::co_spawn(
+      ctx_->lane().executor(), ctx_->ports.sessions->acquire(session, deadline_, why),
+      [&made, handler = std::move(handler)](std::exception_ptr failure,
+                                            net::upstream_session* up) mutable {
+        made = failure ? nullptr : up;
+        handler(error_code{});
+      });
+  }};
+  co_return made;
+}
+
+template <class Stream>
+task<void> session<Stream>::pause(clock::duration length) {
+  net::steady_timer timer{ctx_->lane().executor(), length};
+  co_await net::awaited{[&timer](auto handler) { timer.async_wait(std::move(handler)); }};
+}
+
 template <class Stream>
 task<bool> session<Stream>::refuse(const refusal_text& text, bool keep_alive,
                                    const troupe_fields& fields) {
@@ -335,8 +352,9 @@ task<bool> session<Stream>::answer(std::string bytes, bool keep_alive) {
   enter(state::writing, ctx_->config.header_timeout);
   if (head_ && head_->method == "HEAD") // Such an answer has no body (RFC 9110, 9.3.2).
     bytes.resize(std::min(bytes.size(), bytes.find("\r\n\r\n") + 4));
-  bool written = co_await write_client(bytes, {});
-  co_return written&& keep_alive;
+  auto sent = co_await write_client(bytes, {});
+  gone_ = gone_ || sent.ec;
+  co_return !sent.ec && keep_alive;
 }
 
 template <class Stream>

@@ -7,28 +7,14 @@ namespace troupe::gateway {
 /// A response withheld for a possible retry is at most this long, head included.
 inline constexpr std::size_t withhold_limit = 64 * 1024;
 
-template <class Stream>
-task<bool> session<Stream>::write_client(std::string_view first, std::string_view second) {
-  error_code ec;
-  std::array buffers{net::asio::const_buffer{first.data(), first.size()},
-                     net::asio::const_buffer{second.data(), second.size()}};
-  co_await net::asio::async_write(stream_, buffers, redirect(ec));
-  if (ec)
-    gone_ = true;
-  co_return !ec;
-}
-
 /// Writes the request. Afterwards `x.how.what` is none, or says how far it came.
 template <class Stream>
 template <class Upstream>
 task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exchange_state& x) {
-  error_code ec;
   auto held = view(in_).substr(0, body_.held);
-  std::array buffers{net::asio::const_buffer{head_->forward.data(), head_->forward.size()},
-                     net::asio::const_buffer{held.data(), held.size()}};
-  auto written = co_await net::asio::async_write(up, buffers, redirect(ec));
-  if (ec) {
-    x.how.what = written == 0 ? failure::not_sent : failure::broken;
+  auto sent = co_await net::written{up, head_->forward, held};
+  if (sent.ec) {
+    x.how.what = sent.n == 0 ? failure::not_sent : failure::broken;
     co_return;
   }
   x.how.what = failure::none;
@@ -57,6 +43,7 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
     }
     std::size_t n = 0;
     if (body_.chunked) {
+      error_code ec;
       n = head_->put(in_.data(), ec);
       if (ec && ec != net::http::error::need_more) {
         gone_ = true;
@@ -81,27 +68,22 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
     if (facts.chat_may_come)
       look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, n));
     head_->body.clear();
-    auto part = net::asio::buffer(in_.data(), n);
-    co_await net::asio::async_write(up, part, redirect(ec));
+    sent = co_await net::written{up, view(in_).substr(0, n), {}};
     in_.consume(n);
-    if (ec) // The upstream may have answered early (too large, unauthorized): read on.
+    if (sent.ec) // The upstream may have answered early (too large, unauthorized): read on.
       co_return;
   }
   body_.complete = true;
 }
 
-/// Reads more of the response. @returns false, with `x.how` set, when nothing more comes
+/// Keeps what was read of the response. @returns false, with `x.how` set, when nothing more comes
 template <class Stream>
-template <class Upstream>
-task<bool> session<Stream>::receive_more(Upstream& up, exchange_state& x) {
-  error_code ec;
-  auto space = up_.prepare(read_size);
-  auto n = co_await up.async_read_some(space, redirect(ec));
-  up_.commit(n);
-  if (!ec && n > 0)
-    co_return true;
+bool session<Stream>::received(const net::io_result& got, exchange_state& x) {
+  up_.commit(got.n);
+  if (!got.ec && got.n > 0)
+    return true;
   x.how.what = head_sent_ ? failure::half_answer : failure::broken;
-  co_return false;
+  return false;
 }
 
 /// Reads the response and passes it on, or keeps it back.
@@ -125,8 +107,8 @@ task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
           co_return;
         }
       }
-      bool more = co_await receive_more(up, x);
-      if (!more)
+      auto got = co_await net::read_some(up, up_.prepare(read_size));
+      if (!received(got, x))
         co_return;
     }
   } while (head->status >= 100 && head->status < 200);
@@ -193,10 +175,11 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
       head_sent_ = true;
       // A client that takes nothing must not keep the session.
       enter(state::writing, ctx_->config.header_timeout);
-      bool written = co_await write_client(first, part);
+      auto sent = co_await write_client(first, part);
       first.clear();
       head.decoded.clear();
-      if (!written) {
+      if (sent.ec) {
+        gone_ = true;
         x.how.what = failure::aborted;
         co_return;
       }
@@ -205,8 +188,8 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
     if (done)
       break;
     enter(state::exchanging, ctx_->config.request_timeout); // Progress: only silence is too slow.
-    bool more = co_await receive_more(up, x);
-    if (!more) {
+    auto got = co_await net::read_some(up, up_.prepare(read_size));
+    if (!received(got, x)) {
       if (until_eof && !expired_ && !gone_) {
         x.how.what = failure::none;
         break;
@@ -238,8 +221,8 @@ task<void> session<Stream>::withhold(Upstream& up, net::response_head& head, std
     }
     if (done)
       break;
-    bool more = co_await receive_more(up, x);
-    if (!more)
+    auto got = co_await net::read_some(up, up_.prepare(read_size));
+    if (!received(got, x))
       co_return;
   }
   x.how.reusable = head.keep_alive() && body_.complete && up_.size() == 0;

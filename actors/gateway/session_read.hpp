@@ -11,8 +11,10 @@ task<void> session<Stream>::run(std::shared_ptr<session> self) {
   error_code ec;
   if constexpr (!std::is_same_v<Stream, net::tcp_socket>) {
     me.enter(state::reading, me.ctx_->config.header_timeout);
-    co_await me.stream_.async_handshake(net::asio::ssl::stream_base::server, redirect(ec));
-    if (ec)
+    auto shaken = co_await net::awaited{[&me](auto handler) {
+      me.stream_.async_handshake(net::asio::ssl::stream_base::server, std::move(handler));
+    }};
+    if (shaken.ec)
       co_return;
   }
   bool more = true;
@@ -26,7 +28,8 @@ task<void> session<Stream>::run(std::shared_ptr<session> self) {
   if constexpr (!std::is_same_v<Stream, net::tcp_socket>) {
     if (!me.gone_) {
       me.enter(state::writing, me.ctx_->config.header_timeout);
-      co_await me.stream_.async_shutdown(redirect(ec));
+      co_await net::awaited{
+        [&me](auto handler) { me.stream_.async_shutdown(std::move(handler)); }};
     }
   }
   me.socket().shutdown(net::tcp_socket::shutdown_send, ec);
@@ -36,11 +39,9 @@ task<void> session<Stream>::run(std::shared_ptr<session> self) {
 /// Reads more from the client; false when nothing more will come (or in time).
 template <class Stream>
 task<bool> session<Stream>::read_some(std::size_t limit) {
-  error_code ec;
-  auto space = in_.prepare(std::min(limit, read_size));
-  auto n = co_await stream_.async_read_some(space, redirect(ec));
-  in_.commit(n);
-  co_return !ec && n > 0;
+  auto got = co_await net::read_some(stream_, in_.prepare(std::min(limit, read_size)));
+  in_.commit(got.n);
+  co_return !got.ec && got.n > 0;
 }
 
 /// Lets the parser have what is there of a head.
@@ -81,11 +82,9 @@ task<bool> session<Stream>::read_head() {
     if (how == progress::broken)
       co_return co_await fail(too_large_ ? 431 : 400, too_large_ ? "Request Header Fields Too Large"
                                                                  : "Bad Request: malformed HTTP");
-    error_code ec;
-    auto space = in_.prepare(read_size);
-    auto n = co_await stream_.async_read_some(space, redirect(ec));
-    in_.commit(n);
-    if (ec || n == 0) {
+    auto got = co_await net::read_some(stream_, in_.prepare(read_size));
+    in_.commit(got.n);
+    if (got.ec || got.n == 0) {
       if (expired_ && started)
         co_return co_await fail(408, "Request Timeout: the head took too long");
       co_return false;
@@ -143,9 +142,11 @@ template <class Stream>
 task<bool> session<Stream>::read_body() {
   const auto& config = ctx_->config;
   if (head_->expects_continue) {
-    bool written = co_await write_client("HTTP/1.1 100 Continue\r\n\r\n", {});
-    if (!written)
+    auto sent = co_await write_client("HTTP/1.1 100 Continue\r\n\r\n", {});
+    if (sent.ec) {
+      gone_ = true;
       co_return false;
+    }
   }
   for (;;) {
     enter(state::reading, config.header_timeout); // Between bytes, not in all: uploads are long.

@@ -133,17 +133,25 @@ struct client::impl {
   filled fill(clock::time_point deadline) {
     if (!socket.is_open())
       return filled::ended;
-    bool waiting = tls && SSL_pending(tls->native_handle()) > 0;
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now()).count();
-    pollfd readable{socket.native_handle(), POLLIN, 0};
-    if (!waiting && ::poll(&readable, 1, static_cast<int>(std::max<long>(left, 0))) <= 0)
-      return filled::late;
+    // Reads before it waits: the TLS layer may hold bytes that the socket no longer shows.
     char piece[65536];
-    error_code ec;
-    auto n =
-      tls ? tls->read_some(asio::buffer(piece), ec) : socket.read_some(asio::buffer(piece), ec);
-    buffered.append(piece, n);
-    return ec ? filled::ended : filled::more;
+    for (;;) {
+      error_code ec;
+      socket.non_blocking(true, ec);
+      auto n =
+        tls ? tls->read_some(asio::buffer(piece), ec) : socket.read_some(asio::buffer(piece), ec);
+      if (!ec || ec != asio::error::would_block) {
+        error_code ignored;
+        socket.non_blocking(false, ignored);
+        buffered.append(piece, n);
+        return ec ? filled::ended : filled::more;
+      }
+      socket.non_blocking(false, ec);
+      auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now()).count();
+      pollfd readable{socket.native_handle(), POLLIN, 0};
+      if (::poll(&readable, 1, static_cast<int>(std::max<long>(left, 0))) <= 0)
+        return filled::late;
+    }
   }
 
   /// Makes sure that `buffered` holds `n` bytes.

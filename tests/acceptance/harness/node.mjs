@@ -97,7 +97,8 @@ export class Node {
   /// How many calls wait for budget or a session.
   async waiting() { return (await this.get('/v1/budgets')).waiting + (await this.get('/v1/sessions')).waiting; }
 
-  /// Waits until no lease, no waiting call and no descriptor beyond `descriptors` is held.
+  /// Waits until no lease, no waiting call and no descriptor beyond `descriptors` is held, those
+  /// aside of idle sessions that the pool knows of and shows.
   async quiet(descriptors, { within = 15_000 } = {}) {
     await until('the node holds no lease', async () => {
       const { leased, polls } = await this.get('/v1/sessions');
@@ -106,10 +107,11 @@ export class Node {
       throw new Error(`leased ${leased}, polls ${polls}, waiting ${waiting}`);
     }, { within });
     if (descriptors !== undefined)
-      await until(`its descriptors return to ${descriptors}`, () => {
-        const now = this.program.descriptors();
+      await until(`its descriptors return to ${descriptors}`, async () => {
+        const { idle } = await this.get('/v1/sessions');
+        const now = this.program.descriptors() - idle;
         if (now <= descriptors) return true;
-        throw new Error(`${now} descriptors are open`);
+        throw new Error(`${now} descriptors are open:\n${this.program.describeDescriptors()}`);
       }, { within });
   }
 

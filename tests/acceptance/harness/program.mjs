@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { soon, until } from './wait.mjs';
 
@@ -66,6 +66,20 @@ export class Program {
 
   /// Open descriptors, right now.
   descriptors() { return readdirSync(`/proc/${this.pid}/fd`).length; }
+
+  /// What they are, a line each: for the message of a test that finds too many.
+  describeDescriptors() {
+    const port = (address) => parseInt(address.split(':')[1], 16);
+    const sockets = new Map(readFileSync(`/proc/${this.pid}/net/tcp`, 'utf8').split('\n').slice(1)
+      .map((line) => line.trim().split(/\s+/)).filter((fields) => fields.length > 9)
+      .map((fields) => [fields[9], `tcp ${port(fields[1])} -> ${port(fields[2])}, state ${fields[3]}`]));
+    return readdirSync(`/proc/${this.pid}/fd`).map((fd) => {
+      try {
+        const target = readlinkSync(`/proc/${this.pid}/fd/${fd}`);
+        return `  ${fd}: ${sockets.get(/^socket:\[(\d+)\]$/.exec(target)?.[1]) ?? target}`;
+      } catch { return `  ${fd}: closed meanwhile`; }
+    }).join('\n');
+  }
 
   /// Resident memory in KiB.
   resident() {
