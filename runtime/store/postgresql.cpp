@@ -13,10 +13,10 @@ fault fault_of(std::string_view state) noexcept {
     return fault::busy; // Serialization failure, deadlock, lock timeout, statement timeout.
   if (state == "53100")
     return fault::disk_full;
-  // The server stops or starts, has no place for a connection, became a standby, or no longer knows
-  // our prepared statements.
-  if (state.starts_with("08") || state.starts_with("57P") || state == "53300" || state == "25006"
-      || state == "25P03" || state == "26000" || state == "0A000")
+  // The server stops or starts, has no place for a connection, became a standby, or no longer
+  // knows our prepared statements. Blanks: libpq itself found the connection closed.
+  if (state == "     " || state.starts_with("08") || state.starts_with("57P") || state == "53300"
+      || state == "25006" || state == "25P03" || state == "26000" || state == "0A000")
     return fault::lost_connection;
   if (state.starts_with("23") || state.starts_with("22") || state.starts_with("54")
       || state == "P0001")

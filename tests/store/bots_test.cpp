@@ -92,7 +92,7 @@ SCENARIO("of many who register the same bot at once one succeeds") {
   on_both([](test_store& store) {
     auto db = store.open();
     std::atomic<int> done{0}, taken{0}, failed{0};
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
     for (int i = 0; i < 6; ++i)
       threads.emplace_back([&] {
         auto error = failure_of([&] {
@@ -117,7 +117,7 @@ SCENARIO("a tenant's quota is exact under concurrency") {
     auto small =
       db.write([](unit& u) { return add_tenant(u, {.name = "small", .max_bots = 10}).value(); });
     std::atomic<int> done{0}, too_many{0};
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([&, i] {
         (void)failure_of([&] {

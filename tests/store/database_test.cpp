@@ -186,8 +186,8 @@ SCENARIO("units that meet behave as if one ran after the other") {
     auto db = store.connect();
     make_table(db);
     db.write([](unit& u) { add(u, 1, "counter", 0); });
-    constexpr int each = 50;
-    std::vector<std::thread> threads;
+    constexpr int each = 20;
+    std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([&] {
         auto mine = store.connect();
@@ -229,10 +229,10 @@ SCENARIO("a unit that meets a lock waits, then says busy") {
     options.patience = 30s;
     database patient{options};
     std::atomic<bool> begun{false};
-    std::thread waiting;
+    std::jthread waiting;
     db.write([&](unit& u) {
       change(u);
-      waiting = std::thread{[&] {
+      waiting = std::jthread{[&] {
         patient.write([&](unit& w) {
           begun = true;
           change(w);

@@ -101,7 +101,7 @@ SCENARIO("a step that fails leaves the version before it") {
 
 SCENARIO("nodes that start together migrate once") {
   on_both([](test_store& store) {
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
     std::atomic<int> done{0};
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([&] {

@@ -43,10 +43,12 @@ public:
     std::filesystem::remove_all(dir_, ignored);
   }
 
-  /// Does not wait until it takes connections: whoever connects does.
+  /// Does not wait until it takes connections: whoever connects does. Without fsync: tests kill
+  /// processes, not machines, and must not depend on how busy the disk is.
   void start() {
-    pid_ = run({"postgres", "-D", data(), "-k", dir_, "-c", "listen_addresses=", "-c",
-                "max_connections=40", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal"});
+    pid_ =
+      run({"postgres", "-D", data(), "-k", dir_, "-c", "listen_addresses=", "-c", "fsync=off", "-c",
+           "max_connections=40", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal"});
   }
 
   /// SIGINT ends it orderly; SIGQUIT drops everything at once, as a crash does.

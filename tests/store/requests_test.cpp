@@ -57,7 +57,7 @@ SCENARIO("of many at once exactly one runs") {
   on_both([](test_store& store) {
     auto db = store.open();
     std::atomic<int> begun{0}, waiting{0};
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([&] {
         (void)failure_of([&] {

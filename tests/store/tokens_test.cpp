@@ -77,7 +77,7 @@ SCENARIO("attempts that come at once are all counted") {
     add_sample(db, 1);
     db.write([](unit& u) { CHECK(set_verification(u, 1, 1, "right", at(0), at(100))); });
     std::atomic<int> wrong{0};
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([&] {
         (void)failure_of([&] {
@@ -164,7 +164,7 @@ SCENARIO("nodes that start together agree on the key of all hashes") {
     auto db = store.open();
     crypto::key_ring ring{{crypto::key_of(1)}};
     std::vector<std::string> hashes(4);
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;
     for (auto& mine : hashes)
       threads.emplace_back([&] {
         (void)failure_of([&] {
