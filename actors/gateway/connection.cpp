@@ -4,7 +4,10 @@
 
 #include <boost/asio/post.hpp>
 
+#include <poll.h>
 #include <sys/socket.h>
+
+#include <ctime>
 
 namespace troupe::gateway {
 namespace {
@@ -14,9 +17,18 @@ namespace asio = net::asio;
 /// A call that waits for longer than this has its client watched.
 constexpr auto watch_after = std::chrono::milliseconds{50};
 
+/// The time up to some milliseconds ago, at a fraction of the cost: deadlines here are coarse.
+clock::time_point coarse_now() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return clock::time_point{std::chrono::seconds{now.tv_sec}
+                           + std::chrono::nanoseconds{now.tv_nsec}};
+}
+
 } // namespace
 
 connection_base::connection_base(std::shared_ptr<context> ctx) : ctx_(std::move(ctx)) {
+  surplus_ = ctx_->open >= ctx_->config.max_connections;
   place_ = ctx_->enter(*this);
 }
 
@@ -33,7 +45,7 @@ void connection_base::resolve(std::uint64_t ticket, verdict what) {
 }
 
 void connection_base::enter(state next, clock::duration limit) {
-  auto now = clock::now();
+  auto now = coarse_now();
   state_ = next;
   entered_ = now;
   deadline_ = limit == clock::duration::max() ? clock::time_point::max() : now + limit;
@@ -44,6 +56,8 @@ void connection_base::sweep(clock::time_point now) {
   bool with_bot = state_ == state::waiting || state_ == state::exchanging;
   if (with_bot && !watched_ && !half_closed_ && now - entered_ > watch_after)
     watch();
+  if (with_bot && secure() && now - entered_ > watch_after && hung_up())
+    return peer_gone();
   if (now < deadline_)
     return;
   deadline_ = clock::time_point::max();
@@ -120,6 +134,14 @@ void connection_base::peer_readable() {
       < 0)
     return peer_gone();
   await_reset();
+}
+
+/// Whether the client's side of the TCP connection is closed. Over TLS that is the end: its
+/// close_notify, still unread, hides the end of the stream from `peer_readable`, and no client
+/// closes half of a connection there.
+bool connection_base::hung_up() noexcept {
+  pollfd state{socket().native_handle(), POLLRDHUP, 0};
+  return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 void connection_base::await_reset() {

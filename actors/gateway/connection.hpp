@@ -46,6 +46,7 @@ protected:
     reading,    ///< Reads a head or a body.
     waiting,    ///< Waits for a verdict.
     exchanging, ///< Its request is with the upstream.
+    uploading,  ///< The same, while the client's body is waited for.
     writing,    ///< Writes an answer of its own.
   };
 
@@ -77,6 +78,7 @@ protected:
   void peer_readable();
   void await_reset();
   void peer_gone();
+  bool hung_up() noexcept;
 
   virtual net::tcp_socket& socket() noexcept = 0;
   [[nodiscard]] virtual bool secure() const noexcept = 0;
@@ -88,16 +90,17 @@ protected:
   bool expired_ = false;     ///< The deadline passed: what failed, failed of that.
   bool gone_ = false;        ///< The client is gone.
   bool half_closed_ = false; ///< The client will send no more.
-  bool watched_ = false;    ///< Somebody waits for bytes or the end of the client's stream.
-  bool interim_ok_ = true;  ///< The client knows interim responses (HTTP/1.1).
-  bool head_sent_ = false;  ///< The answer's head is on its way.
-  bool polling_ = false;    ///< The call under way is a long poll ...
-  bool poll_ended_ = false; ///< ... that `end_poll` ended.
-  std::uint32_t place_ = 0; ///< In its context.
+  bool surplus_ = false;     ///< One more than there may be: its first request is refused.
+  bool watched_ = false;     ///< Somebody waits for bytes or the end of the client's stream.
+  bool interim_ok_ = true;   ///< The client knows interim responses (HTTP/1.1).
+  bool head_sent_ = false;   ///< The answer's head is on its way.
+  bool polling_ = false;     ///< The call under way is a long poll ...
+  bool poll_ended_ = false;  ///< ... that `end_poll` ended.
+  std::uint32_t place_ = 0;  ///< In its context.
   std::uint64_t ticket_ = 0; ///< Of the request under way; 0: none.
   std::optional<verdict> verdict_;
   net::resumption waiter_; ///< Set while the coroutine waits for its verdict.
-  bot_actor bot_; ///< Of the call under way.
+  bot_actor bot_;          ///< Of the call under way.
   call_id call_ = 0;
   net::upstream_session* session_ = nullptr; ///< While exchanging.
 };

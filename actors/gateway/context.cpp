@@ -16,6 +16,9 @@ namespace asio = net::asio;
 /// How often deadlines are looked at; they are coarse, in exchange no request arms a timer.
 constexpr auto sweep_period = std::chrono::milliseconds{50};
 
+/// So many beyond the limit are answered with 503.
+constexpr std::size_t surplus_connections = 256;
+
 } // namespace
 
 void listen(context& ctx) {
@@ -50,8 +53,9 @@ task<void> context::accept() {
       continue;
     }
     ++accepted_total;
-    if (open >= config.max_connections)
-      continue; // Closed by its destructor: better than a connection that starves.
+    // A few more than there may be learn why they are sent away; the rest are closed at once.
+    if (open >= config.max_connections + surplus_connections)
+      continue;
     boost::system::error_code ignored;
     socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
     if (ports.tls)

@@ -3,7 +3,6 @@
 #include "actors/gateway/reply_port.hpp"
 #include "runtime/net/awaited.hpp"
 
-
 #include <atomic>
 #include <memory>
 #include <vector>

@@ -3,8 +3,8 @@
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_config.hpp>
-#include <caf/monitorable_actor.hpp>
 #include <caf/mailbox_element.hpp>
+#include <caf/monitorable_actor.hpp>
 
 #include <cstdint>
 #include <memory>

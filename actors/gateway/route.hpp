@@ -14,13 +14,13 @@ enum class route_kind : std::uint8_t {
 
 struct route {
   route_kind kind = route_kind::none;
-  std::string token; ///< Decoded (a colon may come as %3A). A secret.
-  std::string method; ///< Decoded, as the upstream will.
+  std::string token;      ///< Decoded (a colon may come as %3A). A secret.
+  std::string method;     ///< Decoded, as the upstream will.
   std::string_view query; ///< Without the question mark.
 };
 
-/// Takes a target apart as the upstream does: cut at the fragment, path decoded, then split. The query
-/// points into `target`.
+/// Takes a target apart as the upstream does: cut at the fragment, path decoded, then split. The
+/// query points into `target`.
 [[nodiscard]] route parse_route(std::string_view target);
 
 } // namespace troupe::gateway

@@ -12,6 +12,9 @@ namespace troupe::gateway {
 inline constexpr std::size_t read_size = 8 * 1024;
 /// A form field of a multipart body with its part's head is at most this long to be found.
 inline constexpr std::size_t late_window = 2 * 1024;
+/// A body that streams through a session must come at this rate, in bytes per second, on average:
+/// a slower sender would hold the session for as long as it likes.
+inline constexpr std::uint64_t min_body_rate = 512;
 /// An idle connection's buffer is given back beyond this.
 inline constexpr std::size_t idle_buffer = 16 * 1024;
 
@@ -57,7 +60,7 @@ public:
 private:
   // session_read.hpp: requests.
   task<bool> read_head();
-  task<bool> read_body();
+  task<bool> read_body(clock::time_point until);
   enum class progress : std::uint8_t { done, more, broken };
   progress parse_head();
   void begin_body();
@@ -72,6 +75,7 @@ private:
   task<bool> find_bot(request_facts& facts, directory::found& entry);
   task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
   task<bool> exchange(request_facts& facts, const grant& granted, exchange_state& x);
+  clock::duration exchange_limit(const request_facts& facts) const;
   task<net::upstream_session*> connect(std::uint64_t session);
   task<void> pause(clock::duration length);
   task<bool> refuse(const refusal_text& text, bool keep_alive, const troupe_fields& fields = {});

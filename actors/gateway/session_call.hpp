@@ -10,7 +10,11 @@
 
 namespace troupe::gateway {
 
-/// A bot that is being started or restarted is looked for again after this pause.
+/// What a long poll may take longer than it asked for.
+inline constexpr auto poll_slack = std::chrono::seconds{25};
+/// A bot that is being started or restarted is looked for again after a pause: this first, then
+/// twice as long each time, up to the second.
+inline constexpr auto first_lookup_pause = std::chrono::milliseconds{1};
 inline constexpr auto lookup_pause = std::chrono::milliseconds{25};
 
 /// Serves the request whose head was read. @returns whether the connection goes on
@@ -27,6 +31,11 @@ task<bool> session<Stream>::serve() {
     co_return co_await fail(400, "Bad Request: X-Troupe-Deadline is no duration like 5s or 500ms");
   std::chrono::milliseconds patience = head_->deadline.value_or(ctx_->config.default_deadline);
   facts.wait_until = facts.arrived + patience;
+  if (surplus_) {
+    auto text = explain(503, "Service Unavailable: too many connections");
+    text.retry_after = 1;
+    co_return co_await refuse(text, false);
+  }
   if (ctx_->draining) {
     auto text = explain(caf::make_error(ec::draining));
     co_return co_await refuse(text, false);
@@ -42,7 +51,7 @@ task<bool> session<Stream>::serve() {
   if (body_state == progress::broken)
     co_return co_await fail(400, "Bad Request: malformed chunked body");
   if (body_state == progress::more) {
-    bool read = co_await read_body();
+    bool read = co_await read_body(facts.arrived + ctx_->config.request_timeout);
     if (!read)
       co_return false;
   }
@@ -101,6 +110,7 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
   }
   auto digest = token_hash(ctx_->ports.token_key, facts.where.token);
   auto why = ec::unknown_bot;
+  auto length = first_lookup_pause;
   for (;;) {
     auto hit = ctx_->ports.bots->find(digest, clock::now());
     if (hit && hit->actor) {
@@ -128,7 +138,8 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
       }
       continue;
     }
-    co_await pause(lookup_pause);
+    co_await pause(length);
+    length = std::min(2 * length, lookup_pause);
   }
   auto text = explain(caf::make_error(why));
   co_await refuse(text, false);
@@ -206,8 +217,9 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
         directory::found again;
         if (!co_await find_bot(facts, again))
           co_return false;
+        if (again.actor == bot_) // Its supervisor has not heard of its end yet.
+          co_await pause(first_lookup_pause);
         bot_ = again.actor;
-        co_await pause(lookup_pause);
         continue;
       }
       refused = failed ? explain(x.how.what) : explain(*why);
@@ -265,15 +277,22 @@ void session<Stream>::look_for_chat(request_facts& facts, std::string_view part)
   }
 }
 
+/// How long an exchange may take. A long poll: as long as it asked for, and what an answer takes.
+template <class Stream>
+clock::duration session<Stream>::exchange_limit(const request_facts& facts) const {
+  const auto& config = ctx_->config;
+  if (!telegram::method(facts.method).has(telegram::method_trait::long_poll))
+    return config.request_timeout;
+  auto asked = std::chrono::seconds{std::clamp(facts.params.poll_timeout, 0L, 3600L)};
+  return std::min<clock::duration>(config.poll_timeout, asked + poll_slack);
+}
+
 /// One attempt on the granted session. @returns false when the bot is to decide about another
 template <class Stream>
 task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
                                      exchange_state& x) {
   auto& sessions = *ctx_->ports.sessions;
-  auto limit = telegram::method(facts.method).has(telegram::method_trait::long_poll)
-                 ? ctx_->config.poll_timeout
-                 : ctx_->config.request_timeout;
-  enter(state::exchanging, limit);
+  enter(state::exchanging, exchange_limit(facts));
   x.withheld.clear();
   auto started = clock::now();
   x.how.what = failure::not_sent;
@@ -323,13 +342,13 @@ task<net::upstream_session*> session<Stream>::connect(std::uint64_t session) {
   net::upstream_session* made = nullptr;
   error_code why;
   co_await net::awaited{[&](auto handler) {
-    net::asio::co_spawn(
-      ctx_->lane().executor(), ctx_->ports.sessions->acquire(session, deadline_, why),
-      [&made, handler = std::move(handler)](std::exception_ptr failure,
-                                            net::upstream_session* up) mutable {
-        made = failure ? nullptr : up;
-        handler(error_code{});
-      });
+    net::asio::co_spawn(ctx_->lane().executor(),
+                        ctx_->ports.sessions->acquire(session, deadline_, why),
+                        [&made, handler = std::move(handler)](std::exception_ptr failure,
+                                                              net::upstream_session* up) mutable {
+                          made = failure ? nullptr : up;
+                          handler(error_code{});
+                        });
   }};
   co_return made;
 }

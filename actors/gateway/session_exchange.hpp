@@ -31,15 +31,20 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
   in_.consume(body_.held);
   body_.held = 0;
   bool done = false;
+  std::uint64_t streamed = 0;
+  const auto began = clock::now();
   while (!done) {
     if (in_.size() == 0) {
-      enter(state::exchanging, ctx_->config.request_timeout);
+      auto earned = std::chrono::seconds{streamed / min_body_rate};
+      auto left = ctx_->config.request_timeout + earned - (clock::now() - began);
+      enter(state::uploading, std::min<clock::duration>(ctx_->config.request_timeout, left));
       bool more = co_await read_some(64 * 1024);
       if (!more) { // The client stopped in the middle of its body.
         gone_ = !expired_;
         x.how.what = failure::broken;
         co_return;
       }
+      state_ = state::exchanging; // With what is left of the time.
     }
     std::size_t n = 0;
     if (body_.chunked) {
@@ -68,6 +73,7 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
     if (facts.chat_may_come)
       look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, n));
     head_->body.clear();
+    streamed += n;
     sent = co_await net::written{up, view(in_).substr(0, n), {}};
     in_.consume(n);
     if (sent.ec) // The upstream may have answered early (too large, unauthorized): read on.

@@ -28,8 +28,7 @@ task<void> session<Stream>::run(std::shared_ptr<session> self) {
   if constexpr (!std::is_same_v<Stream, net::tcp_socket>) {
     if (!me.gone_) {
       me.enter(state::writing, me.ctx_->config.header_timeout);
-      co_await net::awaited{
-        [&me](auto handler) { me.stream_.async_shutdown(std::move(handler)); }};
+      co_await net::awaited{[&me](auto handler) { me.stream_.async_shutdown(std::move(handler)); }};
     }
   }
   me.socket().shutdown(net::tcp_socket::shutdown_send, ec);
@@ -137,9 +136,9 @@ typename session<Stream>::progress session<Stream>::parse_body() {
                                                                    : progress::more;
 }
 
-/// Reads the body on, when `parse_body` wanted more.
+/// Reads the body on, when `parse_body` wanted more; what is held must have come by `until`.
 template <class Stream>
-task<bool> session<Stream>::read_body() {
+task<bool> session<Stream>::read_body(clock::time_point until) {
   const auto& config = ctx_->config;
   if (head_->expects_continue) {
     auto sent = co_await write_client("HTTP/1.1 100 Continue\r\n\r\n", {});
@@ -149,7 +148,7 @@ task<bool> session<Stream>::read_body() {
     }
   }
   for (;;) {
-    enter(state::reading, config.header_timeout); // Between bytes, not in all: uploads are long.
+    enter(state::reading, std::min<clock::duration>(config.header_timeout, until - clock::now()));
     bool more = co_await read_some(config.replay_limit);
     if (!more) {
       if (expired_)

@@ -55,20 +55,21 @@ private:
   io_result result_;
 };
 
-/// Reads what there is, at most `space`; waits for the first byte. `n` is 0 at the end of the stream.
+/// Reads what there is, at most `space`; waits for the first byte. `n` is 0 at the end of the
+/// stream.
 template <class Stream, class Buffer>
 auto read_some(Stream& stream, Buffer space) {
-  return awaited{[&stream, space](auto handler) {
-    stream.async_read_some(space, std::move(handler));
-  }};
+  return awaited{
+    [&stream, space](auto handler) { stream.async_read_some(space, std::move(handler)); }};
 }
 
-/// Sends what the socket takes without waiting. @returns bytes, with `ec` unset when there was no room
+/// Sends what the socket takes without waiting. @returns bytes, with `ec` unset when there was no
+/// room
 std::size_t send_now(tcp_socket& socket, std::string_view first, std::string_view second,
                      boost::system::error_code& ec) noexcept;
 
-/// Awaits that `first` and `second` are written. On a plain socket that usually needs no waiting: the
-/// coroutine does not even suspend.
+/// Awaits that `first` and `second` are written. On a plain socket that usually needs no waiting:
+/// the coroutine does not even suspend.
 template <class Stream>
 class [[nodiscard]] written {
 public:

@@ -44,7 +44,7 @@ namespace detail {
 
 struct promise_base {
   std::coroutine_handle<> awaiting; ///< Who goes on when this one ends.
-  std::coroutine_handle<> root;     ///< The outermost of those who await; destroying it destroys all.
+  std::coroutine_handle<> root; ///< The outermost of those who await; destroying it destroys all.
   std::exception_ptr failure;
 
   std::suspend_always initial_suspend() const noexcept { return {}; }

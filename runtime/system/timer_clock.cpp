@@ -104,8 +104,8 @@ std::vector<timer_clock::entry> timer_clock::take_due(time_point now) {
 }
 
 std::vector<timer_clock::entry> timer_clock::take_disposed() {
-  auto pos = std::partition(heap_.begin(), heap_.end(),
-                            [](const entry& x) { return !x.what.disposed(); });
+  auto pos =
+    std::partition(heap_.begin(), heap_.end(), [](const entry& x) { return !x.what.disposed(); });
   std::vector<entry> disposed{std::make_move_iterator(pos), std::make_move_iterator(heap_.end())};
   heap_.erase(pos, heap_.end());
   std::make_heap(heap_.begin(), heap_.end());

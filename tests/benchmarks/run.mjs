@@ -2,6 +2,7 @@
 // so for both sides. Prints a table, writes build/bench/results.json. See README.md beside this file.
 import { spawn, execFileSync } from 'node:child_process';
 import { mkdtempSync, mkdirSync, writeFileSync, readFileSync, rmSync, readdirSync } from 'node:fs';
+import { Agent, get } from 'node:http';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -138,19 +139,19 @@ http {
   return { port, child };
 }
 
-async function startNode(upstream) {
+async function startNode(upstream, name = 'node', extra = []) {
   const port = await freePort();
   const api = await freePort();
   const tokens = Array.from({ length: bots }, (_, i) => `${100000 + i}:${'a'.repeat(35)}`).join('\n');
-  writeFileSync(join(work, 'tokens'), tokens, { mode: 0o600 });
-  mkdirSync(join(work, 'config'));
+  mkdirSync(join(work, name, 'config'), { recursive: true });
+  writeFileSync(join(work, name, 'tokens'), tokens, { mode: 0o600 });
   // Every policy is on; the budgets are large enough never to be what is measured.
   const child = start('trouped', join(bin, 'trouped'), [
-    `--config-dir=${join(work, 'config')}`, `--node.data-dir=${join(work, 'data')}`,
-    `--gateway.port=${port}`, `--api.port=${api}`, `--bot.tokens-file=${join(work, 'tokens')}`,
+    `--config-dir=${join(work, name, 'config')}`, `--node.data-dir=${join(work, name, 'data')}`,
+    `--gateway.port=${port}`, `--api.port=${api}`, `--bot.tokens-file=${join(work, name, 'tokens')}`,
     `--session-pool.api-root=http://127.0.0.1:${upstream}`, '--session-pool.max-connections=256',
     '--session-pool.max-per-host=256', '--rate-governor.global-rps=200000', '--rate-governor.bot-rps=20000',
-    '--rate-governor.chat-rps=10000', '--rate-governor.chat-per-20s=100000', '--bot.max-concurrent=64', '--session-pool.max-per-bot=64', '--log.level=warning']);
+    '--rate-governor.chat-rps=10000', '--rate-governor.chat-per-20s=100000', '--bot.max-concurrent=64', '--session-pool.max-per-bot=64', '--log.level=warning', ...extra]);
   await until('trouped is ready', async () => {
     try { return (await fetch(`http://127.0.0.1:${api}/readyz`)).ok; } catch { return false; }
   });
@@ -201,6 +202,34 @@ async function latency(upstream, nginx, node) {
   };
 }
 
+/** A call that kills its own bot when it comes in, against the same call without: what a crash costs a caller. */
+async function crashes(upstream) {
+  const node = await startNode(upstream, 'crashing', ['--node.demo-faults=true']);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const call = (i, headers) => new Promise((done, fail) => {
+    const begin = process.hrtime.bigint();
+    get({ port: node.port, agent, headers, path: `/bot${100000 + i}:${'a'.repeat(35)}/getMe` }, (answer) => {
+      answer.resume().on('end', () => {
+        if (answer.statusCode === 200) done(Number(process.hrtime.bigint() - begin) / 1000);
+        else fail(new Error(`a call whose bot crashed was answered with ${answer.statusCode}`));
+      });
+    }).on('error', fail);
+  });
+  const seen = { undisturbed: [], crashed: [] };
+  for (let round = 0; round < 3; ++round)
+    for (let i = 0; i < bots; ++i) {
+      seen.undisturbed.push(await call(i, {}));
+      seen.crashed.push(await call(i, { 'X-Troupe-Crash': 'bot' }));
+    }
+  agent.destroy();
+  await stop(node.child);
+  const at = (values, q) => [...values].sort((a, b) => a - b)[Math.floor(values.length * q)];
+  results.crash_to_answered_call = {
+    crashes: seen.crashed.length, undisturbed_p50_us: at(seen.undisturbed, 0.5), undisturbed_p99_us: at(seen.undisturbed, 0.99),
+    crashed_p50_us: at(seen.crashed, 0.5), crashed_p99_us: at(seen.crashed, 0.99),
+  };
+}
+
 function print(rows) {
   const width = Math.max(...rows.map(([what]) => what.length));
   for (const [what, value, goal] of rows)
@@ -213,6 +242,7 @@ async function main() {
   const node = await startNode(upstream);
   await throughput(upstream, nginx, node);
   await latency(upstream, nginx, node);
+  await crashes(upstream);
   for (const child of [...children].reverse()) await stop(child);
   results.governor = run('bench-governor', []);
   results.bots = run('bench-bots', []);
@@ -220,6 +250,7 @@ async function main() {
   writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   const g = results.gateway;
   const l = results.latency_at_half_load;
+  const c = results.crash_to_answered_call;
   console.log('\nTroupe, measured on this machine in this run (medians)\n');
   print([
     ['requests/s direct', Math.round(g.requests_per_second.direct.median)],
@@ -230,6 +261,8 @@ async function main() {
     ['CPU per request troupe, us', g.cpu_us_per_request.troupe.median.toFixed(1)],
     [`p99 added at ${l.rate}/s nginx, us`, Math.round(l.p99_added_us.nginx)],
     [`p99 added at ${l.rate}/s troupe, us`, Math.round(l.p99_added_us.troupe), '< 1000'],
+    ['a call, p50 / p99, us', `${Math.round(c.undisturbed_p50_us)} / ${Math.round(c.undisturbed_p99_us)}`],
+    ['a call whose bot crashes under it, us', `${Math.round(c.crashed_p50_us)} / ${Math.round(c.crashed_p99_us)}`],
     ['answers that were no 200', g.not_200 + l.errors, '0'],
     ...Object.entries(results.governor).map(([k, v]) => [`governor: ${k}`, v]),
     ...Object.entries(results.bots).map(([k, v]) => [`bots: ${k}`, v]),

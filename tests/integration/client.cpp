@@ -288,6 +288,19 @@ void client::close() {
   impl_->close();
 }
 
+void client::bye() {
+  if (impl_->tls) {
+    impl_->tls->async_shutdown([](const error_code&) {});
+    impl_->io.restart();
+    impl_->io.poll();
+    error_code ignored;
+    impl_->socket.close(ignored);
+    impl_->io.restart();
+    impl_->io.poll();
+  }
+  close();
+}
+
 void client::reset() {
   error_code ignored;
   impl_->socket.set_option(asio::socket_base::linger(true, 0), ignored);

@@ -54,6 +54,7 @@ public:
   void half_close(); ///< Sends no more.
   void close();
   void reset(); ///< Closes with RST.
+  void bye();   ///< Closes as TLS has it: with a close_notify, not waiting for the other side's.
 
 private:
   struct impl;

@@ -1,7 +1,6 @@
 #define CAF_SUITE net_task
 #include "runtime/net/awaited.hpp"
 
-
 #include <caf/test/bdd_dsl.hpp>
 
 #include <memory>
@@ -78,13 +77,14 @@ SCENARIO("a task's result and exceptions reach who awaits it") {
     }
     WHEN("an inner one throws") {
       std::string what;
-      spawn([]() -> task<void> { co_await broken(); }(), [&what](std::exception_ptr failure) {
-        try {
-          std::rethrow_exception(failure);
-        } catch (const std::runtime_error& x) {
-          what = x.what();
-        }
-      });
+      spawn([]() -> task<void> { co_await broken(); }(),
+            [&what](std::exception_ptr failure) {
+              try {
+                std::rethrow_exception(failure);
+              } catch (const std::runtime_error& x) {
+                what = x.what();
+              }
+            });
       THEN("the outermost one's end is told") {
         CHECK_EQ(what, "broken");
       }

@@ -45,10 +45,10 @@ SCENARIO("timers run in the order of their times, never early") {
     for (std::size_t i = 0; i < count; ++i) {
       auto due = start + std::chrono::microseconds{random() % 200'000};
       clock.schedule(due, caf::make_action([&, due] {
-        early = early || clock_type::now() < due;
-        ran.push_back(due);
-        all.one();
-      }));
+                       early = early || clock_type::now() < due;
+                       ran.push_back(due);
+                       all.one();
+                     }));
     }
     WHEN("it runs") {
       clock.start();
@@ -73,9 +73,8 @@ SCENARIO("a timer that becomes the first wakes the clock") {
       countdown all{4};
       std::vector<std::thread> threads;
       for (int i = 0; i < 4; ++i)
-        threads.emplace_back([&] {
-          clock.schedule(clock_type::now(), caf::make_action([&] { all.one(); }));
-        });
+        threads.emplace_back(
+          [&] { clock.schedule(clock_type::now(), caf::make_action([&] { all.one(); })); });
       for (auto& x : threads)
         x.join();
       THEN("all run now") {
@@ -139,8 +138,7 @@ SCENARIO("actors are served by it") {
       });
       THEN("both happen in time") {
         int answer = 0;
-        self->request(worker, 5s, 41)
-          .receive([&](int x) { answer = x; }, [](const caf::error&) {});
+        self->request(worker, 5s, 41).receive([&](int x) { answer = x; }, [](const caf::error&) {});
         CHECK_EQ(answer, 42);
         CHECK(clock_type::now() - start >= 20ms);
         caf::error why;

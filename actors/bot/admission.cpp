@@ -1,0 +1,127 @@
+#include "actors/bot/state.hpp"
+#include "messages/rate_governor.hpp"
+#include "messages/session_pool.hpp"
+
+namespace troupe::bot {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A service that restarts is asked again after this pause.
+constexpr caf::timespan service_pause = 25ms;
+
+} // namespace
+
+caf::result<grant> bot_state::admit(const call& c) {
+  if (!takes_calls(phase))
+    return refuse(phase == bot_phase::suspended ? ec::suspended : ec::unauthorized);
+  auto now = self->clock().now();
+  bool probe = false;
+  if (auto wait = breaker_wait(now, c, probe); wait.count() > 0)
+    return refuse(ec::breaker_open, wait);
+  // Whoever waits, waits in the governor or in the pool, where a full chat or an exhausted budget
+  // holds up nobody else; how many of a bot's calls run at once is theirs to bound too.
+  bool full =
+    c.kind == call_kind::long_poll ? polls >= config->max_polls : waiting() >= config->max_queue;
+  if (full)
+    return refuse(ec::queue_full, 1s);
+  auto& entry = calls.emplace_back();
+  entry.what = c;
+  entry.answer = self->make_response_promise<grant>();
+  entry.deadline = now + c.patience;
+  entry.since = now;
+  entry.probe = probe;
+  if (entry.poll())
+    ++polls;
+  auto answer = entry.answer;
+  ask_for_grant(entry);
+  arm_timer();
+  return answer;
+}
+
+std::uint32_t bot_state::waiting() const noexcept {
+  return static_cast<std::uint32_t>(calls.size()) - polls - granted;
+}
+
+caf::timespan bot_state::breaker_wait(time_point now, const call& c, bool& probe) {
+  if (breaker == breaker_state::closed)
+    return 0s;
+  if (breaker == breaker_state::open && now < open_until)
+    return open_until - now;
+  breaker = breaker_state::half_open; // Also when health has forgotten: time alone allows a probe.
+  // A long poll takes too long to keep others from probing.
+  if (c.kind != call_kind::long_poll && probing)
+    return 1s;
+  probe = true;
+  probing = probing || c.kind != call_kind::long_poll;
+  return 0s;
+}
+
+void bot_state::ask_for_grant(running_call& entry) {
+  auto now = self->clock().now();
+  entry.now = stage::waiting;
+  auto left = entry.deadline - now;
+  if (left.count() <= 0)
+    return give_up(entry.what.id, refuse(ec::deadline_passed, 1s));
+  auto call_id = entry.what.id;
+  auto chat = entry.what.produces_message ? entry.what.chat : chat_ref{};
+  auto on_lease = [this, call_id, chat](const lease& lent) { hand_out(call_id, chat, lent); };
+  auto on_error = [this, call_id](caf::error& why) { grant_refused(call_id, std::move(why)); };
+  const auto& c = entry.what;
+  if (c.kind == call_kind::request) {
+    if (auto governor = found->rate_governor.get()) {
+      self
+        ->request(governor, caf::infinite,
+                  permit_request{id, spec.tenant, c.id, c.method, c.produces_message,
+                                 c.paid_broadcast, c.chat, c.lane, left})
+        .then(on_lease, on_error);
+      return;
+    }
+  } else if (auto pool = found->session_pool.get()) {
+    self
+      ->request(pool, caf::infinite,
+                lease_request{id, spec.tenant, c.id, c.kind, c.lane, left, 0, 0})
+      .then(on_lease, on_error);
+    return;
+  }
+  ask_again(call_id);
+}
+
+void bot_state::ask_again(call_id cid) {
+  self->run_delayed(service_pause, [this, cid] {
+    if (auto* entry = find(cid); entry && entry->now == stage::waiting)
+      ask_for_grant(*entry);
+  });
+}
+
+void bot_state::hand_out(call_id cid, const chat_ref& charged, const lease& lent) {
+  auto* entry = find(cid);
+  if (!entry || entry->now != stage::waiting) { // Given up meanwhile: nothing was written.
+    if (lent.permitted_at != 0)
+      notify(found->rate_governor.get(),
+             permit_unused{id, spec.tenant, charged, lent.permitted_at});
+    notify(found->session_pool.get(), lease_return{lent.id, true});
+    return;
+  }
+  auto now = self->clock().now();
+  entry->waited += now - entry->since;
+  entry->since = now;
+  entry->now = stage::granted;
+  entry->held = lent;
+  if (!entry->poll())
+    ++granted;
+  entry->answer.deliver(grant{cid, lent, entry->attempt, entry->waited});
+  arm_timer();
+}
+
+void bot_state::grant_refused(call_id cid, caf::error why) {
+  auto* entry = find(cid);
+  if (!entry || entry->now != stage::waiting)
+    return;
+  // Errors of the actor system: the service died with our request.
+  if (why.category() == caf::type_id_v<caf::sec>)
+    return ask_again(cid);
+  give_up(cid, std::move(why));
+}
+
+} // namespace troupe::bot

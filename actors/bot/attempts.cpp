@@ -1,0 +1,191 @@
+#include "actors/bot/state.hpp"
+#include "messages/health.hpp"
+#include "messages/rate_governor.hpp"
+#include "messages/session_pool.hpp"
+
+#include <algorithm>
+
+namespace troupe::bot {
+namespace {
+
+/// Whether the upstream certainly did not act on the request, or doing it twice does no harm.
+bool may_repeat(const call& c, const outcome& how) noexcept {
+  if (!c.replayable)
+    return false;
+  switch (how.what) {
+  case failure::not_sent:
+    return true;
+  case failure::broken:
+  case failure::timeout:
+    return c.repeatable;
+  case failure::none:
+    return how.status == 429 || (how.status >= 500 && c.repeatable);
+  default:
+    return false;
+  }
+}
+
+/// Whether an outcome counts as a failure of the upstream (architecture.md: transport errors,
+/// timeouts, 5xx).
+bool is_failure(const outcome& how) noexcept {
+  return how.what != failure::none || how.status >= 500;
+}
+
+/// Whether the answer shows that the upstream knows the token.
+bool proves_token(const outcome& how) noexcept {
+  return how.what == failure::none && how.status != 401 && how.status != 404 && how.status < 500;
+}
+
+} // namespace
+
+caf::result<grant> bot_state::decide_retry(const attempt_failed& x) {
+  auto* entry = find(x.id);
+  if (!entry || entry->now != stage::granted || entry->held.id != x.session.id)
+    return caf::make_error(ec::not_retried);
+  give_back(*entry, x.how.reusable);
+  learn(*entry, x.how);
+  auto now = self->clock().now();
+  entry->deadline = now + x.patience;
+  auto pause = retry_pause(*entry, x.how);
+  if (pause.count() < 0 || pause >= x.patience) {
+    release(x.id);
+    return caf::make_error(ec::not_retried);
+  }
+  ++entry->attempt;
+  entry->answer = self->make_response_promise<grant>();
+  auto answer = entry->answer;
+  entry->since = now;
+  if (pause.count() == 0) {
+    ask_for_grant(*entry);
+  } else {
+    self->run_delayed(pause, [this, cid = x.id] {
+      if (auto* again = find(cid); again && again->now == stage::pausing)
+        ask_for_grant(*again);
+    });
+  }
+  arm_timer();
+  return answer;
+}
+
+caf::timespan bot_state::retry_pause(const running_call& entry, const outcome& how) {
+  if (entry.attempt > config->retries || !may_repeat(entry.what, how) || !takes_calls(phase)
+      || breaker != breaker_state::closed)
+    return caf::timespan{-1};
+  // After a 429 the governor holds the chat or the bot for as long as the upstream asked.
+  if (how.what == failure::none && how.status == 429)
+    return caf::timespan{0};
+  return config->retry_delay.delay(entry.attempt, jitter.next());
+}
+
+void bot_state::finish(const call_done& x) {
+  auto* entry = find(x.id);
+  // Without a lease: its gateway died, and the grant with it. Nothing was written.
+  bool lost = x.session.id == 0;
+  if (!entry || entry->now != stage::granted || (!lost && entry->held.id != x.session.id))
+    return;
+  give_back(*entry, x.how.reusable);
+  learn(*entry, x.how);
+  release(x.id);
+}
+
+void bot_state::give_back(running_call& entry, bool reusable) {
+  notify(found->session_pool.get(), lease_return{entry.held.id, reusable});
+  entry.held = lease{};
+  entry.now = stage::pausing;
+  if (!entry.poll())
+    --granted;
+}
+
+void bot_state::learn(running_call& entry, const outcome& how) {
+  if (how.what == failure::none && how.status == 429)
+    notify(found->rate_governor.get(),
+           flood_report{id, entry.what.chat, entry.what.method, how.retry_after});
+  if (!proven && proves_token(how))
+    prove();
+  bool probe = entry.probe;
+  if (probe) {
+    entry.probe = false;
+    if (!entry.poll())
+      probing = false;
+  }
+  if (how.what == failure::aborted) // Says nothing about the upstream.
+    return;
+  auto now = self->clock().now();
+  samples.push_back(
+    outcome_sample{now.time_since_epoch().count(), how.latency, how.status, how.what, probe});
+  if (is_failure(how) || probe || how.status == 401 || samples.size() >= config->batch_size)
+    flush();
+  else if (samples.size() == 1)
+    self->run_delayed(config->batch_delay, [this] { flush(); });
+}
+
+void bot_state::flush() {
+  if (samples.empty())
+    return;
+  outcome_batch batch{id, proven, {}};
+  batch.samples.swap(samples);
+  if (auto health = found->health.get())
+    self->send(health, std::move(batch));
+}
+
+void bot_state::prove() {
+  proven = true;
+  if (spec.claimed == 0)
+    return;
+  auto message = identity_proven{id, spec.claimed};
+  notify(found->rate_governor.get(), message);
+  notify(found->bots_of(spec.bot), message);
+  id = spec.claimed;
+}
+
+void bot_state::cancel(call_id cid) {
+  auto* entry = find(cid);
+  if (!entry || entry->now == stage::granted) // A granted call reports its own end.
+    return;
+  leave_queues(*entry);
+  give_up(cid, caf::make_error(ec::cancelled));
+}
+
+void bot_state::leave_queues(const running_call& entry) {
+  if (entry.now != stage::waiting)
+    return;
+  if (entry.what.kind == call_kind::request)
+    notify(found->rate_governor.get(), permit_cancel{id, entry.what.id});
+  else
+    notify(found->session_pool.get(), lease_cancel{id, entry.what.id});
+}
+
+void bot_state::give_up(call_id cid, caf::error why) {
+  auto* entry = find(cid);
+  auto answer = std::move(entry->answer);
+  bool first = entry->attempt == 1;
+  if (entry->probe && !entry->poll())
+    probing = false;
+  release(cid);
+  answer.deliver(first ? std::move(why) : caf::make_error(ec::not_retried));
+}
+
+void bot_state::release(call_id cid) {
+  auto entry =
+    std::find_if(calls.begin(), calls.end(), [cid](const auto& c) { return c.what.id == cid; });
+  if (entry->poll())
+    --polls;
+  calls.erase(entry);
+  if (calls.empty() && calls.capacity() > 8)
+    calls.shrink_to_fit(); // An idle bot costs little.
+}
+
+void bot_state::refuse_waiting(const caf::error& why) {
+  std::vector<call_id> ungranted;
+  for (const auto& entry : calls)
+    if (entry.now != stage::granted)
+      ungranted.push_back(entry.what.id);
+  for (auto cid : ungranted) {
+    if (auto* entry = find(cid)) {
+      leave_queues(*entry);
+      give_up(cid, why);
+    }
+  }
+}
+
+} // namespace troupe::bot

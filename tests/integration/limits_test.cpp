@@ -1,0 +1,152 @@
+#define CAF_SUITE integration_limits
+#include "tests/integration/node_part.hpp"
+
+#include <caf/test/bdd_dsl.hpp>
+
+#include <chrono>
+#include <vector>
+
+using namespace troupe;
+using namespace troupe::integration;
+using namespace std::literals;
+
+SCENARIO("a client beyond the limit of connections is told so") {
+  GIVEN("gateways that take two connections each, all in use") {
+    part_options options;
+    options.gateway.max_connections = 2;
+    node_part node{options};
+    std::vector<client> kept;
+    auto refused = [&node, &kept] { // Which lane gets a connection is the kernel's choice.
+      auto http = node.connect();
+      auto got = http.get(node.path("getMe"));
+      bool full = got.status == 503;
+      if (full) {
+        CHECK_EQ(got.text("error_code"), "503");
+        CHECK_EQ(got.text("description"), "Service Unavailable: too many connections");
+        CHECK(http.ended(2s));
+      } else {
+        kept.push_back(std::move(http));
+      }
+      return full;
+    };
+    CHECK(until(refused));
+    WHEN("the others leave") {
+      CHECK_GE(kept.size(), 2u);
+      kept.clear();
+      THEN("new ones are served, and nothing is held") {
+        CHECK(until([&node] { return node.connect().get(node.path("getMe")).status == 200; }));
+        CHECK(until([&node] { return node.at_rest(); }));
+      }
+    }
+  }
+}
+
+SCENARIO("an upload that stops, or dribbles, gives its session back") {
+  GIVEN("a node whose exchanges may take a second") {
+    part_options options;
+    options.gateway.request_timeout = 1s;
+    options.gateway.replay_limit = 1024;
+    node_part node{options};
+    auto begin = [&node](client& http) {
+      CHECK(http.send("POST " + node.path("sendDocument")
+                      + " HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=XX\r\n"
+                        "Content-Length: 1000000\r\n\r\n"
+                      + std::string(4096, 'x')));
+      CHECK(until([&node] { return node.pool().leased == 1; }));
+    };
+    WHEN("the client sends nothing more") {
+      auto http = node.connect();
+      begin(http);
+      THEN("it is told that this took too long") {
+        CHECK_EQ(http.receive(5s).status, 504);
+        CHECK(http.ended(2s));
+        CHECK(until([&node] { return node.at_rest(); }));
+      }
+    }
+    WHEN("the client sends a byte now and then") {
+      auto http = node.connect();
+      begin(http);
+      auto start = std::chrono::steady_clock::now();
+      bool ended = false;
+      while (!ended && std::chrono::steady_clock::now() - start < 15s) {
+        http.send("x");
+        ended = http.ended(100ms);
+      }
+      THEN("it is cut off all the same: 4 KiB earn eight seconds") {
+        CHECK(ended);
+        CHECK(until([&node] { return node.at_rest(); }));
+      }
+    }
+  }
+}
+
+SCENARIO("a body that is held must come within the request's time") {
+  GIVEN("a node whose requests may take a second") {
+    part_options options;
+    options.gateway.request_timeout = 1s;
+    node_part node{options};
+    WHEN("a client sends its short body a byte at a time") {
+      auto http = node.connect();
+      http.send("POST " + node.path("getMe")
+                + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                  "Content-Length: 1000\r\n\r\n");
+      auto start = std::chrono::steady_clock::now();
+      auto got = http.receive(50ms);
+      while (got.late && std::chrono::steady_clock::now() - start < 10s) {
+        http.send("x");
+        got = http.receive(50ms);
+      }
+      THEN("it gets 408, and never held a session") {
+        CHECK_EQ(got.status, 408);
+        CHECK(node.at_rest());
+        CHECK_EQ(node.pool().leases_total, 0u);
+      }
+    }
+  }
+}
+
+SCENARIO("a long poll gets the time it asked for") {
+  GIVEN("an upstream that never answers getUpdates, and polls of a second at most") {
+    part_options options;
+    options.gateway.poll_timeout = 1s;
+    node_part node{options};
+    node.fail(sandbox::fault_kind::hang, "getUpdates");
+    WHEN("a client polls for 50 seconds") {
+      auto http = node.connect();
+      auto start = std::chrono::steady_clock::now();
+      auto got = http.get(node.path("getUpdates?timeout=50"));
+      THEN("the configured bound holds") {
+        CHECK_EQ(got.status, 504);
+        CHECK(std::chrono::steady_clock::now() - start < 5s);
+        node.mend();
+        CHECK(until([&node] { return node.at_rest(); }));
+      }
+    }
+  }
+}
+
+SCENARIO("a TLS client that leaves while its call waits is noticed") {
+  GIVEN("a gateway that speaks TLS, and a bot whose budget is used up") {
+    part_options options;
+    options.gateway_tls = true;
+    options.budgets.bot_rps = 1;
+    options.gateway.default_deadline = 60s;
+    node_part node{options};
+    auto first = node.connect();
+    CHECK_EQ(first.get(node.path("getMe")).status, 200);
+    WHEN("many clients ask and close their connections, as TLS has it") {
+      auto before = node.seen("getMe");
+      for (int i = 0; i < 20; ++i) {
+        auto http = node.connect();
+        http.send("GET " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\n\r\n");
+        CHECK(until([&node] { return node.governor().waiting > 0; }));
+        http.bye();
+      }
+      THEN("their calls are dropped, and their budget is not spent") {
+        CHECK(until([&node] { return node.governor().waiting == 0; }, 3s));
+        CHECK(until([&node] { return node.at_rest(); }));
+        CHECK(node.seen("getMe") - before < 6u);
+      }
+    }
+  }
+}
