@@ -2,6 +2,8 @@
 
 #include "runtime/store/chunks.hpp"
 
+#include <unordered_set>
+
 namespace troupe::store {
 namespace {
 
@@ -19,11 +21,8 @@ auto columns(usage_row& x) {
                   c.latency_us, x.usage.updates, x.detail);
 }
 
-/// A row's usage, with its hours of the day if it is one hour.
-usage read(usage_row& x, bool hourly) {
+usage read(usage_row& x) {
   decode_detail(x.detail, x.usage);
-  if (hourly)
-    x.usage.hours[static_cast<std::size_t>(x.time % 24)] = x.usage.calls.requests + x.usage.updates;
   return std::move(x.usage);
 }
 
@@ -88,10 +87,16 @@ void put(unit& u, const table& t, const usage_map& rows) {
   }
 }
 
-/// An hour's own hours of the day follow from its key.
-usage without_hours(usage x) {
-  x.hours = {};
-  return x;
+/// What is stored for these keys, and nothing for those that are not there yet.
+void read_into(unit& u, const table& t, usage_map& rows) {
+  std::map<std::int64_t, std::vector<bot_id>> bots_by_time;
+  for (const auto& [where, x] : rows)
+    bots_by_time[where.second].push_back(where.first);
+  const auto sql = select_from(t) + " WHERE " + std::string{t.time} + " = :" + std::string{t.time}
+                   + " AND bot IN ";
+  for (auto& [time, bots] : bots_by_time)
+    for (auto& one : rows_of<usage_row>(u, sql, {to_parameter(time)}, bots))
+      rows[{one.bot, time}] = read(one);
 }
 
 } // namespace
@@ -101,38 +106,44 @@ std::int64_t hour_of(wall_time x) noexcept {
 }
 
 void add_usage(unit& u, std::span<const usage_sample> samples) {
-  std::map<std::int64_t, std::vector<bot_id>> bots_by_hour;
+  std::vector<bot_id> bots;
   for (const auto& one : samples)
-    bots_by_hour[one.hour].push_back(one.bot);
-  const auto sql = select_from(hours) + " WHERE hour = :hour AND bot IN ";
-  usage_map rows;
-  for (auto& [hour, bots] : bots_by_hour) {
-    for (auto& [id] : rows_of<std::tuple<bot_id>>(u, "SELECT id FROM bots WHERE id IN ", {}, bots))
-      rows[{id, hour}];
-    for (auto& one : rows_of<usage_row>(u, sql, {to_parameter(hour)}, bots))
-      rows[{one.bot, hour}] = without_hours(read(one, false));
+    bots.push_back(one.bot);
+  std::unordered_set<bot_id> known;
+  for (auto& [id] : rows_of<std::tuple<bot_id>>(u, "SELECT id FROM bots WHERE id IN ", {}, bots))
+    known.insert(id);
+  usage_map by_hour, by_day;
+  for (const auto& one : samples)
+    if (known.contains(one.bot)) {
+      by_hour[{one.bot, one.hour}];
+      by_day[{one.bot, one.hour / 24}];
+    }
+  read_into(u, hours, by_hour);
+  read_into(u, days, by_day);
+  for (const auto& one : samples) {
+    if (!known.contains(one.bot))
+      continue;
+    auto counted = one.usage;
+    counted.hours = {};
+    by_hour[{one.bot, one.hour}].add(counted);
+    counted.hours[static_cast<std::size_t>(one.hour % 24)] =
+      counted.calls.requests + counted.updates;
+    by_day[{one.bot, one.hour / 24}].add(counted);
   }
-  for (const auto& one : samples)
-    if (auto found = rows.find({one.bot, one.hour}); found != rows.end())
-      found->second.add(without_hours(one.usage));
-  put(u, hours, rows);
+  put(u, hours, by_hour);
+  put(u, days, by_day);
 }
 
 std::vector<day_usage> usage_by_day(unit& u, tenant_id tenant, bot_id bot, wall_time now,
                                     std::int64_t days_back) {
-  auto first = day_of(now) - days_back + 1;
-  static const auto of_bot =
-    std::string{" WHERE bot = (SELECT id FROM bots WHERE tenant = :tenant AND id = :bot) AND "};
-  static const auto daily = select_from(days) + of_bot + "day >= :day";
-  static const auto hourly = select_from(hours) + of_bot + "hour >= :hour";
-  std::map<std::int64_t, usage> found;
-  for (auto& one : u.rows<usage_row>(daily, tenant, bot, first))
-    found[one.time].add(read(one, false));
-  for (auto& one : u.rows<usage_row>(hourly, tenant, bot, first * 24))
-    found[one.time / 24].add(read(one, true));
+  static const auto sql =
+    select_from(days)
+    + " WHERE bot = (SELECT id FROM bots WHERE tenant = :tenant AND id = :bot) "
+      "AND day >= :first AND day <= :last ORDER BY day";
+  auto today = day_of(now);
   std::vector<day_usage> result;
-  for (auto& [day, x] : found)
-    result.push_back({day, std::move(x)});
+  for (auto& one : u.rows<usage_row>(sql, tenant, bot, today - days_back + 1, today))
+    result.push_back({one.time, read(one)});
   return result;
 }
 
@@ -143,39 +154,25 @@ std::vector<usage_sample> usage_by_hour(unit& u, tenant_id tenant, bot_id bot, s
       "AND hour >= :first AND hour < :end ORDER BY hour";
   std::vector<usage_sample> result;
   for (auto& one : u.rows<usage_row>(sql, tenant, bot, day * 24, day * 24 + 24))
-    result.push_back({bot, one.time, read(one, true)});
+    result.push_back({bot, one.time, read(one)});
   return result;
 }
 
-std::optional<bot_id> fold_usage(unit& u, bot_id after, std::size_t limit, wall_time now,
-                                 const usage_lifetimes& keep) {
+std::optional<bot_id> expire_usage(unit& u, bot_id after, std::size_t limit, wall_time now,
+                                   const usage_lifetimes& keep) {
   std::vector<bot_id> bots;
   for (auto& [id] : u.rows<std::tuple<bot_id>>(
          "SELECT id FROM bots WHERE id > :after ORDER BY id LIMIT :limit", after, limit))
     bots.push_back(id);
   if (bots.empty())
     return std::nullopt;
-  auto last_bot = bots.back();
   auto first_hour = (day_of(now) - keep.hourly_days + 1) * 24;
   auto first_day = day_of(now) - keep.daily_days + 1;
-  usage_map folded;
-  for (auto& one : rows_of<usage_row>(u, select_from(hours) + " WHERE hour < :hour AND bot IN ",
-                                      {to_parameter(first_hour)}, bots))
-    if (one.time / 24 >= first_day)
-      folded[{one.bot, one.time / 24}].add(read(one, true));
-  std::map<std::int64_t, std::vector<bot_id>> bots_by_day;
-  for (auto& [where, x] : folded)
-    bots_by_day[where.second].push_back(where.first);
-  for (auto& [day, some] : bots_by_day)
-    for (auto& one : rows_of<usage_row>(u, select_from(days) + " WHERE day = :day AND bot IN ",
-                                        {to_parameter(day)}, some))
-      folded[{one.bot, day}].add(read(one, false));
-  put(u, days, folded);
   remove_of(u, "DELETE FROM usage_hours WHERE hour < :hour AND bot IN ", {to_parameter(first_hour)},
             bots);
   remove_of(u, "DELETE FROM usage_days WHERE day < :day AND bot IN ", {to_parameter(first_day)},
             bots);
-  return last_bot;
+  return bots.back();
 }
 
 } // namespace troupe::store

@@ -2,7 +2,9 @@
 #include "runtime/store/database.hpp"
 #include "runtime/store/usage.hpp"
 
-/// Usage as it is stored: per bot and hour for a week, then per bot and day for 90 days.
+/// Usage as it is stored: per bot and hour for a week, and per bot and day for 90 days. Both are
+/// written at once, so that neither is ever made from the other, and a question about 90 days reads
+/// 90 rows.
 namespace troupe::store {
 
 /// Hours and days since 1970, UTC.
@@ -17,9 +19,9 @@ struct usage_sample {
   store::usage usage{};
 };
 
-/// Adds what was counted since the last time. A bot may come once per hour; bots that are not
-/// registered (any more) are left out. Not to be repeated after an unknown outcome: it would count
-/// twice.
+/// Adds what was counted since the last time; a sample's own `hours` are not read. Bots that are
+/// not registered (any more) are left out. Not to be repeated after an unknown outcome: it would
+/// count twice.
 void add_usage(unit& u, std::span<const usage_sample> samples);
 
 struct day_usage {
@@ -37,13 +39,13 @@ struct day_usage {
                                                       std::int64_t day);
 
 struct usage_lifetimes {
-  std::int64_t hourly_days = 7; ///< Hours of the last so many days stay as they are.
+  std::int64_t hourly_days = 7; ///< Hours of the last so many days are kept.
   std::int64_t daily_days = 90;
 };
 
-/// Turns old hours into days and removes old days, for the next `limit` bots behind `after`.
+/// Removes what is older, for the next `limit` bots behind `after`.
 /// @returns the last of them, or nothing when there are no more
-[[nodiscard]] std::optional<bot_id> fold_usage(unit& u, bot_id after, std::size_t limit,
-                                               wall_time now, const usage_lifetimes& keep = {});
+[[nodiscard]] std::optional<bot_id> expire_usage(unit& u, bot_id after, std::size_t limit,
+                                                 wall_time now, const usage_lifetimes& keep = {});
 
 } // namespace troupe::store

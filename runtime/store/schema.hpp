@@ -96,7 +96,7 @@ inline constexpr std::array tenants_and_bots{
   "CREATE INDEX virtual_tokens_of_bot ON virtual_tokens (tenant, bot, id)"sv,
 };
 
-/// Version 2. One row per bot and hour for a week, then one per bot and day: requests by outcome,
+/// Version 2. One row per bot and hour for a week, one per bot and day for 90: requests by outcome,
 /// the sum of latencies in microseconds, updates. `detail` is JSON: by method, by kind, the busiest
 /// chats and, in days, by hour. Rows of one bot lie together where the database can do that.
 inline constexpr std::array health_and_usage{

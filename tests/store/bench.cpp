@@ -98,7 +98,7 @@ void fill(const settings& s) {
   auto hourly = encode_detail(sample_usage(4, 6, false));
   auto daily = encode_detail(sample_usage(5, 12, true));
   sql << "BEGIN";
-  for (std::int64_t day = day_of(now) - s.days + 1; day <= day_of(now) - 7; ++day)
+  for (std::int64_t day = day_of(now) - s.days + 1; day <= day_of(now); ++day)
     insert("usage_days", day, daily);
   for (std::int64_t hour = (day_of(now) - 6) * 24; hour <= hour_of(now); ++hour)
     insert("usage_hours", hour, hourly);
@@ -221,10 +221,10 @@ boost::json::object measure_upkeep(database& db, const settings& s) {
   out["save_health_of_all_ms"] = timed([&] { in_chunks(health, save_health); });
   out["add_an_hour_of_all_ms"] = timed([&] { in_chunks(samples, add_usage); });
   out["add_to_that_hour_ms"] = timed([&] { in_chunks(samples, add_usage); });
-  out["fold_a_day_of_all_ms"] = timed([&] {
+  out["expire_a_day_of_all_ms"] = timed([&] {
     for (std::optional<bot_id> after = 0; after;)
-      after =
-        db.write([&](unit& u) { return fold_usage(u, *after, 200, now + std::chrono::hours{24}); });
+      after = db.write(
+        [&](unit& u) { return expire_usage(u, *after, 200, now + std::chrono::hours{24}); });
   });
   std::vector<double> requests;
   for (int i = 0; i < 300; ++i)

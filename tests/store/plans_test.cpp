@@ -56,7 +56,7 @@ void everything(unit& u) {
   (void)usage_by_hour(u, 1, 7, day);
   usage_sample sample{7, day * 24 - 24 * 20, {}};
   add_usage(u, {&sample, 1});
-  (void)fold_usage(u, 0, 10, now);
+  (void)expire_usage(u, 0, 10, now);
   (void)begin_request(u, {1, 7, "key"}, "body", "node", now, now);
   (void)begin_request(u, {1, 7, "key"}, "body", "node", now, now);
   (void)finish_request(u, {1, 7, "key"}, "node", {});

@@ -39,12 +39,12 @@ usage some(int calls, std::int64_t chat = 5) {
   return x;
 }
 
-/// Folds every bot. @returns in how many steps
-int fold_all(database& db, wall_time now, std::size_t at_once) {
+/// @returns in how many steps
+int expire_all(database& db, wall_time now, std::size_t at_once) {
   std::optional<bot_id> after = 0;
   int steps = 0;
   for (; after; ++steps)
-    after = db.write([&](unit& u) { return fold_usage(u, *after, at_once, now); });
+    after = db.write([&](unit& u) { return expire_usage(u, *after, at_once, now); });
   return steps;
 }
 
@@ -161,7 +161,7 @@ SCENARIO("usage is counted per bot and hour, for bots that are registered") {
   });
 }
 
-SCENARIO("old hours become days, old days go, and no call is lost or counted twice") {
+SCENARIO("hours go after a week and days after ninety, and no day changes by that") {
   on_both([](test_store& store) {
     auto db = store.open();
     add_bots(db, 5);
@@ -173,37 +173,37 @@ SCENARIO("old hours become days, old days go, and no call is lost or counted twi
           samples.push_back({id, day * 24 + hour, some(static_cast<int>(hour) + 1)});
     db.write([&](unit& u) { add_usage(u, samples); });
     auto before = db.read([&](unit& u) { return usage_by_day(u, 1, 3, noon, 90); });
-    CHECK_EQ(fold_all(db, noon, 2), 4);
+    CHECK_EQ(expire_all(db, noon, 2), 4);
     auto after = db.read([&](unit& u) { return usage_by_day(u, 1, 3, noon, 90); });
     REQUIRE_EQ(before.size(), 30u);
     REQUIRE_EQ(after.size(), 30u);
     for (std::size_t i = 0; i < before.size(); ++i) {
-      CHECK_EQ(before[i].day, after[i].day);
-      CHECK(before[i].usage == after[i].usage);
+      CHECK_EQ(before[i].day, today - 87 + 3 * static_cast<std::int64_t>(i));
+      CHECK_EQ(after[i].day, before[i].day);
+      CHECK(after[i].usage == before[i].usage);
+      CHECK_EQ(after[i].usage.calls.requests, 1 + 6 + 24);
+      CHECK_EQ(after[i].usage.hours[5], 6 + 1);
     }
-    db.read([&](unit& u) {
-      CHECK_EQ(*u.value<std::int64_t>("SELECT MIN(hour) FROM usage_hours"), (today - 6) * 24);
-      CHECK_EQ(*u.value<std::int64_t>("SELECT MIN(day) FROM usage_days"), today - 87);
-      CHECK_EQ(*u.value<int>("SELECT COUNT(*) FROM usage_hours"), 5 * 3 * 3);
-      CHECK_EQ(*u.value<int>("SELECT COUNT(*) FROM usage_days"), 5 * 27);
-    });
-    // Folding again changes nothing; an hour that comes late joins its day.
-    CHECK_EQ(fold_all(db, noon, 100), 2);
+    auto count = [&](const char* sql) {
+      return db.read([&](unit& u) { return *u.value<std::int64_t>(sql); });
+    };
+    CHECK_EQ(count("SELECT MIN(hour) FROM usage_hours"), (today - 6) * 24);
+    CHECK_EQ(count("SELECT COUNT(*) FROM usage_hours"), 5 * 3 * 3);
+    CHECK_EQ(count("SELECT MIN(day) FROM usage_days"), today - 87);
+    CHECK_EQ(count("SELECT COUNT(*) FROM usage_days"), 5 * 30);
+    CHECK_EQ(expire_all(db, noon, 100), 2);
+    CHECK_EQ(count("SELECT COUNT(*) FROM usage_days"), 5 * 30);
+    // What comes very late still joins its day.
     usage_sample late{3, (today - 30) * 24 + 7, some(10)};
     db.write([&](unit& u) { add_usage(u, {&late, 1}); });
-    fold_all(db, noon, 100);
+    expire_all(db, noon, 100);
     auto joined = db.read([&](unit& u) { return usage_by_day(u, 1, 3, noon, 90); });
-    std::int64_t sum_before = 0, sum_after = 0;
-    for (auto& one : before)
-      sum_before += one.usage.calls.requests;
-    for (auto& one : joined)
-      sum_after += one.usage.calls.requests;
-    CHECK_EQ(sum_after, sum_before + 10);
-    // Days age out one by one.
-    fold_all(db, noon + std::chrono::hours{24 * 3}, 100);
-    CHECK_EQ(
-      db.read([](unit& u) { return *u.value<std::int64_t>("SELECT MIN(day) FROM usage_days"); }),
-      today - 84);
+    REQUIRE_EQ(joined.size(), 30u);
+    CHECK_EQ(joined[19].usage.calls.requests, 1 + 6 + 24 + 10);
+    CHECK_EQ(joined[19].usage.hours[7], 11);
+    CHECK_EQ(count("SELECT COUNT(*) FROM usage_hours"), 5 * 3 * 3);
+    expire_all(db, noon + std::chrono::hours{24 * 3}, 100);
+    CHECK_EQ(count("SELECT MIN(day) FROM usage_days"), today - 84);
   });
 }
 
@@ -220,12 +220,11 @@ SCENARIO("removing a bot removes its usage and health") {
       add_usage(u, samples);
       save_health(u, health);
     });
-    fold_all(db, noon, 100);
     db.write([](unit& u) {
       CHECK(remove_bot(u, 1, 1));
       for (std::string table : {"usage_hours", "usage_days", "bot_health"}) {
         CHECK_EQ(*u.value<int>("SELECT COUNT(*) FROM " + table + " WHERE bot = 1"), 0);
-        CHECK_EQ(*u.value<int>("SELECT COUNT(*) FROM " + table + " WHERE bot = 2"), 1);
+        CHECK(*u.value<int>("SELECT COUNT(*) FROM " + table + " WHERE bot = 2") > 0);
       }
     });
     // What was counted meanwhile has nowhere to go, and does not come back with the bot.
