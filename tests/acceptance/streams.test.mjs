@@ -47,11 +47,13 @@ describe('an upload', () => {
       field: (length) => `Content-Length: ${length}`,
       frame: (bytes) => bytes,
       end: '',
+      half: 'xxxx',
     },
     'in chunks': {
       field: () => 'Transfer-Encoding: chunked',
       frame: (bytes) => Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')]),
       end: '0\r\n\r\n',
+      half: '20\r\nhalf a chunk',
     },
   };
 
@@ -68,7 +70,7 @@ describe('an upload', () => {
     connection.write(how.frame(Buffer.from(first)));
     for (let count = 0; count < atOnce; ++count) connection.write(how.frame(piece));
     await leased(node, 1);
-    return { connection, chat: scene.chat, finish: () => connection.write(Buffer.concat([how.frame(Buffer.from(last)), Buffer.from(how.end)])) };
+    return { ...scene, connection, finish: () => connection.write(Buffer.concat([how.frame(Buffer.from(last)), Buffer.from(how.end)])) };
   }
 
   for (const [name, how] of Object.entries(framings)) {
@@ -83,6 +85,19 @@ describe('an upload', () => {
       connection.destroy();
       await node.quiet(descriptors);
       assert.equal(node.events('call.lost').length, 0);
+    });
+
+    test(`that stands still is ended, and its lease comes back (${name})`, limit, async () => {
+      const { connection, chat, bot } = await begin(how, 20);
+      connection.write(how.half);
+      const started = performance.now();
+      const statuses = await connection.end(10_000);
+      const took = performance.now() - started;
+      assert.ok(took > 1000 && took < 8000, `ended after ${took} ms`);
+      assert.ok(statuses.every((status) => [408, 504].includes(status)), connection.text);
+      await node.quiet(descriptors);
+      assert.equal((await sandbox.fromBot(chat)).length, 0);
+      assert.equal((await node.call(bot.token, 'getMe')).status, 200);
     });
   }
 
