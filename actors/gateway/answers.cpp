@@ -119,8 +119,8 @@ refusal_text explain(failure what) {
   }
 }
 
-refusal_text explain(int status, std::string_view description) {
-  return render(status, std::string{description}, 0);
+refusal_text explain(int status, std::string_view description, long retry_after) {
+  return render(status, std::string{description}, retry_after);
 }
 
 std::string_view refusal_label(const caf::error& why) noexcept {

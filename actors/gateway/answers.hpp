@@ -35,7 +35,8 @@ struct refusal_text {
 [[nodiscard]] refusal_text explain(failure what);
 
 /// Any other answer in the Bot API's error shape.
-[[nodiscard]] refusal_text explain(int status, std::string_view description);
+/// @param retry_after seconds; 0: none
+[[nodiscard]] refusal_text explain(int status, std::string_view description, long retry_after = 0);
 
 /// A short name of a refusal for metrics: the error code's.
 [[nodiscard]] std::string_view refusal_label(const caf::error& why) noexcept;

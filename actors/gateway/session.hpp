@@ -15,6 +15,8 @@ inline constexpr std::size_t late_window = 2 * 1024;
 /// A body that streams through a session must come at this rate, in bytes per second, on average:
 /// a slower sender would hold the session for as long as it likes.
 inline constexpr std::uint64_t min_body_rate = 512;
+/// A connection beyond the limit that asks for nothing is closed after this.
+inline constexpr auto surplus_idle = std::chrono::seconds{2};
 /// An idle connection's buffer is given back beyond this.
 inline constexpr std::size_t idle_buffer = 16 * 1024;
 
@@ -86,6 +88,7 @@ private:
   // session_exchange.hpp: one exchange.
   template <class Upstream>
   task<void> send_request(Upstream& up, request_facts& facts, exchange_state& x);
+  task<bool> read_upload(exchange_state& x, clock::time_point began, std::uint64_t streamed);
   void look_for_chat(request_facts& facts, std::string_view part);
   template <class Upstream>
   task<void> receive_response(Upstream& up, request_facts& facts, exchange_state& x);

@@ -32,8 +32,7 @@ task<bool> session<Stream>::serve() {
   std::chrono::milliseconds patience = head_->deadline.value_or(ctx_->config.default_deadline);
   facts.wait_until = facts.arrived + patience;
   if (surplus_) {
-    auto text = explain(503, "Service Unavailable: too many connections");
-    text.retry_after = 1;
+    auto text = explain(503, "Service Unavailable: too many connections", 1);
     co_return co_await refuse(text, false);
   }
   if (ctx_->draining) {
@@ -238,6 +237,10 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   polling_ = false;
   if (gone_)
     co_return false;
+  if (stalled_) {
+    count(facts, outcome_label(x.how), x.waited);
+    co_return co_await fail(408, "Request Timeout: the body took too long");
+  }
   if (poll_ended_ && !head_sent_) { // Nothing is lost: unconfirmed updates stay at the upstream.
     count(facts, "ok", x.waited);
     auto bytes = make_answer(200, R"({"ok":true,"result":[]})", false, 0, {x.attempt, x.waited});
@@ -318,7 +321,7 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   }
   if (x.how.what != failure::none) {
     x.how.reusable = false;
-    if (gone_)
+    if (gone_ || stalled_) // Says nothing about the upstream.
       x.how.what = failure::aborted;
     else if (expired_)
       x.how.what = failure::timeout;

@@ -35,16 +35,9 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
   const auto began = clock::now();
   while (!done) {
     if (in_.size() == 0) {
-      auto earned = std::chrono::seconds{streamed / min_body_rate};
-      auto left = ctx_->config.request_timeout + earned - (clock::now() - began);
-      enter(state::uploading, std::min<clock::duration>(ctx_->config.request_timeout, left));
-      bool more = co_await read_some(64 * 1024);
-      if (!more) { // The client stopped in the middle of its body.
-        gone_ = !expired_;
-        x.how.what = failure::broken;
+      bool more = co_await read_upload(x, began, streamed);
+      if (!more)
         co_return;
-      }
-      state_ = state::exchanging; // With what is left of the time.
     }
     std::size_t n = 0;
     if (body_.chunked) {
@@ -57,12 +50,9 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
       }
       done = head_->is_done();
       if (n == 0 && !done) { // A chunk header in pieces.
-        bool more = co_await read_some(64 * 1024);
-        if (!more) {
-          gone_ = true;
-          x.how.what = failure::broken;
+        bool more = co_await read_upload(x, began, streamed);
+        if (!more)
           co_return;
-        }
         continue;
       }
     } else {
@@ -80,6 +70,23 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
       co_return;
   }
   body_.complete = true;
+}
+
+/// Reads more of a body that streams through. @returns false when the client stopped in its middle
+template <class Stream>
+task<bool> session<Stream>::read_upload(exchange_state& x, clock::time_point began,
+                                        std::uint64_t streamed) {
+  auto earned = std::chrono::seconds{streamed / min_body_rate};
+  auto left = ctx_->config.request_timeout + earned - (clock::now() - began);
+  enter(state::uploading, std::min<clock::duration>(ctx_->config.request_timeout, left));
+  bool more = co_await read_some(64 * 1024);
+  if (more) {
+    state_ = state::exchanging; // With what is left of the time.
+  } else {
+    (expired_ ? stalled_ : gone_) = true;
+    x.how.what = failure::broken;
+  }
+  co_return more;
 }
 
 /// Keeps what was read of the response. @returns false, with `x.how` set, when nothing more comes

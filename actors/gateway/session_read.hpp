@@ -72,8 +72,9 @@ task<bool> session<Stream>::read_head() {
   if (up_.size() == 0 && up_.capacity() > idle_buffer)
     up_.shrink_to_fit();
   bool started = in_.size() > 0;
-  enter(started ? state::reading : state::idle,
-        started ? config.header_timeout : config.idle_timeout);
+  auto idle = surplus_ ? std::min<clock::duration>(config.idle_timeout, surplus_idle)
+                       : clock::duration{config.idle_timeout};
+  enter(started ? state::reading : state::idle, started ? config.header_timeout : idle);
   for (;;) {
     auto how = parse_head();
     if (how == progress::done)

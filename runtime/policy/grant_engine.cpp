@@ -24,11 +24,13 @@ void grant_engine::replay(const unseen_past& past, time_point now) {
   };
   if (!memory_->used) {
     memory_->used = true;
-    hold_rates(now + past.rates);
-    budgets_.hold(budget_scope::chat, now + past.chats);
-    budgets_.hold(budget_scope::group, now + past.groups);
-    return;
+    memory_->rates_full_until = now + past.rates;
+    memory_->chats_full_until = now + past.chats;
+    memory_->groups_full_until = now + past.groups;
   }
+  hold_rates(memory_->rates_full_until);
+  budgets_.hold(budget_scope::chat, memory_->chats_full_until);
+  budgets_.hold(budget_scope::group, memory_->groups_full_until);
   memory_->bot_rates.for_each(
     [&](std::int64_t bot, std::uint32_t rps) { budgets_.limit_bot(bot, rps, now); });
   memory_->rates.for_each([&](time_point at, const charge& x) { budgets_.record_rates(x, at); });

@@ -30,6 +30,9 @@ struct grant_memory {
       holds(floods) {}
 
   bool used = false; ///< By an earlier governor.
+  time_point rates_full_until = time_point::min(); ///< What the first governor had not seen ...
+  time_point chats_full_until = time_point::min(); ///< ... its successors have not seen either.
+  time_point groups_full_until = time_point::min();
   permit_log rates;  ///< Permits of the last second.
   permit_log chats;  ///< Permits charged to chats in the last minute.
   flood_holds holds;

@@ -45,11 +45,17 @@ describe('connections beyond gateway.max-connections', () => {
       assert.equal(answer.headers.connection, 'close');
       assert.equal(answer.json.ok, false);
       assert.equal(answer.json.error_code, 503);
+      assert.equal(answer.json.parameters.retry_after, 1);
     }
     const connection = await RawConnection.open(node.gatewayPort);
     connection.write(get());
     assert.deepEqual(await connection.end(), [503]);
     assert.equal(connection.error, undefined);
+  });
+
+  test('are closed after a moment when they ask for nothing', limit, async () => {
+    const connection = await RawConnection.open(node.gatewayPort);
+    assert.deepEqual(await connection.end(10_000), []);
   });
 
   test('take nothing from those that were there before', limit, async () => {

@@ -53,7 +53,7 @@ describe('an upload', () => {
       field: () => 'Transfer-Encoding: chunked',
       frame: (bytes) => Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')]),
       end: '0\r\n\r\n',
-      half: '20\r\nhalf a chunk',
+      half: '20', // Half a chunk's head.
     },
   };
 
@@ -100,6 +100,21 @@ describe('an upload', () => {
       assert.equal((await node.call(bot.token, 'getMe')).status, 200);
     });
   }
+
+  test('that stands still says nothing about the upstream: no breaker opens', limit, async () => {
+    const { bot, chat } = await sandbox.stage();
+    const uploads = await Promise.all(Array.from({ length: 6 }, async () => {
+      const connection = await RawConnection.open(node.gatewayPort);
+      connection.write(`POST /bot${bot.token}/sendDocument?chat_id=${chat.id} HTTP/1.1\r\nHost: x\r\n`
+        + `Content-Type: multipart/form-data; boundary=${boundary}\r\nContent-Length: ${1 << 20}\r\n\r\n`);
+      connection.write(Buffer.alloc(1 << 18));
+      return connection;
+    }));
+    await Promise.all(uploads.map((connection) => connection.end(10_000)));
+    assert.equal((await node.get('/v1/health')).upstream.failures, 0);
+    assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    await node.quiet(descriptors);
+  });
 
   test('that the upstream takes no more of is ended, and its lease comes back', limit, async () => {
     const token = `7777777:${'U'.repeat(35)}`;
