@@ -93,7 +93,7 @@ protected:
   bool surplus_ = false;     ///< One more than there may be: its first request is refused.
   bool watched_ = false;     ///< Somebody waits for bytes or the end of the client's stream.
   bool interim_ok_ = true;   ///< The client knows interim responses (HTTP/1.1).
-  bool stalled_ = false;    ///< The client stopped in the middle of its body.
+  bool stalled_ = false;     ///< The client stopped in the middle of its body.
   bool head_sent_ = false;   ///< The answer's head is on its way.
   bool polling_ = false;     ///< The call under way is a long poll ...
   bool poll_ended_ = false;  ///< ... that `end_poll` ended.

@@ -14,8 +14,8 @@ namespace troupe::gateway {
 inline constexpr auto poll_slack = std::chrono::seconds{25};
 /// A bot that is being started or restarted is looked for again after a pause: this first, then
 /// twice as long each time, up to the second.
-inline constexpr auto first_lookup_pause = std::chrono::milliseconds{1};
-inline constexpr auto lookup_pause = std::chrono::milliseconds{25};
+inline constexpr std::chrono::microseconds first_lookup_pause{200};
+inline constexpr std::chrono::microseconds lookup_pause{25'000};
 
 /// Serves the request whose head was read. @returns whether the connection goes on
 template <class Stream>

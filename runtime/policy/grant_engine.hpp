@@ -29,12 +29,12 @@ struct grant_memory {
     : rates(std::chrono::seconds{1}, max_stamps), chats(std::chrono::seconds{60}, max_stamps),
       holds(floods) {}
 
-  bool used = false; ///< By an earlier governor.
+  bool used = false;                               ///< By an earlier governor.
   time_point rates_full_until = time_point::min(); ///< What the first governor had not seen ...
   time_point chats_full_until = time_point::min(); ///< ... its successors have not seen either.
   time_point groups_full_until = time_point::min();
-  permit_log rates;  ///< Permits of the last second.
-  permit_log chats;  ///< Permits charged to chats in the last minute.
+  permit_log rates; ///< Permits of the last second.
+  permit_log chats; ///< Permits charged to chats in the last minute.
   flood_holds holds;
   recent_map<std::int64_t, std::uint32_t> bot_rates; ///< Own rates of bots.
   recent_map<std::int64_t, std::uint32_t> bot_caps;  ///< Own limits of requests at once.

@@ -39,8 +39,9 @@ grant_request to_chat(bool group) {
 SCENARIO("what was before the process stays full for its second governor, too") {
   auto request = grant_request{.bot = 1, .call = 1};
   CHECK(!process{}.grants(request, 0s, 0s));
-  for (auto [x, window] : {std::pair{request, duration{1s}}, std::pair{to_chat(false), duration{20s}},
-                           std::pair{to_chat(true), duration{60s}}}) {
+  for (auto [x, window] :
+       {std::pair{request, duration{1s}}, std::pair{to_chat(false), duration{20s}},
+        std::pair{to_chat(true), duration{60s}}}) {
     process p;
     CHECK(!p.grants(x, 0s, 0s));
     CHECK(!p.grants(x, 1ms, 2ms)); // The first one has crashed.
