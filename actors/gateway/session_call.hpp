@@ -54,6 +54,10 @@ task<bool> session<Stream>::serve() {
     if (!read)
       co_return false;
   }
+  if (ctx_->draining) { // Since the head was read.
+    auto text = explain(caf::make_error(ec::draining));
+    co_return co_await refuse(text, false);
+  }
   telegram::read_form(facts.where.query, facts.params);
   auto body = body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, body_.held);
   if (!body.empty())
@@ -163,7 +167,17 @@ task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed, cl
   enter(state::waiting, clock::duration::max());
   request(found.bots_of(provisional), spec);
   co_await answered();
-  co_return std::holds_alternative<grant>(*verdict_);
+  auto* why = std::get_if<caf::error>(&*verdict_);
+  if (!why)
+    co_return true;
+  // Nobody else would: an entry without an actor would keep this token waiting for ever.
+  auto entry = ctx_->ports.bots->find(digest, clock::now());
+  if (entry && !entry->actor)
+    ctx_->ports.bots->erase(digest.key);
+  if (why->category() != caf::type_id_v<caf::sec>)
+    co_return false;
+  co_await pause(lookup_pause); // The supervisor is being restarted: ask its successor.
+  co_return true;
 }
 
 template <class Stream>
@@ -198,7 +212,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   std::optional<attempt_failed> failed;
   std::optional<refusal_text> refused;
   std::string_view label;
-  for (;;) {
+  while (!gone_ && !poll_ended_) {
     auto left = std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
     enter(state::waiting, clock::duration::max());
     if (failed) {
@@ -305,7 +319,7 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
     if (!up)
       up = co_await connect(granted.session.session);
   }
-  if (up && !gone_) {
+  if (up && !gone_ && !poll_ended_) {
     session_ = up;
     started = clock::now();
     if (up->tls()) {
@@ -321,7 +335,7 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   }
   if (x.how.what != failure::none) {
     x.how.reusable = false;
-    if (gone_ || stalled_) // Says nothing about the upstream.
+    if (gone_ || stalled_ || poll_ended_) // Says nothing about the upstream.
       x.how.what = failure::aborted;
     else if (expired_)
       x.how.what = failure::timeout;
