@@ -73,9 +73,6 @@ private:
   // session_call.hpp: calls.
   task<bool> serve();
   task<bool> serve_call(request_facts& facts);
-  bool find_running(const request_facts& facts, directory::found& entry);
-  task<bool> find_bot(request_facts& facts, directory::found& entry);
-  task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
   task<bool> exchange(request_facts& facts, const grant& granted, exchange_state& x);
   clock::duration exchange_limit(const request_facts& facts) const;
   task<net::upstream_session*> connect(std::uint64_t session);
@@ -84,6 +81,11 @@ private:
   task<bool> answer(std::string bytes, bool keep_alive);
   call describe(const request_facts& facts);
   void count(const request_facts& facts, std::string_view label, caf::timespan waited);
+
+  // session_find.hpp: the bot of a token.
+  bool find_running(const request_facts& facts, directory::found& entry);
+  task<bool> find_bot(request_facts& facts, directory::found& entry);
+  task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
 
   // session_exchange.hpp: one exchange.
   template <class Upstream>
@@ -133,4 +135,5 @@ inline std::string_view view(const flat_buffer& buffer) noexcept {
 
 #include "actors/gateway/session_call.hpp"
 #include "actors/gateway/session_exchange.hpp"
+#include "actors/gateway/session_find.hpp"
 #include "actors/gateway/session_read.hpp"

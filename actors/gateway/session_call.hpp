@@ -1,10 +1,10 @@
 #pragma once
 #include "actors/gateway/session.hpp"
+#include "actors/gateway/session_find.hpp"
 #include "messages/bot.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/supervisor.hpp"
 #include "runtime/telegram/methods.hpp"
-#include "runtime/telegram/token.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
@@ -12,10 +12,6 @@ namespace troupe::gateway {
 
 /// What a long poll may take longer than it asked for.
 inline constexpr auto poll_slack = std::chrono::seconds{25};
-/// A bot that is being started or restarted is looked for again after a pause: this first, then
-/// twice as long each time, up to the second.
-inline constexpr std::chrono::microseconds first_lookup_pause{200};
-inline constexpr std::chrono::microseconds lookup_pause{25'000};
 
 /// Serves the request whose head was read. @returns whether the connection goes on
 template <class Stream>
@@ -86,98 +82,6 @@ task<bool> session<Stream>::serve() {
     ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), stop_bot{entry.home});
   bot_ = nullptr;
   co_return more;
-}
-
-/// Finds the bot of the request's token if it runs: the usual case, without a coroutine.
-template <class Stream>
-bool session<Stream>::find_running(const request_facts& facts, directory::found& entry) {
-  if (ctx_->config.demo_faults)
-    return false;
-  auto hit =
-    ctx_->ports.bots->find(token_hash(ctx_->ports.token_key, facts.where.token), facts.arrived);
-  if (!hit || !hit->actor)
-    return false;
-  entry = std::move(*hit);
-  return true;
-}
-
-/// Finds the bot of the request's token, waiting while it is being restarted.
-/// @returns false when the request was refused
-template <class Stream>
-task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& entry) {
-  auto token = telegram::bot_token::parse(facts.where.token);
-  if (!token) {
-    auto text = explain(caf::make_error(ec::unknown_bot));
-    co_await refuse(text, false);
-    co_return false;
-  }
-  auto digest = token_hash(ctx_->ports.token_key, facts.where.token);
-  auto why = ec::unknown_bot;
-  auto length = first_lookup_pause;
-  for (;;) {
-    auto hit = ctx_->ports.bots->find(digest, clock::now());
-    if (hit && hit->actor) {
-      if (ctx_->config.demo_faults && head_->crash == "bot") {
-        head_->crash.clear(); // Once, not again when its successor gets the call.
-        caf::anon_send_exit(hit->actor, caf::exit_reason::kill);
-      }
-      entry = *hit;
-      co_return true;
-    }
-    if (hit) {
-      why = hit->phase == bot_phase::unauthorized  ? ec::unauthorized
-            : hit->phase == bot_phase::suspended   ? ec::suspended
-            : hit->phase == bot_phase::quarantined ? ec::quarantined
-                                                   : ec::stopped;
-      if (why != ec::stopped || clock::now() >= facts.wait_until)
-        break;
-    } else if (!ctx_->config.adopt || clock::now() >= facts.wait_until) {
-      break;
-    } else {
-      bool adopted = co_await adopt(digest, token->id(), facts.wait_until);
-      if (!adopted) {
-        why = ec::too_many_bots;
-        break;
-      }
-      continue;
-    }
-    co_await pause(length);
-    length = std::min(2 * length, lookup_pause);
-  }
-  auto text = explain(caf::make_error(why));
-  co_await refuse(text, false);
-  co_return false;
-}
-
-/// Makes a bot of a token that nobody registered. @returns false when there are too many
-template <class Stream>
-task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed, clock::time_point) {
-  auto provisional = provisional_bot_id(digest);
-  auto put = ctx_->ports.bots->put(digest, provisional, 1, false, clock::now());
-  const auto& found = *ctx_->ports.found;
-  if (put.evicted)
-    ctx_->lane().tell(found.bots_of(put.evicted->home), stop_bot{put.evicted->home});
-  if (!put.accepted && !put.existed)
-    co_return false;
-  start_bot spec;
-  spec.bot = provisional;
-  spec.proven = false;
-  spec.claimed = claimed;
-  spec.token_hash = digest.key;
-  enter(state::waiting, clock::duration::max());
-  request(found.bots_of(provisional), spec);
-  co_await answered();
-  auto* why = std::get_if<caf::error>(&*verdict_);
-  if (!why)
-    co_return true;
-  // Nobody else would: an entry without an actor would keep this token waiting for ever.
-  auto entry = ctx_->ports.bots->find(digest, clock::now());
-  if (entry && !entry->actor)
-    ctx_->ports.bots->erase(digest.key);
-  if (why->category() != caf::type_id_v<caf::sec>)
-    co_return false;
-  co_await pause(lookup_pause); // The supervisor is being restarted: ask its successor.
-  co_return true;
 }
 
 template <class Stream>
