@@ -1,6 +1,7 @@
 #include "runtime/net/http_server.hpp"
 
 #include "runtime/net/http_server_session.hpp"
+#include "runtime/net/tls_server.hpp"
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -133,27 +134,6 @@ void worker::notice_disconnects() {
     }
 }
 
-std::unique_ptr<asio::ssl::context> make_tls(const http_server_config& config) {
-  if (config.tls_cert.empty() && config.tls_key.empty())
-    return nullptr;
-  if (config.tls_cert.empty() || config.tls_key.empty())
-    throw std::runtime_error("TLS needs both a certificate and a key");
-  auto tls = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
-  error_code ec;
-  tls->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv3
-                     | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1,
-                   ec);
-  tls->use_certificate_chain_file(config.tls_cert, ec);
-  if (ec)
-    throw std::runtime_error("cannot use the certificate " + config.tls_cert + ": " + ec.message());
-  tls->use_private_key_file(config.tls_key, asio::ssl::context::pem, ec);
-  if (ec)
-    throw std::runtime_error("cannot use the key " + config.tls_key + ": " + ec.message());
-  static constexpr unsigned char session_id[] = "troupe";
-  SSL_CTX_set_session_id_context(tls->native_handle(), session_id, sizeof(session_id) - 1);
-  return tls;
-}
-
 acceptor_type bind(asio::io_context& io, const asio::ip::tcp::endpoint& where, bool shared) {
   acceptor_type acceptor{io.get_executor()};
   error_code ec;
@@ -242,7 +222,7 @@ http_server::~http_server() {
 }
 
 void http_server::start() {
-  impl_->tls = make_tls(impl_->config);
+  impl_->tls = make_server_tls(impl_->config.tls_cert, impl_->config.tls_key);
   impl_->make_workers();
   impl_->bind_all();
   for (auto& x : impl_->workers) {

@@ -28,7 +28,7 @@ inline grant granted(call_id id) {
 }
 
 /// A stand-in for the real bot: it ends as its orders say, as that one does.
-inline bot_actor spawn_stub_bot(caf::actor_system& sys, const start_bot& spec,
+inline bot_actor spawn_stand_in(caf::actor_system& sys, const start_bot& spec,
                                 std::uint32_t incarnation, std::shared_ptr<bots_world> world) {
   if (world->failing.count(spec.bot) != 0)
     throw std::runtime_error("this bot cannot start");
@@ -71,7 +71,7 @@ struct bots_fixture : test_coordinator_fixture<> {
 
   bots_fixture() {
     cfg.spawn = [world = world](caf::actor_system& sys, const start_bot& spec, std::uint32_t n) {
-      return spawn_stub_bot(sys, spec, n, world);
+      return spawn_stand_in(sys, spec, n, world);
     };
   }
 

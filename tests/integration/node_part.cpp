@@ -2,6 +2,8 @@
 
 #include "actors/supervisor/supervisor.hpp"
 #include "runtime/net/dns_cache.hpp"
+#include "runtime/net/reserved_port.hpp"
+#include "runtime/net/tls_server.hpp"
 #include "runtime/net/upstream.hpp"
 #include "runtime/registry/directory.hpp"
 #include "runtime/system/config.hpp"
@@ -10,13 +12,9 @@
 #include "tests/sandbox/sandbox.hpp"
 #include "tests/sandbox/world.hpp"
 
-#include <boost/asio/ssl/context.hpp>
-
 #include <caf/actor_system.hpp>
 #include <caf/scoped_actor.hpp>
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <deque>
@@ -25,32 +23,6 @@
 
 namespace troupe::integration {
 namespace {
-
-/// A port that every incarnation of the gateways can listen on.
-class held_port {
-public:
-  held_port() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    int on = 1;
-    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    sockaddr_in where{};
-    where.sin_family = AF_INET;
-    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof where;
-    auto* raw = static_cast<sockaddr*>(static_cast<void*>(&where));
-    if (::bind(socket_, raw, size) != 0 || ::getsockname(socket_, raw, &size) != 0)
-      throw std::runtime_error{"no port"};
-    number = ntohs(where.sin_port);
-  }
-  ~held_port() { ::close(socket_); }
-  held_port(const held_port&) = delete;
-  held_port& operator=(const held_port&) = delete;
-
-  std::uint16_t number = 0;
-
-private:
-  int socket_;
-};
 
 /// An identity for 127.0.0.1, also as files.
 struct identity_files {
@@ -153,7 +125,7 @@ struct node_part::impl {
   part_options options;
   std::unique_ptr<identity_files> files;
   sandbox::server upstream;
-  held_port port;
+  net::reserved_port port{"gateway.port", "127.0.0.1", 0};
   system::config config{1};
   caf::actor_system sys{config};
   std::shared_ptr<services> found = std::make_shared<services>(2);
@@ -175,7 +147,7 @@ node_part::impl::impl(part_options given)
     files(options.upstream_tls || options.gateway_tls ? std::make_unique<identity_files>()
                                                       : nullptr),
     upstream(with_identity(options.upstream, options.upstream_tls ? files.get() : nullptr)) {
-  options.gateway.port = port.number;
+  options.gateway.port = port.number();
   options.pool.lanes = lane_count;
   auto root_url = options.api_root.empty() ? upstream.url() : options.api_root;
   net::upstream_options where;
@@ -251,12 +223,8 @@ gateway_ports node_part::impl::ports_of(std::size_t i) {
   ports.bots = names;
   ports.token_key = key;
   ports.found = found;
-  if (options.gateway_tls) {
-    namespace ssl = boost::asio::ssl;
-    ports.tls = std::make_shared<ssl::context>(ssl::context::tls_server);
-    ports.tls->use_certificate_chain_file(files->cert());
-    ports.tls->use_private_key_file(files->key(), ssl::context::pem);
-  }
+  if (options.gateway_tls)
+    ports.tls = net::make_server_tls(files->cert(), files->key());
   return ports;
 }
 
@@ -312,7 +280,7 @@ node_part::node_part(part_options options) : impl_(std::make_unique<impl>(std::m
 node_part::~node_part() = default;
 
 std::uint16_t node_part::port() const {
-  return impl_->port.number;
+  return impl_->port.number();
 }
 
 client node_part::connect() const {

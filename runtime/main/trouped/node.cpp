@@ -10,9 +10,10 @@
 #include "messages/gateway.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/main/trouped/api_listener.hpp"
-#include "runtime/main/trouped/reserved_port.hpp"
 #include "runtime/metrics/instruments.hpp"
 #include "runtime/net/dns_cache.hpp"
+#include "runtime/net/reserved_port.hpp"
+#include "runtime/net/tls_server.hpp"
 #include "runtime/net/upstream.hpp"
 #include "runtime/past/past_mark.hpp"
 #include "runtime/registry/directory.hpp"
@@ -124,18 +125,6 @@ std::vector<std::string_view> method_names() {
   return result;
 }
 
-std::shared_ptr<boost::asio::ssl::context> server_tls(const std::string& cert,
-                                                      const std::string& key) {
-  namespace ssl = boost::asio::ssl;
-  if (cert.empty())
-    return nullptr;
-  auto result = std::make_shared<ssl::context>(ssl::context::tls_server);
-  result->set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
-  result->use_certificate_chain_file(cert);
-  result->use_private_key_file(key, ssl::context::pem);
-  return result;
-}
-
 /// A restarted child must be found by everybody: publish it.
 template <class Handle>
 caf::actor published(service_slot<Handle>& slot, Handle handle) {
@@ -161,8 +150,8 @@ struct node::parts {
   caf::actor_system& sys;
   config::settings settings;
   past_mark past;
-  reserved_port gateway_port;
-  reserved_port api_port;
+  net::reserved_port gateway_port;
+  net::reserved_port api_port;
   std::shared_ptr<services> found;
   std::shared_ptr<directory> bots;
   siphash_key token_key = random_siphash_key();
@@ -266,7 +255,7 @@ gateway_ports node::parts::ports_of(std::size_t i) {
   ports.bots = bots;
   ports.token_key = token_key;
   ports.found = found;
-  ports.tls = server_tls(settings.gateway.tls_cert, settings.gateway.tls_key);
+  ports.tls = net::make_server_tls(settings.gateway.tls_cert, settings.gateway.tls_key);
   ports.meter = [meters = meters](std::uint16_t method, std::string_view outcome, double took,
                                   double waited) {
     meters->count_call(method, outcome);

@@ -1,4 +1,4 @@
-#include "runtime/main/trouped/reserved_port.hpp"
+#include "runtime/net/reserved_port.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 
@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace troupe {
+namespace troupe::net {
 
 reserved_port::reserved_port(const std::string& setting, const std::string& address,
                              std::uint16_t port) {
@@ -50,4 +50,4 @@ reserved_port::~reserved_port() {
   ::close(socket_);
 }
 
-} // namespace troupe
+} // namespace troupe::net

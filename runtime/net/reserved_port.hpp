@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-namespace troupe {
+namespace troupe::net {
 
 /// Holds a port with SO_REUSEPORT, without listening, so that all lanes and all their restarts
 /// listen on the same one even when the settings say 0 (any free one).
@@ -22,4 +22,4 @@ private:
   std::uint16_t number_ = 0;
 };
 
-} // namespace troupe
+} // namespace troupe::net
