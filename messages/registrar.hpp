@@ -1,0 +1,98 @@
+#pragma once
+#include "messages/store.hpp"
+
+namespace troupe {
+
+/// Registers a bot: its token's form, no other bot of this token or number, `getMe` through the
+/// bot's own budgets, then stored (sealed), entered in the trail, known on the gateway.
+struct bot_register {
+  author by;
+  tenant_id tenant = 1;
+  secret_string token;
+  std::string name; ///< Empty: what the Bot API calls it.
+  std::uint32_t rps = 0;
+  std::uint32_t concurrent = 0;
+  std::string settings = "{}";
+  bool trusted = false;     ///< An operator vouches for it: active at once, without a proof.
+  caf::timespan patience{}; ///< For getMe; 0: 10 s.
+};
+
+enum class bot_order_kind : std::uint8_t {
+  activate, ///< A pending bot whose owner is proven (or `trusted`), or a passive one.
+  suspend,  ///< Takes no calls until it is resumed.
+  resume,   ///< A suspended one, to what it was: active, or pending without a proof.
+  restart,  ///< An active or quarantined one starts anew at once, its past forgiven.
+};
+inline constexpr std::array bot_order_kind_names{"activate", "suspend", "resume", "restart"};
+TROUPE_ENUM(bot_order_kind, bot_order_kind_names)
+
+/// Repeating an order that was carried out answers as the first time.
+struct bot_order {
+  author by;
+  tenant_id tenant = 0;
+  bot_id bot = 0;
+  bot_order_kind what = bot_order_kind::activate;
+  std::string reason;   ///< For people; of suspend.
+  bool trusted = false; ///< Of activate: an operator vouches for the owner.
+};
+
+/// Another token of the same bot, checked with getMe first. The old one stops working at once; an
+/// unauthorized bot is active again.
+struct bot_rotate {
+  author by;
+  tenant_id tenant = 0;
+  bot_id bot = 0;
+  secret_string token;
+  caf::timespan patience{}; ///< For getMe; 0: 10 s.
+};
+
+/// One Bot API request of a registered bot, without its token: through the bot's budgets, breaker,
+/// retries like every call of a client.
+struct method_call {
+  tenant_id tenant = 0;
+  bot_id bot = 0;
+  std::string method;
+  std::string body = "{}";  ///< JSON.
+  caf::timespan patience{}; ///< 0: 10 s.
+};
+/// What the Bot API answered, or the gateway's own refusal in its form.
+struct method_answer {
+  std::uint16_t status = 0;
+  std::string content_type;
+  std::string body;
+};
+
+struct registrar_report {
+  std::uint64_t bots = 0; ///< Registered ones that this node serves.
+  std::uint64_t virtual_tokens = 0;
+  bool restored = false;   ///< All that was stored is in memory.
+  std::uint32_t busy = 0;  ///< Operations under way.
+};
+
+/// REGISTRAR: the life cycle of registered bots: the one place where store, directory and the bots'
+/// supervisors are changed together. The stored row is the truth: it is written first, the rest
+/// follows it, and a start makes everything as it says. Operations on one bot run one after the
+/// other.
+/// Owns: the tokens of its bots in memory, what is under way. Blocks: never.
+/// Calls: store, bots, directory, governor, the gateway's own port for requests.
+/// Fails: a restart loads everything again; operations under way answer with an error of the actor
+/// system and are either stored, and will be carried out, or were never begun.
+///
+/// Errors: store_refusal. bot_register: token_malformed, duplicate, token_rejected, upstream_failed,
+/// too_many, tenant_suspended. bot_order: not_found, not_verified, wrong_phase. bot_rotate:
+/// token_malformed, token_of_other_bot, token_rejected, upstream_failed.
+using registrar_actor = caf::typed_actor<
+  caf::result<bot_row>(bot_register), caf::result<bot_row>(bot_order),
+  caf::result<bot_row>(bot_rotate), caf::result<bot_row>(bot_change),
+  caf::result<bot_row>(bot_remove), caf::result<made_virtual_token>(virtual_token_make),
+  caf::result<done>(virtual_token_revoke), caf::result<code_verdict>(verification_try),
+  caf::result<method_answer>(method_call), caf::result<registrar_report>(get_report)>;
+
+TROUPE_FIELDS(bot_register, by, tenant, token, name, rps, concurrent, settings, trusted, patience)
+TROUPE_FIELDS(bot_order, by, tenant, bot, what, reason, trusted)
+TROUPE_FIELDS(bot_rotate, by, tenant, bot, token, patience)
+TROUPE_FIELDS(method_call, tenant, bot, method, body, patience)
+TROUPE_FIELDS(method_answer, status, content_type, body)
+TROUPE_FIELDS(registrar_report, bots, virtual_tokens, restored, busy)
+
+} // namespace troupe
