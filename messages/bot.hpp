@@ -43,6 +43,12 @@ struct call_cancelled {
   call_id id = 0;
 };
 
+/// The answer of a granted call is being passed on and takes long: from now on its gateway alone
+/// ends it, when it moves too slowly. Unknown calls are ignored.
+struct answer_streams {
+  call_id id = 0;
+};
+
 /// Health tells a bot (or, for the whole upstream, the governor: `bot` is 0) its breaker's state.
 struct breaker_change {
   bot_id bot = 0;
@@ -78,7 +84,8 @@ struct bot_report {
 ///                     attempt_failed per grant.
 ///   attempt_failed  → grant for the next attempt, after the backoff; or not_retried, at once: the
 ///                     outcome is final. Either way the lease has gone back.
-///   call_done, call_cancelled, breaker_change, bot_command: notifications without an answer.
+///   call_done, call_cancelled, answer_streams, breaker_change, bot_command: notifications without
+///                     an answer.
 
 template <class Inspector>
 bool inspect(Inspector& f, attempt_failed& x) {
@@ -94,6 +101,11 @@ bool inspect(Inspector& f, call_done& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, call_cancelled& x) {
+  return f.object(x).fields(f.field("id", x.id));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, answer_streams& x) {
   return f.object(x).fields(f.field("id", x.id));
 }
 

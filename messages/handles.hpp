@@ -13,8 +13,8 @@ namespace troupe {
 using bot_actor =
   caf::typed_actor<caf::result<grant>(call), caf::result<grant>(attempt_failed),
                    caf::result<void>(call_done), caf::result<void>(call_cancelled),
-                   caf::result<void>(breaker_change), caf::result<void>(bot_command),
-                   caf::result<bot_report>(get_report)>;
+                   caf::result<void>(answer_streams), caf::result<void>(breaker_change),
+                   caf::result<void>(bot_command), caf::result<bot_report>(get_report)>;
 
 /// See messages/session_pool.hpp.
 using session_pool_actor =

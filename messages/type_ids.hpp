@@ -27,6 +27,7 @@ struct call_cancelled;
 struct breaker_change;
 struct bot_command;
 struct bot_report;
+struct answer_streams;
 
 struct lease_request;
 struct lease_return;
@@ -88,6 +89,7 @@ CAF_ADD_TYPE_ID(troupe_bot, (troupe::call_cancelled))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::breaker_change))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::bot_command))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::bot_report))
+CAF_ADD_TYPE_ID(troupe_bot, (troupe::answer_streams))
 CAF_END_TYPE_ID_BLOCK(troupe_bot)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_session_pool, caf::first_custom_type_id + 200)

@@ -38,6 +38,10 @@ bot_actor::behavior_type bot_state::make_behavior() {
     [this](const call_done& x) { finish(x); },
     [this](const attempt_failed& x) { return decide_retry(x); },
     [this](const call_cancelled& x) { cancel(x.id); },
+    [this](const answer_streams& x) {
+      if (auto* entry = find(x.id))
+        entry->streams = true;
+    },
     [this](const breaker_change& x) { change_breaker(x); },
     [this](const bot_command& x) { obey(x.to); },
     [this](const get_report&) { return report(); },
@@ -96,7 +100,7 @@ time_point bot_state::due_of(const running_call& entry) const {
   if (entry.now != stage::granted)
     return entry.deadline + overdue;
   // What streams may take as long as it moves; its gateway ends it when it does not.
-  bool streams = !entry.what.replayable || entry.what.kind == call_kind::file;
+  bool streams = entry.streams || !entry.what.replayable || entry.what.kind == call_kind::file;
   return entry.since + (streams ? stream_timeout : config->lease_timeout);
 }
 

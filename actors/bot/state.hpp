@@ -31,6 +31,7 @@ struct running_call {
   stage now = stage::waiting;
   std::uint16_t attempt = 1;
   bool probe = false;
+  bool streams = false; ///< Its answer is being passed on: it takes as long as it moves.
 
   [[nodiscard]] bool poll() const noexcept { return what.kind == call_kind::long_poll; }
 };

@@ -48,6 +48,7 @@ inline bot_actor spawn_stand_in(caf::actor_system& sys, const start_bot& spec,
               [](const attempt_failed&) { return grant{}; },
               [](const call_done&) {},
               [](const call_cancelled&) {},
+              [](const answer_streams&) {},
               [](const breaker_change&) {},
               obey,
               [](const get_report&) { return bot_report{}; }};

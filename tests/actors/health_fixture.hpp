@@ -42,6 +42,7 @@ inline bot_actor::behavior_type behave(bot_actor::pointer, std::shared_ptr<heard
     [](const attempt_failed&) -> caf::result<grant> { return caf::make_error(ec::cancelled); },
     [](call_done) {},
     [](call_cancelled) {},
+    [](answer_streams) {},
     [=](breaker_change x) { notes->changes.push_back(x); },
     [=](bot_command x) { notes->commands.push_back(x); },
     [](get_report) { return bot_report{}; },

@@ -62,6 +62,7 @@ bot_actor::behavior_type idle_bot(bot_actor::pointer) {
           [](const attempt_failed&) { return grant{}; },
           [](const call_done&) {},
           [](const call_cancelled&) {},
+          [](const answer_streams&) {},
           [](const breaker_change&) {},
           [](const bot_command&) {},
           [](const get_report&) { return bot_report{}; }};
