@@ -2,7 +2,7 @@
 # changed. Works as root and with sudo.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help deps build run test bench sanitize sanitize-thread format
+.PHONY: help deps build build-all run test bench sanitize sanitize-thread format
 
 DEPS := $(or $(TROUPE_DEPS),$(HOME)/.cache/troupe/deps)
 export TROUPE_DEPS := $(DEPS)
@@ -19,7 +19,7 @@ endef
 help:
 	@echo "make run        the demo: an emulated Telegram, one node, bots and users; Ctrl-C ends it"
 	@echo "make test       everything that is tested"
-	@echo "make build      the programs, in build/release/bin"
+	@echo "make build      the programs, in build/release/bin; build-all: tests and benchmarks too"
 	@echo "make bench      measurements against nginx and the upstream, build/bench/results.json"
 	@echo "make sanitize   the tests under AddressSanitizer and UBSan; sanitize-thread: under TSan"
 	@echo "make format     clang-format over our sources"
@@ -28,15 +28,18 @@ deps:
 	@.ci/dependencies
 
 build: deps
+	$(call configure-and-build,release,--target programs)
+
+build-all: deps
 	$(call configure-and-build,release,--target all)
 
 run: build
 	@tests/demo/run build/release/bin
 
-test: build
+test: build-all
 	@cd build/release && ctest --output-on-failure --no-tests=error -j 1
 
-bench: build
+bench: build-all
 	@node tests/benchmarks/run.mjs build/release/bin build/bench
 
 # The C++ tests; CAF itself is not instrumented (its release build serves), which AddressSanitizer
