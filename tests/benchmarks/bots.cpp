@@ -51,7 +51,7 @@ struct node {
   node(caf::actor_system& sys, std::size_t bots, std::size_t shards)
     : sys(sys), bots(bots), found(std::make_shared<services>(shards)) {
     bots_config config;
-    config.spawn = [found = found, shared = std::make_shared<const bot_config>()](
+    config.spawn = [found = found, shared = std::make_shared<const live_bot_config>()](
                      caf::actor_system& sys, const start_bot& spec, std::uint32_t incarnation) {
       return spawn_bot(sys, spec, incarnation, found, shared);
     };
@@ -91,8 +91,7 @@ struct node {
     caf::scoped_actor self{sys};
     auto begin = bench_clock::now();
     for (std::size_t i = 0; i < bots; ++i)
-      self
-        ->request(names->find(tokens[i], begin)->actor, 5s, get_report{})
+      self->request(names->find(tokens[i], begin)->actor, 5s, get_report{})
         .receive([](const bot_report&) {}, [](const caf::error&) { std::abort(); });
     return since(begin);
   }

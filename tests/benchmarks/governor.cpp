@@ -141,6 +141,7 @@ session_pool_actor::behavior_type pool(session_pool_actor::pointer,
     [=](credit_request) {
       return pool_capacity{++*epoch, 1000, 1000};
     },
+    [](const pool_limits&) {},
     [](get_report) { return pool_report{}; },
   };
 }

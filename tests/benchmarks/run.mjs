@@ -95,7 +95,8 @@ function wrk(port, connections = 64) {
 }
 
 function run(name, args) {
-  const text = execFileSync(join(bin, name), args, { encoding: 'utf8', maxBuffer: 1 << 24, timeout: 300000 });
+  const text = execFileSync(join(bin, name), args,
+    { encoding: 'utf8', maxBuffer: 1 << 24, timeout: 900000, cwd: work });
   return JSON.parse(text.trim().split('\n').pop());
 }
 
@@ -183,10 +184,11 @@ async function throughput(upstream, nginx, node) {
   };
 }
 
-async function latency(upstream, nginx, node) {
-  const rate = Math.floor(results.gateway.requests_per_second.troupe.median / 2);
-  const seen = { direct: [], nginx: [], troupe: [] };
+/** Latency at a part of what trouped can do, open loop, through each side in turn. */
+async function latency(upstream, nginx, node, part) {
+  const rate = Math.floor(results.gateway.requests_per_second.troupe.median * part);
   const ports = { direct: upstream, nginx: nginx.port, troupe: node.port };
+  const seen = Object.fromEntries(Object.keys(ports).map((name) => [name, []]));
   let errors = 0;
   for (let i = 0; i < pairs; ++i)
     for (const name of Object.keys(ports)) {
@@ -196,7 +198,7 @@ async function latency(upstream, nginx, node) {
     }
   const of = (name, q) => median(seen[name].map((x) => x[q]));
   const quantiles = (name) => ({ p50_us: of(name, 'p50_us'), p90_us: of(name, 'p90_us'), p99_us: of(name, 'p99_us') });
-  results.latency_at_half_load = {
+  return {
     rate, errors, direct: quantiles('direct'), nginx: quantiles('nginx'), troupe: quantiles('troupe'),
     p99_added_us: { nginx: of('nginx', 'p99_us') - of('direct', 'p99_us'), troupe: of('troupe', 'p99_us') - of('direct', 'p99_us') },
   };
@@ -229,6 +231,11 @@ async function crashes(upstream) {
   };
 }
 
+/** What a program measured, as rows: nested names joined with a dot. */
+const rowsOf = (prefix, value) => (typeof value === 'object' && value !== null
+  ? Object.entries(value).flatMap(([name, x]) => rowsOf(`${prefix}${prefix.endsWith(' ') ? '' : '.'}${name}`, x))
+  : [[prefix, typeof value === 'number' ? Number(value.toFixed(2)) : value]]);
+
 function print(rows) {
   const width = Math.max(...rows.map(([what]) => what.length));
   for (const [what, value, goal] of rows)
@@ -240,14 +247,17 @@ async function main() {
   const nginx = await startNginx(upstream);
   const node = await startNode(upstream);
   await throughput(upstream, nginx, node);
-  await latency(upstream, nginx, node);
+  results.latency_at_quarter_load = await latency(upstream, nginx, node, 0.25);
+  results.latency_at_half_load = await latency(upstream, nginx, node, 0.5);
   await crashes(upstream);
   for (const child of [...children].reverse()) await stop(child);
   results.governor = run('bench-governor', []);
   results.bots = run('bench-bots', []);
+  results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]);
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   const g = results.gateway;
+  const q = results.latency_at_quarter_load;
   const l = results.latency_at_half_load;
   const c = results.crash_to_answered_call;
   console.log('\nTroupe, measured on this machine in this run (medians)\n');
@@ -258,13 +268,14 @@ async function main() {
     ['of nginx (pairs: min, median, max)', `${g.of_nginx.min.toFixed(2)} ${g.of_nginx.median.toFixed(2)} ${g.of_nginx.max.toFixed(2)}`, '>= 0.8'],
     ['CPU per request nginx, us', g.cpu_us_per_request.nginx.median.toFixed(1)],
     ['CPU per request troupe, us', g.cpu_us_per_request.troupe.median.toFixed(1)],
+    [`p99 added at ${q.rate}/s nginx, us`, Math.round(q.p99_added_us.nginx)],
+    [`p99 added at ${q.rate}/s troupe, us`, Math.round(q.p99_added_us.troupe)],
     [`p99 added at ${l.rate}/s nginx, us`, Math.round(l.p99_added_us.nginx)],
     [`p99 added at ${l.rate}/s troupe, us`, Math.round(l.p99_added_us.troupe), '< 1000'],
     ['a call, p50 / p99, us', `${Math.round(c.undisturbed_p50_us)} / ${Math.round(c.undisturbed_p99_us)}`],
     ['a call whose bot crashes under it, us', `${Math.round(c.crashed_p50_us)} / ${Math.round(c.crashed_p99_us)}`],
-    ['answers that were no 200', g.not_200 + l.errors, '0'],
-    ...Object.entries(results.governor).map(([k, v]) => [`governor: ${k}`, v]),
-    ...Object.entries(results.bots).map(([k, v]) => [`bots: ${k}`, v]),
+    ['answers that were no 200', g.not_200 + q.errors + l.errors, '0'],
+    ...['governor', 'bots', 'store'].flatMap((name) => rowsOf(`${name}: `, results[name])),
   ]);
   console.log(`\nwritten: ${join(out, 'results.json')}`);
 }
