@@ -228,7 +228,7 @@ std::string migrate(const control_request& r) {
   return id_json(where->migrated_to);
 }
 
-constexpr control_route table[]{
+constexpr control_route scene_table[]{
   {"POST", "bots", make_bot},
   {"GET", "bots", list_bots},
   {"POST", "users", make_user},
@@ -248,7 +248,7 @@ constexpr control_route table[]{
 } // namespace
 
 std::span<const control_route> scene_routes() {
-  return table;
+  return scene_table;
 }
 
 } // namespace troupe::sandbox

@@ -157,7 +157,7 @@ std::string reset(const control_request& r) {
   return "{}";
 }
 
-constexpr control_route table[]{
+constexpr control_route steering_table[]{
   {"POST", "updates", add_update},
   {"POST", "faults", add_fault},
   {"GET", "faults", list_faults},
@@ -175,7 +175,7 @@ constexpr control_route table[]{
 } // namespace
 
 std::span<const control_route> steering_routes() {
-  return table;
+  return steering_table;
 }
 
 } // namespace troupe::sandbox

@@ -83,7 +83,7 @@ void use_setting(const call& c) {
   c.ok("true");
 }
 
-constexpr method_entry table[]{
+constexpr method_entry bot_table[]{
   {"getMe", get_me},
   {"close", [](const call& c) { c.ok("true"); }},
   {"logOut", log_out},
@@ -105,7 +105,7 @@ constexpr method_entry table[]{
 } // namespace
 
 std::span<const method_entry> bot_methods() {
-  return table;
+  return bot_table;
 }
 
 } // namespace troupe::sandbox

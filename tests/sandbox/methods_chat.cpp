@@ -193,7 +193,7 @@ void set_reaction(const call& c) {
   c.ok("true");
 }
 
-constexpr method_entry table[]{
+constexpr method_entry chat_table[]{
   {"getChat", get_chat},
   {"getChatMember", get_member},
   {"getChatAdministrators", get_administrators},
@@ -213,7 +213,7 @@ constexpr method_entry table[]{
 } // namespace
 
 std::span<const method_entry> chat_methods() {
-  return table;
+  return chat_table;
 }
 
 } // namespace troupe::sandbox

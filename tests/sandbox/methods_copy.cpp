@@ -111,7 +111,7 @@ void copy_many(const call& c, bool forward) {
   c.end();
 }
 
-constexpr method_entry table[]{
+constexpr method_entry copy_table[]{
   {"copyMessage", [](const call& c) { copy_one(c, false); }},
   {"forwardMessage", [](const call& c) { copy_one(c, true); }},
   {"copyMessages", [](const call& c) { copy_many(c, false); }},
@@ -121,7 +121,7 @@ constexpr method_entry table[]{
 } // namespace
 
 std::span<const method_entry> copy_methods() {
-  return table;
+  return copy_table;
 }
 
 } // namespace troupe::sandbox

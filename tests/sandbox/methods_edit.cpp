@@ -222,7 +222,7 @@ void delete_messages(const call& c) {
   c.ok("true");
 }
 
-constexpr method_entry table[]{
+constexpr method_entry edit_table[]{
   {"editMessageText", edit_text},
   {"editMessageCaption", edit_caption},
   {"editMessageMedia", edit_media},
@@ -238,7 +238,7 @@ constexpr method_entry table[]{
 } // namespace
 
 std::span<const method_entry> edit_methods() {
-  return table;
+  return edit_table;
 }
 
 } // namespace troupe::sandbox

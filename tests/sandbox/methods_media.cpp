@@ -160,7 +160,7 @@ void upload_sticker_file(const call& c) {
   c.ok(file_members(*file) + '}');
 }
 
-constexpr method_entry table[]{
+constexpr method_entry media_table[]{
   {"sendPhoto", send_media},
   {"sendAudio", send_media},
   {"sendDocument", send_media},
@@ -243,7 +243,7 @@ bool read_caption(const call& c, std::string_view caption, std::string_view mode
 }
 
 std::span<const method_entry> media_methods() {
-  return table;
+  return media_table;
 }
 
 } // namespace troupe::sandbox

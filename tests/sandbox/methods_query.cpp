@@ -59,7 +59,7 @@ void answer_payment(const call& c) {
   c.ok("true");
 }
 
-constexpr method_entry table[]{
+constexpr method_entry query_table[]{
   {"answerCallbackQuery", answer_callback},
   {"answerInlineQuery", answer_inline},
   {"answerShippingQuery", answer_payment},
@@ -69,7 +69,7 @@ constexpr method_entry table[]{
 } // namespace
 
 std::span<const method_entry> query_methods() {
-  return table;
+  return query_table;
 }
 
 } // namespace troupe::sandbox

@@ -222,7 +222,7 @@ void send_draft(const call& c) {
     c.ok("true");
 }
 
-constexpr method_entry table[]{
+constexpr method_entry send_table[]{
   {"sendMessage", send_message},        {"sendRichMessage", send_rich_message},
   {"sendLocation", send_location},      {"sendVenue", send_venue},
   {"sendContact", send_contact},        {"sendDice", send_dice},
@@ -235,7 +235,7 @@ constexpr method_entry table[]{
 } // namespace
 
 std::span<const method_entry> send_methods() {
-  return table;
+  return send_table;
 }
 
 } // namespace troupe::sandbox

@@ -270,7 +270,7 @@ void get_webhook_info(const call& c) {
   c.end();
 }
 
-constexpr method_entry table[]{
+constexpr method_entry updates_table[]{
   {"setWebhook", set_webhook},
   {"deleteWebhook", remove_webhook},
   {"getWebhookInfo", get_webhook_info},
@@ -294,7 +294,7 @@ void run_webhook_reply(world& w, const std::shared_ptr<bot>& b, const webhook_an
 }
 
 std::span<const method_entry> update_methods() {
-  return table;
+  return updates_table;
 }
 
 } // namespace troupe::sandbox
