@@ -4,7 +4,9 @@
 #include "messages/gateway.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
+#include "messages/registrar.hpp"
 #include "messages/session_pool.hpp"
+#include "messages/store.hpp"
 #include "messages/supervisor.hpp"
 
 #include <caf/init_global_meta_objects.hpp>
@@ -20,6 +22,8 @@ void init_message_types() {
   caf::init_global_meta_objects<caf::id_block::troupe_health>();
   caf::init_global_meta_objects<caf::id_block::troupe_supervisor>();
   caf::init_global_meta_objects<caf::id_block::troupe_gateway>();
+  caf::init_global_meta_objects<caf::id_block::troupe_store>();
+  caf::init_global_meta_objects<caf::id_block::troupe_registrar>();
   caf::core::init_global_meta_objects();
 }
 

@@ -1,101 +1,18 @@
-#include "runtime/api/ask.hpp"
+#include "runtime/api/ask_impl.hpp"
 
-#include <caf/actor_cast.hpp>
-#include <caf/event_based_actor.hpp>
-#include <caf/sec.hpp>
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/post.hpp>
-
-#include <mutex>
-#include <optional>
-#include <utility>
+#include "messages/gateway.hpp"
+#include "messages/health.hpp"
+#include "messages/rate_governor.hpp"
+#include "messages/session_pool.hpp"
+#include "messages/supervisor.hpp"
 
 namespace troupe::api {
-namespace {
-
-namespace asio = boost::asio;
-using io_timer =
-  asio::basic_waitable_timer<std::chrono::steady_clock,
-                             asio::wait_traits<std::chrono::steady_clock>, net::http_executor>;
-
-} // namespace
-
-template <class Answer>
-struct question<Answer>::box : std::enable_shared_from_this<box> {
-  explicit box(net::http_executor io)
-    : io(io), wake(std::in_place, io, io_timer::time_point::max()) {}
-
-  /// Hands the answer to the I/O thread. On any thread; ignored once the question was given up,
-  /// since the I/O context may be gone by then.
-  void deliver(caf::expected<Answer> what) {
-    std::lock_guard guard{mtx};
-    if (!wanted)
-      return;
-    asio::post(io, [self = this->shared_from_this(), what = std::move(what)]() mutable {
-      self->result = std::move(what);
-      if (self->wake)
-        self->wake->cancel();
-    });
-  }
-
-  net::http_executor io;
-  std::mutex mtx;
-  bool wanted = true; ///< Guarded by `mtx`. The rest belongs to the I/O thread.
-  std::optional<io_timer> wake;
-  std::optional<caf::expected<Answer>> result;
-};
-
-template <class Answer>
-question<Answer>::~question() {
-  if (!box_)
-    return;
-  std::lock_guard guard{box_->mtx};
-  box_->wanted = false;
-  // Now: the actor that asks may hold the box for longer than the I/O context lives.
-  box_->wake.reset();
-}
-
-template <class Answer>
-net::http_task<caf::expected<Answer>> question<Answer>::answer() {
-  auto what = box_;
-  if (!what->result) {
-    auto token = asio::as_tuple(net::use_http_task);
-    auto [ended] = co_await what->wake->async_wait(token);
-    // The wait ends because the answer is there, or because the client went away.
-    if (!what->result)
-      throw boost::system::system_error{ended ? ended : asio::error::operation_aborted};
-  }
-  co_return std::move(*what->result);
-}
-
-template <class Answer, class Request>
-question<Answer> ask(caf::actor_system& sys, net::http_executor io, caf::strong_actor_ptr whom,
-                     Request what, caf::timespan timeout) {
-  auto box = std::make_shared<typename question<Answer>::box>(io);
-  if (!whom) {
-    box->result = caf::expected<Answer>{caf::make_error(caf::sec::invalid_argument)};
-    return question<Answer>{std::move(box)};
-  }
-  // One actor per question: its death, and its timer's, are bounded by the timeout.
-  sys.spawn<caf::hidden>([box, whom, what, timeout](caf::event_based_actor* self) {
-    self->request(caf::actor_cast<caf::actor>(whom), timeout, what)
-      .then([box](Answer& answer) { box->deliver(std::move(answer)); },
-            [box](caf::error& why) { box->deliver(std::move(why)); });
-  });
-  return question<Answer>{std::move(box)};
-}
-
-#define TROUPE_ASK(Answer, Request)                                                                \
-  template class question<Answer>;                                                                 \
-  template question<Answer> ask<Answer, Request>(caf::actor_system&, net::http_executor,           \
-                                                 caf::strong_actor_ptr, Request, caf::timespan);
 
 TROUPE_ASK(pool_report, get_report)
 TROUPE_ASK(governor_report, get_report)
 TROUPE_ASK(health_report, get_report)
 TROUPE_ASK(supervision_report, get_report)
 TROUPE_ASK(gateway_report, get_report)
+TROUPE_ASK(bot_health, bot_health_request)
 
 } // namespace troupe::api

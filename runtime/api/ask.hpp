@@ -1,9 +1,4 @@
 #pragma once
-#include "messages/gateway.hpp"
-#include "messages/health.hpp"
-#include "messages/rate_governor.hpp"
-#include "messages/session_pool.hpp"
-#include "messages/supervisor.hpp"
 #include "runtime/net/http_server.hpp"
 
 #include <caf/actor_system.hpp>
@@ -40,8 +35,8 @@ private:
   std::shared_ptr<box> box_;
 };
 
-/// Sends `what` to `whom` on behalf of a short-lived actor. Instantiated in ask.cpp for the
-/// reports.
+/// Sends `what` to `whom` on behalf of a short-lived actor. Instantiated in ask*.cpp for
+/// what the routes ask.
 template <class Answer, class Request>
 question<Answer> ask(caf::actor_system& sys, net::http_executor io, caf::strong_actor_ptr whom,
                      Request what, caf::timespan timeout);

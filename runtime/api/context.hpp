@@ -1,5 +1,6 @@
 #pragma once
 #include "runtime/api/ask.hpp"
+#include "runtime/api/limits.hpp"
 #include "runtime/api/ports.hpp"
 #include "runtime/api/scrape.hpp"
 
@@ -9,18 +10,41 @@
 namespace troupe::api {
 
 struct context {
-  explicit context(ports from) : p(std::move(from)), seen(p.instruments) {}
+  explicit context(ports from)
+    : p(std::move(from)), seen(p.instruments), requests(p.limits.requests_per_minute),
+      creations(p.limits.creations_per_minute) {}
 
   ports p;
   scrape seen;
+  quota requests;  ///< By user.
+  quota creations; ///< By address.
 
   /// Asks whoever `getter` leads to for its report.
   template <class Report, class Getter>
   question<Report> report_of(const Getter& getter, net::http_executor io, std::uint32_t limit) {
-    caf::strong_actor_ptr whom;
-    if (getter)
-      whom = caf::actor_cast<caf::strong_actor_ptr>(getter());
-    return ask<Report>(*p.system, io, std::move(whom), get_report{limit}, p.answer_timeout);
+    return ask<Report>(*p.system, io, handle(getter), get_report{limit}, p.answer_timeout);
+  }
+
+  template <class Answer, class Request>
+  question<Answer> ask_store(net::http_executor io, Request what) {
+    return ask<Answer>(*p.system, io, handle(p.store), std::move(what), p.answer_timeout);
+  }
+
+  /// Where the store has much to do, or waits for somebody.
+  template <class Answer, class Request>
+  question<Answer> ask_store_long(net::http_executor io, Request what) {
+    return ask<Answer>(*p.system, io, handle(p.store), std::move(what), p.long_timeout);
+  }
+
+  /// With the long timeout: the registrar asks the Bot API.
+  template <class Answer, class Request>
+  question<Answer> ask_registrar(net::http_executor io, Request what) {
+    return ask<Answer>(*p.system, io, handle(p.registrar), std::move(what), p.long_timeout);
+  }
+
+  template <class Getter>
+  static caf::strong_actor_ptr handle(const Getter& getter) {
+    return getter ? caf::actor_cast<caf::strong_actor_ptr>(getter()) : nullptr;
   }
 };
 

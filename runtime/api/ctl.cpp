@@ -1,243 +1,203 @@
 #include "runtime/api/ctl.hpp"
-#include "runtime/api/ctl_fetch.hpp"
-#include "runtime/api/ctl_print.hpp"
-#include "runtime/config/load.hpp"
-#include "runtime/config/render.hpp"
+
+#include "runtime/api/ctl_line.hpp"
 #include "runtime/log/mask.hpp"
 
-#include <boost/json/parse.hpp>
+#include <fmt/format.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
-#include <string>
-#include <vector>
+#include <algorithm>
+#include <charconv>
 
 namespace troupe::api {
 namespace {
 
-namespace fs = std::filesystem;
-namespace json = boost::json;
+std::vector<command> joined() {
+  std::vector<command> all;
+  for (auto part : {node_commands(), bot_commands(), tenant_commands(), store_commands(),
+                    config_commands(), shell_commands()})
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
 
-constexpr std::chrono::seconds patience{10};
+// -- help ------------------------------------------------------------------------------------------
 
-constexpr std::string_view usage = R"(Usage: troupectl COMMAND [OPTIONS]
+std::string shown_options(std::string_view options) {
+  std::string all;
+  while (!options.empty()) {
+    auto end = std::min(options.find(' '), options.size());
+    all += fmt::format(" [--{}{}]", options.substr(0, end), options[end - 1] == '=' ? "…" : "");
+    options.remove_prefix(std::min(end + 1, options.size()));
+  }
+  return all;
+}
 
-Ask a running node:
-  health     how well the upstream and the bots do
-  tree       the supervision tree
-  sessions   the connections to the upstream and who leases them
-  budgets    how much of the request budgets is used
-    --url=http://HOST:PORT  the node's control API (or the variable TROUPE_URL;
-                            default http://127.0.0.1:8080)
-    --limit=N               at most N rows in lists (default 200)
-    --json                  the answer as it is, for scripts
-
-Work on configuration files:
-  config check --config-dir=DIR   say what is wrong in them
-  config init --config-dir=DIR    write those that are missing, with every default
-  config format --config-dir=DIR  refresh their comments, keep their settings
+void print_usage(std::ostream& out) {
+  out << "Usage: troupectl COMMAND [OPTIONS]\n\n";
+  for (auto& one : commands()) {
+    out << "  " << one.words << (one.arguments.empty() ? "" : " ") << one.arguments
+        << shown_options(one.options) << "\n      " << one.help << '\n';
+  }
+  out << R"(
+Commands that ask a node take
+  --url=http://HOST:PORT  its control API (or the variable TROUPE_URL;
+                          default http://127.0.0.1:8080)
+  --key-file=FILE         a file with the API key (or the variable TROUPE_KEY;
+                          default, for a node on this machine: operator.key in
+                          --data-dir=DIR, or in troupe-data)
+  --json                  the answer as it is, for scripts
 
   --help, --version
 
 Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 )";
-
-struct usage_error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-struct command_line {
-  std::vector<std::string> words;
-  std::string url;
-  std::string limit;
-  std::string config_dir;
-  bool json = false;
-  bool help = false;
-  bool version = false;
-};
-
-bool take(std::string_view arg, std::string_view option, std::string& value) {
-  if (!arg.starts_with(option) || arg.size() <= option.size() || arg[option.size()] != '=')
-    return false;
-  value = arg.substr(option.size() + 1);
-  return true;
 }
 
-command_line parse(std::span<const std::string_view> args) {
-  command_line line;
-  for (auto arg : args) {
-    if (arg == "--help" || arg == "-h" || arg == "help")
-      line.help = true;
-    else if (arg == "--version")
-      line.version = true;
-    else if (arg == "--json")
-      line.json = true;
-    else if (take(arg, "--url", line.url) || take(arg, "--limit", line.limit)
-             || take(arg, "--config-dir", line.config_dir))
-      continue;
-    else if (arg.starts_with('-'))
-      throw usage_error{"unknown option " + log::mask_tokens(arg)};
-    else
-      line.words.emplace_back(arg);
+// -- the command line ------------------------------------------------------------------------------
+
+bool is_listed(std::string_view options, const std::string& name, bool with_value) {
+  auto wanted = with_value ? name + '=' : name;
+  while (!options.empty()) {
+    auto end = std::min(options.find(' '), options.size());
+    if (options.substr(0, end) == wanted)
+      return true;
+    options.remove_prefix(std::min(end + 1, options.size()));
   }
-  return line;
+  return false;
 }
 
-// -- asking a node --------------------------------------------------------------------------------
-
-struct question {
-  std::string_view name;
-  std::string_view path;
-  void (*print)(const printer&, const json::object&);
-};
-
-constexpr question questions[] = {
-  {"health", "/v1/health", print_health},
-  {"tree", "/v1/supervision", print_tree},
-  {"sessions", "/v1/sessions", print_sessions},
-  {"budgets", "/v1/budgets", print_budgets},
-};
-
-/// What went wrong on the node's side, in its own words if it has any.
-std::string reason(const fetched& answer) {
-  boost::system::error_code failed;
-  auto body = json::parse(answer.body, failed);
-  if (!failed && body.is_object())
-    if (auto* detail = body.as_object().if_contains("detail");
-        detail != nullptr && detail->is_string())
-      return std::string{detail->as_string()};
-  return "the node answered with status " + std::to_string(answer.status);
+std::string first_two(const std::vector<std::string>& words) {
+  return words.size() > 1 ? words[0] + ' ' + words[1] : words[0];
 }
 
-void ask_node(const question& what, const command_line& line, const printer& to) {
-  std::string path{what.path};
-  if (!line.limit.empty()) {
-    if (line.limit.find_first_not_of("0123456789") != std::string::npos)
-      throw usage_error{"--limit=" + line.limit + ": allowed is a number"};
-    path += "?limit=" + line.limit;
-  }
-  auto answer = fetch(line.url, path, patience);
-  if (answer.status != 200)
-    throw std::runtime_error{reason(answer)};
-  if (line.json) {
-    to.out << answer.body << '\n';
-    return;
-  }
-  try {
-    what.print(to, json::parse(answer.body).as_object());
-  } catch (const std::exception&) {
-    throw std::runtime_error{"the answer is not one of a Troupe node of this version"};
-  }
-}
-
-// -- configuration files --------------------------------------------------------------------------
-
-std::string text_of(const fs::path& path) {
-  std::ifstream in{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{in}, {}};
-}
-
-/// Writes a file as a whole or not at all.
-void replace(const fs::path& path, const std::string& text) {
-  auto draft = path;
-  draft += ".new";
-  std::ofstream out{draft, std::ios::binary};
-  out << text;
-  out.close();
-  std::error_code failed;
-  if (out)
-    fs::rename(draft, path, failed);
-  if (!out || failed)
-    throw std::runtime_error{"cannot write " + path.string()};
-}
-
-int check_config(const command_line& line, const printer& to, std::ostream& err) {
-  auto wrong = config::check_directory(line.config_dir, config::process_environment());
-  if (wrong.message.empty()) {
-    to.out << "The configuration in " << line.config_dir << " is correct.\n";
-    return 0;
-  }
-  err << wrong.message;
-  return 2;
-}
-
-int init_config(const command_line& line, const printer& to) {
-  std::error_code ignored;
-  fs::create_directories(line.config_dir, ignored);
-  for (auto& file : config::files()) {
-    auto path = fs::path{line.config_dir} / (std::string{file.name} + ".conf");
-    if (fs::exists(path))
-      continue;
-    replace(path, config::render_file(file, config::settings{}));
-    to.out << "wrote " << path.string() << '\n';
-  }
-  return 0;
-}
-
-int format_config(const command_line& line, const printer& to, std::ostream& err) {
-  if (auto status = check_config(line, to, err); status != 0)
-    return status;
-  for (auto& file : config::files()) {
-    auto path = fs::path{line.config_dir} / (std::string{file.name} + ".conf");
-    if (!fs::exists(path))
-      continue;
-    auto before = text_of(path);
-    auto after = config::rewrite_file(file, before);
-    if (!after || *after == before)
-      continue;
-    replace(path, *after);
-    to.out << "wrote " << path.string() << '\n';
-  }
-  return 0;
-}
-
-int run_config(const command_line& line, const printer& to, std::ostream& err) {
-  auto what = line.words.size() == 2 ? line.words[1] : std::string{};
-  if (what != "check" && what != "init" && what != "format")
-    throw usage_error{"config needs one of: check, init, format"};
-  if (line.config_dir.empty())
-    throw usage_error{"config " + what + " needs --config-dir=DIR"};
-  return what == "check"  ? check_config(line, to, err)
-         : what == "init" ? init_config(line, to)
-                          : format_config(line, to, err);
-}
-
-int dispatch(const command_line& line, const printer& to, std::ostream& err) {
-  if (line.help || line.version) {
-    to.out << (line.help ? usage : "troupectl " TROUPE_VERSION "\n");
-    return 0;
-  }
-  if (line.words.empty())
+const command& find_command(std::vector<std::string>& words) {
+  if (words.empty())
     throw usage_error{"a command is missing"};
-  if (line.words[0] == "config")
-    return run_config(line, to, err);
-  for (auto& one : questions) {
-    if (one.name != line.words[0])
+  for (auto& one : commands()) {
+    auto count = one.words.find(' ') == std::string_view::npos ? 1u : 2u;
+    if ((count == 1 ? words[0] : first_two(words)) != one.words)
       continue;
-    if (line.words.size() > 1)
-      throw usage_error{line.words[0] + " takes no further words"};
-    ask_node(one, line, to);
+    words.erase(words.begin(), words.begin() + count);
+    return one;
+  }
+  std::string follow;
+  for (auto& one : commands())
+    if (one.words.starts_with(words[0] + ' '))
+      follow += (follow.empty() ? "" : ", ") + std::string{one.words.substr(words[0].size() + 1)};
+  if (!follow.empty())
+    throw usage_error{words[0] + " needs one of: " + follow};
+  throw usage_error{"unknown command " + log::mask_tokens(words[0])};
+}
+
+/// "ID METHOD [JSON]" → 2 and 3; "[BODY...]" → no upper bound.
+void check_count(const ctl_call& call) {
+  auto text = call.what->arguments;
+  std::size_t least = 0;
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (i == 0 || text[i - 1] == ' ') {
+      ++most;
+      least += text[i] == '[' ? 0 : 1;
+    }
+  if (text.ends_with("...]"))
+    most = SIZE_MAX;
+  if (call.words.size() < least)
+    throw usage_error{fmt::format("{} needs {}", call.what->words, text)};
+  if (call.words.size() > most)
+    throw usage_error{most == 0 ? std::string{call.what->words} + " takes no further words"
+                                : fmt::format("{} takes only {}", call.what->words, text)};
+}
+
+ctl_call parse(std::span<const std::string_view> args, const ctl_world& world) {
+  ctl_call call{world, nullptr, {}, {}};
+  for (auto arg : args) {
+    if (!arg.starts_with("--")) {
+      if (arg.starts_with('-') && arg.size() > 1)
+        throw usage_error{"unknown option " + log::mask_tokens(arg)};
+      call.words.emplace_back(arg);
+      continue;
+    }
+    auto equals = arg.find('=');
+    auto name = std::string{arg.substr(2, equals == std::string_view::npos ? equals : equals - 2)};
+    call.options[name] = equals == std::string_view::npos ? "" : arg.substr(equals + 1);
+  }
+  call.what = &find_command(call.words);
+  for (auto arg : args) {
+    if (!arg.starts_with("--"))
+      continue;
+    auto equals = arg.find('=');
+    auto name = std::string{arg.substr(2, equals == std::string_view::npos ? equals : equals - 2)};
+    auto with_value = equals != std::string_view::npos;
+    if (!is_listed(call.what->options, name, with_value) && !is_listed(node_options, name, with_value))
+      throw usage_error{"unknown option " + log::mask_tokens(arg.substr(0, equals))};
+  }
+  check_count(call);
+  return call;
+}
+
+bool asks_for(std::span<const std::string_view> args, std::initializer_list<std::string_view> any) {
+  return std::any_of(args.begin(), args.end(), [any](std::string_view arg) {
+    return std::find(any.begin(), any.end(), arg) != any.end();
+  });
+}
+
+int dispatch(std::span<const std::string_view> args, const ctl_world& world) {
+  if (asks_for(args, {"--help", "-h"}) || (!args.empty() && args[0] == "help")) {
+    print_usage(world.out);
     return 0;
   }
-  throw usage_error{"unknown command " + log::mask_tokens(line.words[0])};
+  if (asks_for(args, {"--version"})) {
+    world.out << "troupectl " TROUPE_VERSION "\n";
+    return 0;
+  }
+  auto call = parse(args, world);
+  return call.what->run(call);
 }
 
 } // namespace
 
-int run_ctl(std::span<const std::string_view> args, std::string_view url, bool colour,
-            std::ostream& out, std::ostream& err) {
+const std::vector<command>& commands() {
+  static const auto all = joined();
+  return all;
+}
+
+std::string ctl_call::option(const std::string& name) const {
+  auto found = options.find(name);
+  return found == options.end() ? std::string{} : found->second;
+}
+
+std::int64_t ctl_call::number(const std::string& name) const {
+  auto text = option(name);
+  std::int64_t value = 0;
+  auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc{} || end != text.data() + text.size() || value < 0)
+    throw usage_error{"--" + name + "=" + log::mask_tokens(text) + ": allowed is a number"};
+  return value;
+}
+
+std::string id_word(const ctl_call& from, std::size_t i) {
+  auto& word = from.words[i];
+  if (word.empty() || word.find_first_not_of("0123456789") != std::string::npos)
+    throw usage_error{"\"" + log::mask_tokens(word) + "\" is no id; allowed is a number"};
+  return word;
+}
+
+std::string encoded(std::string_view text) {
+  std::string out;
+  for (auto c : text) {
+    auto plain = log::detail::is_token_char(c) || c == '.';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+int run_ctl(std::span<const std::string_view> args, const ctl_world& world) {
   try {
-    auto line = parse(args);
-    if (line.url.empty())
-      line.url = url.empty() ? "http://127.0.0.1:8080" : url;
-    return dispatch(line, {out, colour}, err);
+    return dispatch(args, world);
   } catch (const usage_error& wrong) {
-    err << "troupectl: " << wrong.what() << " (see troupectl --help)\n";
+    world.err << "troupectl: " << wrong.what() << " (see troupectl --help)\n";
     return 2;
   } catch (const std::exception& failed) {
-    err << "troupectl: " << failed.what() << '\n';
+    world.err << "troupectl: " << failed.what() << '\n';
     return 1;
   }
 }

@@ -48,17 +48,32 @@ place parse(std::string_view url) {
   return to;
 }
 
-asio::awaitable<fetched> exchange(asio::io_context& io, place where, std::string path,
-                                  std::chrono::milliseconds patience) {
+http::request<http::string_body> head_of(const fetch_request& what, const std::string& host) {
+  http::request<http::string_body> request{http::string_to_verb(what.method), what.path, 11};
+  request.set(http::field::host, host);
+  request.set(http::field::user_agent, "troupectl/" TROUPE_VERSION);
+  request.set(http::field::connection, "close");
+  if (!what.key.empty())
+    request.set(http::field::authorization, "Bearer " + what.key);
+  if (!what.idempotency_key.empty())
+    request.set("Idempotency-Key", what.idempotency_key);
+  if (!what.body.empty()) {
+    request.set(http::field::content_type, "application/json");
+    request.body() = what.body;
+  }
+  request.prepare_payload();
+  return request;
+}
+
+/// What it is given stays valid until it ends.
+asio::awaitable<fetched> exchange(asio::io_context& io, const place& where,
+                                  const fetch_request& what, std::chrono::milliseconds patience) {
   beast::tcp_stream stream{io};
   stream.expires_after(patience);
   asio::ip::tcp::resolver resolver{io};
   auto found = co_await resolver.async_resolve(where.host, where.port, asio::use_awaitable);
   co_await stream.async_connect(found, asio::use_awaitable);
-  http::request<http::empty_body> request{http::verb::get, path, 11};
-  request.set(http::field::host, where.host);
-  request.set(http::field::user_agent, "troupectl/" TROUPE_VERSION);
-  request.set(http::field::connection, "close");
+  auto request = head_of(what, where.host);
   co_await http::async_write(stream, request, asio::use_awaitable);
   http::response_parser<http::string_body> parser;
   parser.body_limit(body_limit);
@@ -79,12 +94,13 @@ std::string explain(const boost::system::error_code& why) {
 
 } // namespace
 
-fetched fetch(std::string_view url, std::string_view path, std::chrono::milliseconds patience) {
+fetched fetch(std::string_view url, const fetch_request& what,
+              std::chrono::milliseconds patience) {
   auto where = parse(url);
   asio::io_context io{1};
   fetched answer;
   std::exception_ptr failure;
-  asio::co_spawn(io, exchange(io, where, std::string{path}, patience),
+  asio::co_spawn(io, exchange(io, where, what, patience),
                  [&](std::exception_ptr failed, fetched got) {
                    failure = failed;
                    answer = std::move(got);
@@ -97,6 +113,15 @@ fetched fetch(std::string_view url, std::string_view path, std::chrono::millisec
     throw std::runtime_error{"cannot reach " + std::string{url} + ": " + explain(why.code())};
   }
   return answer;
+}
+
+bool is_loopback(std::string_view url) {
+  auto where = parse(url);
+  if (where.host == "localhost")
+    return true;
+  boost::system::error_code wrong;
+  auto address = asio::ip::make_address(where.host, wrong);
+  return !wrong && address.is_loopback();
 }
 
 } // namespace troupe::api

@@ -10,10 +10,21 @@ struct fetched {
   std::string body;
 };
 
-/// GETs `path` from `url` (http://HOST[:PORT]) and waits for the whole answer.
+struct fetch_request {
+  std::string method = "GET";
+  std::string path = "/";
+  std::string key;             ///< Of the control API; empty: none is sent.
+  std::string body;            ///< JSON; empty: none is sent.
+  std::string idempotency_key; ///< Empty: none is sent.
+};
+
+/// Sends one request to `url` (http://HOST[:PORT]) and waits for the whole answer.
 /// @throws std::runtime_error with a sentence for people: the URL is wrong, nobody listens there,
 /// the answer did not come within `patience`
-[[nodiscard]] fetched fetch(std::string_view url, std::string_view path,
+[[nodiscard]] fetched fetch(std::string_view url, const fetch_request& what,
                             std::chrono::milliseconds patience);
+
+/// Whether the URL leads to this machine itself. @throws like fetch when it is wrong
+[[nodiscard]] bool is_loopback(std::string_view url);
 
 } // namespace troupe::api

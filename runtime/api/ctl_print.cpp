@@ -101,7 +101,37 @@ void print_branch(const printer& to, const json::object& supervisor, const std::
     to.out << indent << "└─ and " << more << " more (--limit=N)\n";
 }
 
+using member_lines = std::vector<std::pair<std::string, std::string>>;
+
+void collect(const json::object& from, const std::string& above, member_lines& to) {
+  for (auto& one : from) {
+    auto name = above + std::string{one.key()};
+    if (auto* inner = one.value().if_object(); inner != nullptr && !inner->empty())
+      collect(*inner, name + '.', to);
+    else
+      to.emplace_back(std::move(name), text_of(from, one.key()));
+  }
+}
+
 } // namespace
+
+std::string shown_member(const json::object& from, std::string_view name) {
+  return text_of(from, name);
+}
+
+void print_members(const printer& to, const json::object& from) {
+  member_lines lines;
+  collect(from, {}, lines);
+  std::vector<std::vector<cell>> rows;
+  for (auto& [name, text] : lines)
+    rows.push_back({{name}, {text, name == "phase" || name == "health" || name == "status"}});
+  std::size_t width = 0;
+  for (auto& row : rows)
+    width = std::max(width, row[0].text.size());
+  for (auto& row : rows)
+    to.out << dim(to, row[0].text) << std::string(width - row[0].text.size() + 2, ' ')
+           << (row[1].state ? coloured(to, row[1].text) : row[1].text) << '\n';
+}
 
 std::string shown_seconds(const json::value& value) {
   if (value.is_null())

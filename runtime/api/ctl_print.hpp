@@ -30,6 +30,12 @@ struct cell {
 void print_table(const printer& to, const std::vector<std::string>& heads,
                  const std::vector<std::vector<cell>>& rows);
 
+/// A member as text: numbers and words as they are; "-" for null and what is not there.
+[[nodiscard]] std::string shown_member(const boost::json::object& from, std::string_view name);
+
+/// One line for each member of an object; those of objects in it as "limits.rps".
+void print_members(const printer& to, const boost::json::object& from);
+
 /// "1.5 s", "12 ms", "3 min"; "never" for null.
 [[nodiscard]] std::string shown_seconds(const boost::json::value& seconds);
 

@@ -40,8 +40,8 @@ ul.tree li { padding:.1rem 0; border-left:1px solid var(--line); padding-left:.7
 #state { font-size:.9rem }
 </style></head><body>
 <header><h1>Troupe</h1><span id="state" role="status" class="dim">asking the node…</span>
-<nav><a href="/metrics">metrics</a><a href="/readyz">readiness</a><a href="/v1/health">health</a>
-<a href="/v1/supervision">tree</a><a href="/v1/sessions">sessions</a><a href="/v1/budgets">budgets</a></nav></header>
+<label id="keybox" hidden>operator key <input id="key" type="password" autocomplete="off" size="30"></label>
+<nav><a href="/metrics">metrics</a><a href="/readyz">readiness</a><a href="/openapi.json">API</a></nav></header>
 <main>
 <section><h2>Upstream and bots</h2><div id="health" class="dim">…</div></section>
 <section><h2>Budgets</h2><div id="budgets" class="dim">…</div></section>
@@ -136,15 +136,23 @@ const show = {
     return [make("div", {}, x.name, " ", make("span", { class: "dim" }, x.strategy)), root];
   },
 };
+// The key stays in this tab, and is sent to this node alone.
+const box = document.getElementById("key");
+box.addEventListener("change", () => { sessionStorage.setItem("key", box.value.trim()); refresh(); });
 async function ask(path) {
-  const answer = await fetch(path, { headers: { accept: "application/json" } });
+  const headers = { accept: "application/json" }, key = sessionStorage.getItem("key");
+  if (key) headers.authorization = "Bearer " + key;
+  const answer = await fetch(path, { headers });
   const body = await answer.json();
+  document.getElementById("keybox").hidden = answer.status !== 401 && answer.status !== 403;
   if (!answer.ok) throw new Error(body.detail || answer.statusText);
   return body;
 }
 const routes = [["/v1/health", ["health", "worst"]], ["/v1/budgets", ["budgets"]],
   ["/v1/sessions", ["sessions"]], ["/v1/supervision", ["tree"]]];
+let timer;
 async function refresh() {
+  clearTimeout(timer);
   const state = document.getElementById("state");
   let failures = 0;
   await Promise.all(routes.map(async ([path, parts]) => {
@@ -163,7 +171,7 @@ async function refresh() {
   }));
   state.className = failures ? "dot bad" : "dot good";
   if (!failures) state.textContent = "live, " + new Date().toLocaleTimeString();
-  setTimeout(refresh, document.hidden ? 10000 : 2000);
+  timer = setTimeout(refresh, document.hidden ? 10000 : 2000);
 }
 refresh();
 </script></body></html>

@@ -1,16 +1,26 @@
 #pragma once
 #include "messages/bot.hpp"
+#include "messages/registrar.hpp"
+#include "runtime/config/networks.hpp"
 #include "runtime/metrics/instruments.hpp"
 #include "runtime/metrics/render.hpp"
 
 #include <caf/fwd.hpp>
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
 
 namespace troupe::api {
+
+/// Quotas of the control API.
+struct api_limits {
+  std::uint32_t requests_per_minute = 100; ///< Of one user; 0: no limit.
+  std::uint32_t creations_per_minute = 5;  ///< Bots registered from one address; 0: no limit.
+  std::vector<config::network> trusted_proxies; ///< Whose X-Forwarded-For is believed.
+};
 
 /// All that the API knows of its node. The functions are called on the listener's threads and must
 /// not block; one that is empty, and an empty handle, mean that the service is not running.
@@ -21,14 +31,22 @@ struct ports {
   std::function<health_actor()> health;
   std::function<supervisor_actor()> root;
   std::function<std::vector<gateway_actor>()> gateways;
+  /// Empty (the function, not the handle): the node has no store, and its reports need no key.
+  std::function<store_actor()> store;
+  std::function<registrar_actor()> registrar;
   /// Bots per phase, indexed by bot_phase.
   std::function<std::array<std::uint64_t, bot_phase_names.size()>()> bots_by_phase;
   /// Whether the node refuses new work.
   std::function<bool()> draining;
   std::shared_ptr<metrics::instruments> instruments;
   std::shared_ptr<metrics::exporter> exporter;
+  api_limits limits;
   /// A request is answered with 503 when an actor says nothing for so long.
   caf::timespan answer_timeout = std::chrono::seconds{2};
+  /// The same where the Bot API is asked, or much is copied.
+  caf::timespan long_timeout = std::chrono::seconds{30};
+  /// The time that quotas go by.
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
 } // namespace troupe::api

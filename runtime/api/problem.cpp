@@ -28,13 +28,19 @@ bool fit(std::string_view id) {
 
 } // namespace
 
-response problem(int status, std::string_view code, std::string_view detail,
-                 std::string_view request_id) {
-  boost::json::object body{{"type", "about:blank"}, {"title", net::http_reason(status)},
-                           {"status", status},      {"detail", detail},
-                           {"code", code},          {"request_id", request_id}};
+response problem(const error_text& what, std::string_view request_id, std::string_view detail,
+                 std::string_view field) {
+  boost::json::object body{{"type", "about:blank"},
+                           {"title", net::http_reason(what.status)},
+                           {"status", what.status},
+                           {"detail", detail.empty() ? what.sentence : detail},
+                           {"advice", what.advice},
+                           {"code", what.code},
+                           {"request_id", request_id}};
+  if (!field.empty())
+    body["field"] = field;
   response answer;
-  answer.status = status;
+  answer.status = what.status;
   answer.content_type = "application/problem+json";
   answer.body = boost::json::serialize(body);
   return answer;

@@ -1,4 +1,6 @@
 #pragma once
+#include "runtime/api/errors.hpp"
+
 #include <string>
 #include <string_view>
 
@@ -12,11 +14,12 @@ struct response {
   std::string body;
 };
 
-/// An error as a problem document (RFC 9457): `type`, `title`, `status`, `detail`, `code`,
-/// `request_id`. @param code stable, for programs; @param detail a sentence that a person can act
-/// on
-[[nodiscard]] response problem(int status, std::string_view code, std::string_view detail,
-                               std::string_view request_id);
+/// An error as a problem document (RFC 9457): `type`, `title`, `status`, `detail` (a sentence),
+/// `advice` (what to do), `code` (stable, for programs), `request_id`.
+/// @param detail instead of the table's sentence, if it is not empty
+/// @param field the field or parameter that is wrong, if there is one
+[[nodiscard]] response problem(const error_text& what, std::string_view request_id,
+                               std::string_view detail = {}, std::string_view field = {});
 
 /// A client's own id for its request if it is fit to be shown (letters, digits, '-', '_', '.', at
 /// most 64, nothing like a token), else a new one.

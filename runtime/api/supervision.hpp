@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/supervisor.hpp"
 #include "runtime/api/context.hpp"
 
 #include <boost/json/object.hpp>

@@ -10,8 +10,10 @@
 /// The operator's tool: see `troupectl --help`.
 int main(int argc, char** argv) {
   std::vector<std::string_view> args{argv + (argc > 0 ? 1 : 0), argv + argc};
-  auto* url = std::getenv("TROUPE_URL");
-  auto* no_colour = std::getenv("NO_COLOR");
-  auto colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
-  return troupe::api::run_ctl(args, url == nullptr ? "" : url, colour, std::cout, std::cerr);
+  auto variable = [](std::string_view name) -> std::string {
+    auto* value = std::getenv(std::string{name}.c_str());
+    return value == nullptr ? "" : value;
+  };
+  auto colour = ::isatty(STDOUT_FILENO) == 1 && variable("NO_COLOR").empty();
+  return troupe::api::run_ctl(args, {std::cin, std::cout, std::cerr, colour, variable});
 }

@@ -41,6 +41,7 @@ struct http_request {
   std::chrono::steady_clock::time_point arrived; ///< When it was whole.
   unsigned thread = 0; ///< Which of the server's threads serves it, from 0.
   bool secure = false; ///< Came over TLS.
+  std::string_view peer; ///< The IP address of the connection's other end.
 
   /// The first header of that name (any case), or empty.
   [[nodiscard]] std::string_view header(std::string_view name) const noexcept;
@@ -89,6 +90,9 @@ struct http_server_config {
   /// client sees its handshake fail). For tests of clients.
   std::function<bool()> accept_filter;
   std::string server_name = "troupe"; ///< The `Server` header.
+  /// Fills in the answer to what never reaches the handler (malformed, too large: 400, 413, 431) or
+  /// breaks in it (500); its status is set. Empty: the Bot API's form.
+  std::function<void(int status, http_response&)> refuse;
 };
 
 struct http_server_counts {

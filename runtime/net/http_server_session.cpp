@@ -84,7 +84,10 @@ void http_session::refuse(int status, std::string_view why) {
   keep_ = false;
   response_ = {};
   response_.status = status;
-  response_.body = telegram::to_json({.code = status, .description = std::string{why}});
+  if (shard_.config->refuse)
+    shard_.config->refuse(status, response_);
+  else
+    response_.body = telegram::to_json({.code = status, .description = std::string{why}});
   append_response();
 }
 
@@ -97,6 +100,12 @@ http_pending http_session::call_handler() {
   request_.headers = message_.headers;
   request_.arrived = clock::now();
   request_.thread = shard_.index;
+  if (peer_.empty()) {
+    error_code ignored;
+    auto other_end = socket().remote_endpoint(ignored);
+    peer_ = ignored ? "unknown" : other_end.address().to_string();
+  }
+  request_.peer = peer_;
   response_.status = 200;
   response_.content_type = "application/json";
   response_.headers.clear();

@@ -74,6 +74,7 @@ protected:
   std::optional<http_request_parser> parser_;
   boost::beast::flat_buffer buffer_;
   std::string out_;
+  std::string peer_; ///< The other end's address, once there was a request.
   boost::asio::cancellation_signal gone_;
   clock::time_point deadline_ = clock::time_point::max();
   bool waiting_ = false; ///< A handler's coroutine runs.

@@ -2,7 +2,7 @@
 #include "runtime/api/ctl.hpp"
 #include "runtime/api/ctl_print.hpp"
 #include "runtime/api/server.hpp"
-#include "tests/api/fakes.hpp"
+#include "tests/api/managed.hpp"
 
 #include <caf/test/bdd_dsl.hpp>
 
@@ -18,8 +18,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct fixture : fakes::node {
+struct fixture : fakes::managed_node {
   net::http_server listener{config(), api::make_handler(ports())};
+  std::map<std::string, std::string, std::less<>> variables;
   std::string url;
   std::string out;
   std::string err;
@@ -36,12 +37,20 @@ struct fixture : fakes::node {
   static net::http_server_config config() {
     net::http_server_config one;
     one.threads = 1;
+    api::configure(one);
     return one;
   }
 
-  int run(std::vector<std::string_view> args) {
+  std::string variable(std::string_view name) const {
+    auto found = variables.find(name);
+    return name == "TROUPE_URL" ? url : found == variables.end() ? "" : found->second;
+  }
+
+  int run(std::vector<std::string_view> args, std::string input = {}) {
+    std::istringstream from{input};
     std::ostringstream to, errors;
-    auto status = api::run_ctl(args, url, false, to, errors);
+    auto status = api::run_ctl(
+      args, {from, to, errors, false, [this](std::string_view name) { return variable(name); }});
     out = to.str();
     err = errors.str();
     return status;

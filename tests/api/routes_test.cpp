@@ -69,7 +69,7 @@ SCENARIO("the supervision tree is walked through every supervisor in it") {
   CHECK_EQ(bots.at("children").as_array().size(), 100u);
   CHECK_EQ(bots.at("children").as_array().at(0).as_object().at("bot").as_int64(), 1);
   WHEN("a limit is asked for") {
-    auto small = fakes::json_of(get("/v1/supervision", "a=b&limit=60"));
+    auto small = fakes::json_of(get("/v1/supervision", "limit=60"));
     auto& rows = small.at("children").as_array().at(1).as_object().at("supervisor").as_object();
     THEN("no supervisor shows more rows, but all its children are counted") {
       CHECK_EQ(rows.at("children").as_array().size(), 50u);

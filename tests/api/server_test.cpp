@@ -1,4 +1,5 @@
 #define CAF_SUITE api.server
+#include "runtime/api/routes.hpp"
 #include "runtime/api/server.hpp"
 #include "tests/api/fakes.hpp"
 
@@ -25,6 +26,7 @@ struct fixture : fakes::node {
   static net::http_server_config config() {
     net::http_server_config one;
     one.threads = 1;
+    api::configure(one);
     return one;
   }
 
@@ -66,6 +68,33 @@ SCENARIO("the routes are served over HTTP") {
   auto head = ask(http::verb::head, "/healthz");
   CHECK_EQ(head.result_int(), 200u);
   CHECK(head.body().empty());
+}
+
+SCENARIO("what never reaches a route is a problem document, too") {
+  struct one {
+    std::string sent;
+    unsigned status;
+    const char* code;
+  };
+  auto large = std::to_string(api::largest_body + 1);
+  const one all[] = {{"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400, "malformed_http"},
+                     {"POST /v1/bots HTTP/1.1\r\nContent-Length: " + large + "\r\n\r\n", 413,
+                      "body_too_large"}};
+  for (auto& one : all) {
+    auto socket = connect();
+    boost::asio::write(socket, boost::asio::buffer(one.sent));
+    http::response_parser<http::string_body> parser;
+    boost::beast::flat_buffer buffer;
+    http::read(socket, buffer, parser);
+    CHECK_EQ(parser.get().result_int(), one.status);
+    CHECK_EQ(parser.get()["Content-Type"], "application/problem+json");
+    auto body = boost::json::parse(parser.get().body()).as_object();
+    CHECK_EQ(body.at("code").as_string(), one.code);
+    CHECK_EQ(body.at("request_id").as_string(), parser.get()["X-Request-Id"]);
+  }
+  net::http_response answer;
+  config().refuse(431, answer);
+  CHECK(answer.body.find("\"code\":\"head_too_large\"") != std::string::npos);
 }
 
 SCENARIO("a client that goes away during a question harms nobody") {

@@ -26,6 +26,7 @@ struct api_listener_state {
 
 caf::actor spawn_api_listener(caf::actor_system& sys, net::http_server_config config,
                               api::ports ports) {
+  api::configure(config);
   auto server =
     std::make_shared<net::http_server>(std::move(config), api::make_handler(std::move(ports)));
   server->start();

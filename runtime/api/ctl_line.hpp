@@ -1,0 +1,82 @@
+#pragma once
+#include "runtime/api/ctl.hpp"
+#include "runtime/api/ctl_fetch.hpp"
+#include "runtime/api/ctl_print.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <map>
+#include <stdexcept>
+#include <vector>
+
+/// What troupectl's commands work with. Private to its files.
+namespace troupe::api {
+
+/// Exit status 2.
+struct usage_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct command;
+
+/// A command line that was understood, and the world around it.
+struct ctl_call {
+  const ctl_world& world;
+  const command* what = nullptr;
+  std::vector<std::string> words;             ///< Behind those of the command.
+  std::map<std::string, std::string> options; ///< "--name=value" as name → value.
+
+  [[nodiscard]] bool has(const std::string& name) const { return options.count(name) > 0; }
+  [[nodiscard]] std::string option(const std::string& name) const;
+  /// @throws usage_error
+  [[nodiscard]] std::int64_t number(const std::string& name) const;
+  [[nodiscard]] bool json() const { return has("json"); }
+  [[nodiscard]] printer to() const { return {world.out, world.colour}; }
+};
+
+/// One command of troupectl.
+struct command {
+  std::string_view words;     ///< "bot add"
+  std::string_view arguments; ///< "ID METHOD [JSON]": those in brackets may be left out.
+  std::string_view options;   ///< Names without dashes, separated by blanks; "=" behind those that
+                              ///< take a value.
+  std::string_view help;
+  int (*run)(const ctl_call&) = nullptr;
+};
+
+[[nodiscard]] std::span<const command> node_commands();
+[[nodiscard]] std::span<const command> bot_commands();
+[[nodiscard]] std::span<const command> tenant_commands();
+[[nodiscard]] std::span<const command> store_commands();
+[[nodiscard]] std::span<const command> config_commands();
+[[nodiscard]] std::span<const command> shell_commands();
+
+/// All commands, in the order in which --help shows them.
+[[nodiscard]] const std::vector<command>& commands();
+
+/// Options that every command takes that asks a node.
+inline constexpr std::string_view node_options = "url= key-file= data-dir= json";
+
+// -- asking a node ---------------------------------------------------------------------------------
+
+/// The answer of a successful request; an empty one is null.
+/// @throws std::runtime_error with the node's own words
+[[nodiscard]] boost::json::value ask_node(const ctl_call& from, std::string_view method,
+                                          const std::string& path,
+                                          const boost::json::object* body = nullptr,
+                                          const std::string& headers_key = {});
+
+/// Shows the answer as it is with --json. @returns whether it did
+bool shown_as_json(const ctl_call& from, const boost::json::value& answer);
+
+/// All rows of a paged list: `name` is the member that holds them.
+[[nodiscard]] boost::json::array ask_pages(const ctl_call& from, const std::string& path,
+                                           std::string_view name);
+
+/// A word that must be a positive number. @throws usage_error
+[[nodiscard]] std::string id_word(const ctl_call& from, std::size_t i);
+
+/// Text as it may stand in a path or a query.
+[[nodiscard]] std::string encoded(std::string_view text);
+
+} // namespace troupe::api

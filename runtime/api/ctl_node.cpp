@@ -1,0 +1,162 @@
+#include "runtime/api/ctl_line.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+// Asking a node, and the commands that show what its services report.
+namespace troupe::api {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+constexpr std::chrono::seconds patience{60};
+constexpr const char* default_url = "http://127.0.0.1:8080";
+
+std::string url_of(const ctl_call& from) {
+  if (auto url = from.option("url"); !url.empty())
+    return url;
+  auto url = from.world.variable("TROUPE_URL");
+  return url.empty() ? default_url : url;
+}
+
+std::string first_line_of(const fs::path& path) {
+  std::ifstream in{path};
+  std::string line;
+  if (!std::getline(in, line))
+    throw std::runtime_error{"cannot read a key from " + path.string()};
+  return line;
+}
+
+/// The key to ask with: --key-file, TROUPE_KEY, or the first operator's in the data directory, which
+/// goes to this machine alone.
+std::string key_of(const ctl_call& from, std::string_view url) {
+  if (auto file = from.option("key-file"); !file.empty())
+    return first_line_of(file);
+  if (auto key = from.world.variable("TROUPE_KEY"); !key.empty())
+    return key;
+  if (!is_loopback(url))
+    return {};
+  auto dir = from.option("data-dir");
+  auto file = fs::path{dir.empty() ? "troupe-data" : dir} / "operator.key";
+  std::error_code ignored;
+  if (dir.empty() && !fs::exists(file, ignored))
+    return {};
+  return first_line_of(file);
+}
+
+std::string member_text(const json::object& from, std::string_view name) {
+  auto* found = from.if_contains(name);
+  return found != nullptr && found->is_string() ? std::string{found->get_string()} : std::string{};
+}
+
+/// What went wrong on the node's side, in its own words if it has any.
+std::string reason(const fetched& answer) {
+  boost::system::error_code failed;
+  auto body = json::parse(answer.body, failed);
+  if (!failed && body.is_object()) {
+    auto& all = body.get_object();
+    // The Bot API calls it description.
+    auto detail = member_text(all, "detail") + member_text(all, "description");
+    auto advice = member_text(all, "advice");
+    if (!detail.empty())
+      return advice.empty() ? detail : detail + ' ' + advice;
+  }
+  return "the node answered with status " + std::to_string(answer.status);
+}
+
+std::runtime_error not_ours() {
+  return std::runtime_error{"the answer is not one of a Troupe node of this version"};
+}
+
+// -- reports ---------------------------------------------------------------------------------------
+
+int report(const ctl_call& from, std::string path,
+           void (*print)(const printer&, const json::object&)) {
+  if (from.has("limit"))
+    path += "?limit=" + std::to_string(from.number("limit"));
+  auto answer = ask_node(from, "GET", path);
+  if (shown_as_json(from, answer))
+    return 0;
+  try {
+    print(from.to(), answer.as_object());
+  } catch (const std::exception&) {
+    throw not_ours();
+  }
+  return 0;
+}
+
+constexpr command table[] = {
+  {"health", "", "limit=", "how well the upstream and the bots do",
+   [](const ctl_call& from) { return report(from, "/v1/health", print_health); }},
+  {"tree", "", "limit=", "the supervision tree",
+   [](const ctl_call& from) { return report(from, "/v1/supervision", print_tree); }},
+  {"sessions", "", "limit=", "the connections to the upstream and who leases them",
+   [](const ctl_call& from) { return report(from, "/v1/sessions", print_sessions); }},
+  {"budgets", "", "limit=", "how much of the request budgets is used",
+   [](const ctl_call& from) { return report(from, "/v1/budgets", print_budgets); }},
+};
+
+} // namespace
+
+json::value ask_node(const ctl_call& from, std::string_view method, const std::string& path,
+                     const json::object* body, const std::string& idempotency_key) {
+  auto url = url_of(from);
+  fetch_request what;
+  what.method = method;
+  what.path = path;
+  what.key = key_of(from, url);
+  what.idempotency_key = idempotency_key;
+  if (body != nullptr)
+    what.body = json::serialize(*body);
+  auto answer = fetch(url, what, patience);
+  if (answer.status < 200 || answer.status > 299)
+    throw std::runtime_error{reason(answer)};
+  if (answer.body.empty())
+    return nullptr;
+  boost::system::error_code failed;
+  auto value = json::parse(answer.body, failed);
+  if (failed)
+    throw not_ours();
+  return value;
+}
+
+bool shown_as_json(const ctl_call& from, const json::value& answer) {
+  if (!from.json())
+    return false;
+  from.world.out << (answer.is_null() ? "{}" : json::serialize(answer)) << '\n';
+  return true;
+}
+
+json::array ask_pages(const ctl_call& from, const std::string& path, std::string_view name) {
+  json::array all;
+  auto most = from.has("limit") ? static_cast<std::size_t>(from.number("limit")) : SIZE_MAX;
+  std::string cursor;
+  while (all.size() < most) {
+    auto page = path + (path.find('?') == std::string::npos ? '?' : '&') + "limit="
+                + std::to_string(std::min<std::size_t>(most - all.size(), 1000));
+    if (!cursor.empty())
+      page += "&cursor=" + cursor;
+    auto answer = ask_node(from, "GET", page);
+    auto* object = answer.if_object();
+    auto* rows = object == nullptr ? nullptr : object->if_contains(name);
+    if (rows == nullptr || !rows->is_array())
+      throw not_ours();
+    for (auto& row : rows->get_array())
+      all.push_back(row);
+    cursor = member_text(*object, "next_cursor");
+    if (cursor.empty())
+      break;
+  }
+  return all;
+}
+
+std::span<const command> node_commands() {
+  return table;
+}
+
+} // namespace troupe::api
