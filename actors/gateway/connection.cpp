@@ -5,9 +5,10 @@
 #include <boost/asio/post.hpp>
 
 #include <poll.h>
-#include <sys/socket.h>
+#include <sys/ioctl.h>
 
 #include <ctime>
+#include <utility>
 
 namespace troupe::gateway {
 namespace {
@@ -28,11 +29,12 @@ clock::time_point coarse_now() noexcept {
 } // namespace
 
 connection_base::connection_base(std::shared_ptr<context> ctx) : ctx_(std::move(ctx)) {
-  surplus_ = ctx_->open >= ctx_->config.max_connections;
   place_ = ctx_->enter(*this);
+  surplus_ = ctx_->ports.connections->fetch_add(1) >= ctx_->config.max_connections;
 }
 
 connection_base::~connection_base() {
+  --*ctx_->ports.connections;
   ctx_->leave(place_);
 }
 
@@ -52,12 +54,17 @@ void connection_base::enter(state next, clock::duration limit) {
   expired_ = false;
 }
 
+clock::duration connection_base::since_entered() const noexcept {
+  return coarse_now() - entered_;
+}
+
 void connection_base::sweep(clock::time_point now) {
-  bool with_bot = state_ == state::waiting || state_ == state::exchanging;
-  if (with_bot && !watched_ && !half_closed_ && now - entered_ > watch_after)
-    watch();
-  if (with_bot && secure() && now - entered_ > watch_after && hung_up())
-    return peer_gone();
+  if (with_bot() && !gone_ && now - entered_ > watch_after) {
+    if (unread_)
+      look();
+    else if (!watched_)
+      watch();
+  }
   if (now < deadline_)
     return;
   deadline_ = clock::time_point::max();
@@ -76,7 +83,7 @@ void connection_base::close_if_idle() {
 }
 
 void connection_base::end_poll() {
-  if (!polling_ || head_sent_ || (state_ != state::waiting && state_ != state::exchanging))
+  if (!polling_ || head_sent_ || !with_bot())
     return;
   poll_ended_ = true;
   if (session_)
@@ -106,50 +113,37 @@ void connection_base::watch() {
   watched_ = true;
   socket().async_wait(net::tcp_socket::wait_read, [weak = weak_from_this()](error_code err) {
     auto self = weak.lock();
-    if (self && !err)
-      self->peer_readable();
+    if (!self)
+      return;
+    self->watched_ = false;
+    self->unread_ = !err && self->with_bot();
+    if (self->unread_)
+      self->look();
   });
 }
 
-void connection_base::peer_readable() {
-  watched_ = false;
-  if (state_ != state::waiting && state_ != state::exchanging)
+/// The socket has bytes to read, in their turn, or its end. Is the client still there?
+void connection_base::look() {
+  auto fd = socket().native_handle();
+  pollfd side{fd, POLLRDHUP | POLLOUT, 0};
+  if (::poll(&side, 1, 0) <= 0)
     return;
-  char byte = 0;
-  auto n = ::recv(socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (n > 0) { // More of this request, or the next one: read in its turn. Only a reset is seen now.
-    watched_ = true;
-    return await_reset();
-  }
-  if (n < 0)
-    return errno == EAGAIN ? void() : peer_gone();
-  // The client sends no more. That alone is no disconnect (contract.md); whether it still listens
-  // shows when something is written: an interim response, which every HTTP/1.1 client must skip
-  // (RFC 9110, 15.2), comes back as a reset if the socket was closed.
-  half_closed_ = true;
-  if (secure() || head_sent_ || !interim_ok_)
-    return await_reset();
-  constexpr std::string_view interim = "HTTP/1.1 102 Processing\r\n\r\n";
-  if (::send(socket().native_handle(), interim.data(), interim.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
-      < 0)
+  if ((side.revents & (POLLERR | POLLHUP)) != 0)
     return peer_gone();
-  await_reset();
-}
-
-/// Whether the client's side of the TCP connection is closed. Over TLS that is the end: its
-/// close_notify, still unread, hides the end of the stream from `peer_readable`, and no client
-/// closes half of a connection there.
-bool connection_base::hung_up() noexcept {
-  pollfd state{socket().native_handle(), POLLRDHUP, 0};
-  return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
-void connection_base::await_reset() {
-  socket().async_wait(net::tcp_socket::wait_error, [weak = weak_from_this()](error_code err) {
-    auto self = weak.lock();
-    if (self && err != asio::error::operation_aborted)
-      self->peer_gone();
-  });
+  if ((side.revents & POLLRDHUP) == 0 || head_sent_)
+    return;
+  // The client sends no more. That alone is no disconnect (contract.md), if what it sent is whole.
+  auto lacks = missing();
+  int unread = 0;
+  if (lacks > 0 && ::ioctl(fd, FIONREAD, &unread) == 0 && std::cmp_less(unread, lacks))
+    return peer_gone();
+  // Whether it still listens shows when something is written: an interim response, which every
+  // HTTP/1.1 client must skip (RFC 9110, 15.2), comes back as a reset if the socket was closed.
+  if (probed_ || !interim_ok_ || (side.revents & POLLOUT) == 0)
+    return;
+  probed_ = true;
+  if (!interject("HTTP/1.1 102 Processing\r\n\r\n"))
+    peer_gone();
 }
 
 void connection_base::peer_gone() {
@@ -160,6 +154,18 @@ void connection_base::peer_gone() {
     ctx_->lane().tell(bot_, call_cancelled{call_}); // Answered with `cancelled`.
   if (session_)
     session_->abort();
+}
+
+/// An exception ended the call under way: its session and its lease go back all the same.
+void connection_base::bail_out() noexcept {
+  try {
+    if (auto* up = std::exchange(session_, nullptr))
+      ctx_->ports.sessions->release(*up, false);
+    if (held_.id != 0 && bot_)
+      ctx_->lane().tell(bot_, call_done{call_, held_, outcome{failure::aborted}});
+  } catch (...) {
+    // No memory even for this: the bot gives the lease up in time (bot.lease-timeout).
+  }
 }
 
 void ended(std::exception_ptr failure) noexcept {

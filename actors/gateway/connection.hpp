@@ -39,6 +39,9 @@ public:
   /// Ends it now.
   void abort();
 
+  /// The lane has ended: destroys a coroutine that waits for a verdict, and with it, perhaps, this.
+  void drop_waiter() noexcept { net::resumption dropped{std::move(waiter_)}; }
+
 protected:
   /// What the connection is doing.
   enum class state : std::uint8_t {
@@ -74,14 +77,20 @@ protected:
   verdict_awaiter answered() noexcept { return {*this}; }
 
   void enter(state next, clock::duration limit);
+  [[nodiscard]] clock::duration since_entered() const noexcept;
+  [[nodiscard]] bool with_bot() const noexcept {
+    return state_ == state::waiting || state_ == state::exchanging;
+  }
   void watch();
-  void peer_readable();
-  void await_reset();
+  void look();
   void peer_gone();
-  bool hung_up() noexcept;
+  void bail_out() noexcept;
 
   virtual net::tcp_socket& socket() noexcept = 0;
-  [[nodiscard]] virtual bool secure() const noexcept = 0;
+  /// Bytes of the body that the socket must still bring, as far as that is known; else 0.
+  [[nodiscard]] virtual std::uint64_t missing() const noexcept = 0;
+  /// Writes `bytes` between two answers, without waiting. @returns whether they were taken whole
+  virtual bool interject(std::string_view bytes) noexcept = 0;
 
   std::shared_ptr<context> ctx_;
   state state_ = state::idle;
@@ -89,9 +98,10 @@ protected:
   clock::time_point entered_{};
   bool expired_ = false;     ///< The deadline passed: what failed, failed of that.
   bool gone_ = false;        ///< The client is gone.
-  bool half_closed_ = false; ///< The client will send no more.
   bool surplus_ = false;     ///< One more than there may be: its first request is refused.
   bool watched_ = false;     ///< Somebody waits for bytes or the end of the client's stream.
+  bool unread_ = false;      ///< That came during this call; it is not read yet.
+  bool probed_ = false;      ///< A 102 was written, to see whether the client still listens.
   bool interim_ok_ = true;   ///< The client knows interim responses (HTTP/1.1).
   bool stalled_ = false;     ///< The client stopped in the middle of its body.
   bool head_sent_ = false;   ///< The answer's head is on its way.
@@ -103,6 +113,7 @@ protected:
   net::resumption waiter_; ///< Set while the coroutine waits for its verdict.
   bot_actor bot_;          ///< Of the call under way.
   call_id call_ = 0;
+  lease held_;                               ///< Granted, and not given back yet; id 0: none.
   net::upstream_session* session_ = nullptr; ///< While exchanging.
 };
 

@@ -54,7 +54,7 @@ task<void> context::accept() {
     }
     ++accepted_total;
     // A few more than there may be learn why they are sent away; the rest are closed at once.
-    if (open >= config.max_connections + surplus_connections)
+    if (*ports.connections >= config.max_connections + surplus_connections)
       continue;
     boost::system::error_code ignored;
     socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
@@ -67,6 +67,13 @@ task<void> context::accept() {
 
 task<void> context::sweep() {
   auto alive = shared_from_this();
+  // If the lane ends first, what waits for an actor's answer is owned by nothing but itself.
+  struct undertaker {
+    context& of;
+    ~undertaker() {
+      of.each([](connection_base& x) { x.drop_waiter(); });
+    }
+  } at_the_end{*this};
   while (!abandoned || open > 0) {
     sweeper.expires_after(sweep_period);
     co_await net::awaited{[&](auto handler) { sweeper.async_wait(std::move(handler)); }};

@@ -13,6 +13,23 @@ using net::task;
 
 class connection_base;
 
+/// Counts a call as under way while it lives. On the lane's thread only; any thread reads.
+class call_mark {
+public:
+  explicit call_mark(std::atomic<std::uint32_t>& calls) noexcept : calls_(calls) { add(1); }
+  ~call_mark() { add(~std::uint32_t{0}); }
+
+  call_mark(const call_mark&) = delete;
+  call_mark& operator=(const call_mark&) = delete;
+
+private:
+  void add(std::uint32_t n) noexcept { // One thread writes: no locked instruction.
+    calls_.store(calls_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+
+  std::atomic<std::uint32_t>& calls_;
+};
+
 /// What the connections of one lane share. On the lane's thread only.
 struct context : std::enable_shared_from_this<context> {
   context(gateway_config config, gateway_ports ports)

@@ -57,6 +57,8 @@ struct gateway_state {
 
 gateway_actor spawn_gateway(caf::actor_system& sys, gateway_config config, gateway_ports ports) {
   static std::atomic<std::uint64_t> incarnations{0};
+  if (!ports.connections)
+    ports.connections = std::make_shared<std::atomic<std::size_t>>(0);
   auto shared = std::make_shared<context>(std::move(config), std::move(ports));
   shared->next_call = (++incarnations << 40) + 1;
   listen(*shared);

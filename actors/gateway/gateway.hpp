@@ -9,6 +9,7 @@
 
 #include <caf/fwd.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,13 +23,13 @@ struct gateway_config {
   bool demo_faults = false;             ///< X-Troupe-Crash is obeyed.
   std::uint32_t max_head = 96 * 1024;   ///< Bytes of a request head.
   std::size_t replay_limit = 64 * 1024; ///< Body bytes held for retries and looked into.
-  std::size_t max_connections = 20'000; ///< Of this lane.
+  std::size_t max_connections = 20'000; ///< Over all lanes.
   std::chrono::milliseconds default_deadline{10'000};
   std::chrono::milliseconds header_timeout{
     10'000}; ///< From a head's first byte to its last, and between body bytes.
   std::chrono::milliseconds idle_timeout{75'000};    ///< Between two requests.
   std::chrono::milliseconds request_timeout{60'000}; ///< One exchange with the upstream.
-  std::chrono::milliseconds poll_timeout{75'000};    ///< One long poll.
+  std::chrono::milliseconds poll_timeout{75'000};    ///< One long poll, at most.
 };
 
 /// How a finished call is counted: method index, outcome label, seconds in all, seconds waited.
@@ -40,7 +41,8 @@ struct gateway_ports {
   std::shared_ptr<directory> bots;
   siphash_key token_key{};
   std::shared_ptr<services> found;
-  std::shared_ptr<boost::asio::ssl::context> tls; ///< Null: plain HTTP.
+  std::shared_ptr<boost::asio::ssl::context> tls;        ///< Null: plain HTTP.
+  std::shared_ptr<std::atomic<std::size_t>> connections; ///< Open over all lanes; null: one lane.
   call_meter meter;
   std::function<void(std::uint16_t port)> on_listening; ///< Told the port once, on the lane.
 };

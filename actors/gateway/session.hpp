@@ -12,8 +12,8 @@ namespace troupe::gateway {
 inline constexpr std::size_t read_size = 8 * 1024;
 /// A form field of a multipart body with its part's head is at most this long to be found.
 inline constexpr std::size_t late_window = 2 * 1024;
-/// A body that streams through a session must come at this rate, in bytes per second, on average:
-/// a slower sender would hold the session for as long as it likes.
+/// A body that streams through a session, up or down, must come at this rate, in bytes per second,
+/// on average: a slower sender would hold the session for as long as it likes.
 inline constexpr std::uint64_t min_body_rate = 512;
 /// A connection beyond the limit that asks for nothing is closed after this.
 inline constexpr auto surplus_idle = std::chrono::seconds{2};
@@ -46,8 +46,9 @@ struct exchange_state {
   std::string withheld; ///< A response kept back because the call may be tried again.
   unsigned attempt = 1;
   caf::timespan waited{0};
-  bool answered = false; ///< The client has the whole response.
-  bool ends = false;     ///< The answer's end is the connection's end.
+  clock::time_point began{}; ///< When the attempt was granted.
+  bool answered = false;     ///< The client has the whole response.
+  bool ends = false;         ///< The answer's end is the connection's end.
 };
 
 template <class Stream>
@@ -75,6 +76,7 @@ private:
   task<bool> serve_call(request_facts& facts);
   task<bool> exchange(request_facts& facts, const grant& granted, exchange_state& x);
   clock::duration exchange_limit(const request_facts& facts) const;
+  clock::duration body_limit(std::uint64_t moved, clock::duration spent) const;
   task<net::upstream_session*> connect(std::uint64_t session);
   task<void> pause(clock::duration length);
   task<bool> refuse(const refusal_text& text, bool keep_alive, const troupe_fields& fields = {});
@@ -114,7 +116,15 @@ private:
     else
       return stream_.next_layer();
   }
-  bool secure() const noexcept override { return !std::is_same_v<Stream, net::tcp_socket>; }
+  std::uint64_t missing() const noexcept override {
+    bool known = std::is_same_v<Stream, net::tcp_socket> && !body_.chunked; // TLS may hold some.
+    return known ? body_.remaining : 0;
+  }
+  bool interject(std::string_view bytes) noexcept override {
+    error_code ec;
+    socket().non_blocking(true, ec);
+    return stream_.write_some(net::asio::buffer(bytes.data(), bytes.size()), ec) == bytes.size();
+  }
 
   Stream stream_;
   flat_buffer in_; ///< From the client.

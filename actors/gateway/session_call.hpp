@@ -8,10 +8,14 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <stdexcept>
+
 namespace troupe::gateway {
 
 /// What a long poll may take longer than it asked for.
 inline constexpr auto poll_slack = std::chrono::seconds{25};
+/// What Telegram makes of a longer `timeout`; another server may keep its word for longer.
+inline constexpr long longest_poll = 50;
 
 /// Serves the request whose head was read. @returns whether the connection goes on
 template <class Stream>
@@ -27,6 +31,8 @@ task<bool> session<Stream>::serve() {
     co_return co_await fail(400, "Bad Request: X-Troupe-Deadline is no duration like 5s or 500ms");
   std::chrono::milliseconds patience = head_->deadline.value_or(ctx_->config.default_deadline);
   facts.wait_until = facts.arrived + patience;
+  head_sent_ = unread_ = false;
+  interim_ok_ = head_->version >= 11;
   if (surplus_) {
     auto text = explain(503, "Service Unavailable: too many connections", 1);
     co_return co_await refuse(text, false);
@@ -35,6 +41,7 @@ task<bool> session<Stream>::serve() {
     auto text = explain(caf::make_error(ec::draining));
     co_return co_await refuse(text, false);
   }
+  call_mark under_way{ctx_->calls}; // Already: a drain lets the client finish its body.
   directory::found entry;
   if (!find_running(facts, entry)) {
     bool found = co_await find_bot(facts, entry);
@@ -49,10 +56,6 @@ task<bool> session<Stream>::serve() {
     bool read = co_await read_body(facts.arrived + ctx_->config.request_timeout);
     if (!read)
       co_return false;
-  }
-  if (ctx_->draining) { // Since the head was read.
-    auto text = explain(caf::make_error(ec::draining));
-    co_return co_await refuse(text, false);
   }
   telegram::read_form(facts.where.query, facts.params);
   auto body = body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, body_.held);
@@ -73,10 +76,8 @@ task<bool> session<Stream>::serve() {
   facts.chat_may_come =
     !body_.complete && !facts.params.chat
     && telegram::method(facts.method).has(telegram::method_trait::produces_message);
-  ++ctx_->calls;
   ++ctx_->calls_total;
   bool more = co_await serve_call(facts);
-  --ctx_->calls;
   if (!entry.proven && head_sent_
       && !bot_) // Marked by serve_call: the upstream knows no such token.
     ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), stop_bot{entry.home});
@@ -107,12 +108,9 @@ template <class Stream>
 task<bool> session<Stream>::serve_call(request_facts& facts) {
   auto c = describe(facts);
   exchange_state x;
-  head_sent_ = false;
-  watched_ = false;
-  interim_ok_ = head_->version >= 11;
   call_ = c.id;
   polling_ = c.kind == call_kind::long_poll;
-  poll_ended_ = false;
+  poll_ended_ = polling_ && ctx_->draining; // Since the head was read.
   std::optional<attempt_failed> failed;
   std::optional<refusal_text> refused;
   std::string_view label;
@@ -122,6 +120,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     if (failed) {
       failed->patience = left;
       request(bot_, *failed);
+      held_ = lease{};
     } else {
       c.patience = left;
       request(bot_, c);
@@ -143,7 +142,8 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
       label = failed ? outcome_label(x.how) : refusal_label(*why);
       break;
     }
-    const auto granted = std::get<grant>(*verdict_);
+    const auto& granted = std::get<grant>(*verdict_);
+    held_ = granted.session;
     x.attempt = granted.attempt;
     x.waited = granted.waited;
     x.how = outcome{};
@@ -161,8 +161,11 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   }
   if (poll_ended_ && !head_sent_) { // Nothing is lost: unconfirmed updates stay at the upstream.
     count(facts, "ok", x.waited);
-    auto bytes = make_answer(200, R"({"ok":true,"result":[]})", false, 0, {x.attempt, x.waited});
-    co_return co_await answer(std::move(bytes), false);
+    in_.consume(body_.held);
+    bool keep_alive = facts.keep_alive && body_.complete && !ctx_->draining;
+    auto bytes =
+      make_answer(200, R"({"ok":true,"result":[]})", keep_alive, 0, {x.attempt, x.waited});
+    co_return co_await answer(std::move(bytes), keep_alive);
   }
   count(facts, label.empty() ? outcome_label(x.how) : label, x.waited);
   if (x.how.status == 401)
@@ -208,6 +211,14 @@ clock::duration session<Stream>::exchange_limit(const request_facts& facts) cons
   return std::min<clock::duration>(config.poll_timeout, asked + poll_slack);
 }
 
+/// How long a body that streams may pause, after `moved` bytes in `spent`.
+template <class Stream>
+clock::duration session<Stream>::body_limit(std::uint64_t moved, clock::duration spent) const {
+  const auto& grace = ctx_->config.request_timeout;
+  auto earned = std::chrono::seconds{moved / min_body_rate};
+  return std::min<clock::duration>(grace, grace + earned - spent);
+}
+
 /// One attempt on the granted session. @returns false when the bot is to decide about another
 template <class Stream>
 task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
@@ -215,7 +226,7 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   auto& sessions = *ctx_->ports.sessions;
   enter(state::exchanging, exchange_limit(facts));
   x.withheld.clear();
-  auto started = clock::now();
+  auto started = x.began = clock::now();
   x.how.what = failure::not_sent;
   net::upstream_session* up = nullptr;
   if (granted.session.lane == ctx_->lane().index() && !gone_) {
@@ -225,6 +236,8 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   }
   if (up && !gone_ && !poll_ended_) {
     session_ = up;
+    if (ctx_->config.demo_faults && head_->crash == "connection")
+      throw std::runtime_error{"X-Troupe-Crash: connection"};
     started = clock::now();
     if (up->tls()) {
       co_await send_request(up->secure(), facts, x);
@@ -239,6 +252,9 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   }
   if (x.how.what != failure::none) {
     x.how.reusable = false;
+    // No answer that Telegram would have given by now: an empty one, as it would.
+    if (expired_ && polling_ && !head_sent_ && facts.params.poll_timeout > longest_poll)
+      poll_ended_ = true;
     if (gone_ || stalled_ || poll_ended_) // Says nothing about the upstream.
       x.how.what = failure::aborted;
     else if (expired_)
@@ -250,10 +266,13 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   if (up)
     sessions.release(*up, x.how.reusable);
   up_.consume(up_.size());
-  bool again = !x.answered && !head_sent_ && !gone_ && x.how.what != failure::aborted
+  bool again = !x.answered && !head_sent_ && !gone_ && !poll_ended_
+               && x.how.what != failure::aborted
                && (x.how.what != failure::none || !x.withheld.empty());
-  if (!again && bot_)
+  if (!again) {
     ctx_->lane().tell(bot_, call_done{granted.id, granted.session, x.how});
+    held_ = lease{};
+  }
   co_return !again;
 }
 

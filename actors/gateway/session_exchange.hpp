@@ -76,9 +76,7 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
 template <class Stream>
 task<bool> session<Stream>::read_upload(exchange_state& x, clock::time_point began,
                                         std::uint64_t streamed) {
-  auto earned = std::chrono::seconds{streamed / min_body_rate};
-  auto left = ctx_->config.request_timeout + earned - (clock::now() - began);
-  enter(state::uploading, std::min<clock::duration>(ctx_->config.request_timeout, left));
+  enter(state::uploading, body_limit(streamed, clock::now() - began));
   bool more = co_await read_some(64 * 1024);
   if (more) {
     state_ = state::exchanging; // With what is left of the time.
@@ -127,7 +125,8 @@ task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
   } while (head->status >= 100 && head->status < 200);
   x.ends = head->need_eof() || head->decode;
   x.how.status = static_cast<std::uint16_t>(head->status);
-  x.how.retry_after = head->retry_after.value_or(std::chrono::seconds{0});
+  auto soon = std::chrono::seconds{x.how.status == 429 ? 1 : 0};
+  x.how.retry_after = head->retry_after.value_or(soon);
   auto first = client_head(*head, facts, x);
   bool again = (head->status == 429 || head->status >= 500) && body_.complete;
   auto length = head->content_length();
@@ -175,6 +174,9 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
   auto remaining =
     head.content_length().value_or(until_eof ? std::numeric_limits<std::uint64_t>::max() : 0);
   bool done = head.is_done();
+  std::uint64_t passed = 0;
+  clock::duration spent{0}; // Waiting for the upstream, not for the client.
+  bool told = false;
   for (;;) {
     error_code ec;
     auto n = done ? 0 : take_body(head, remaining, done, ec);
@@ -200,8 +202,14 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
     up_.consume(n);
     if (done)
       break;
-    enter(state::exchanging, ctx_->config.request_timeout); // Progress: only silence is too slow.
+    passed += n;
+    enter(state::exchanging, body_limit(passed, spent));
+    if (!told && entered_ - x.began > ctx_->config.request_timeout / 2) {
+      ctx_->lane().tell(bot_, answer_streams{call_});
+      told = true;
+    }
     auto got = co_await net::read_some(up, up_.prepare(read_size));
+    spent += since_entered();
     if (!received(got, x)) {
       if (until_eof && !expired_ && !gone_) {
         x.how.what = failure::none;
@@ -214,7 +222,8 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
   x.how.reusable = !until_eof && head.keep_alive() && body_.complete && up_.size() == 0;
 }
 
-/// Reads the whole response into `x.withheld`.
+/// Reads the whole response into `x.withheld`. One that turns out too long is final: it is passed
+/// on.
 template <class Stream>
 template <class Upstream>
 task<void> session<Stream>::withhold(Upstream& up, net::response_head& head, std::string first,
@@ -228,19 +237,26 @@ task<void> session<Stream>::withhold(Upstream& up, net::response_head& head, std
     auto n = take_body(head, remaining, done, ec);
     body.append(view(up_).substr(0, n));
     up_.consume(n);
-    if (ec || body.size() > withhold_limit) {
+    if (ec) {
       x.how.what = failure::broken;
       co_return;
     }
     if (done)
       break;
+    if (body.size() > withhold_limit) {
+      if (!head.decode) // Else the parser still has what is to be passed on.
+        first += body;
+      co_await pass_body(up, head, std::move(first), x);
+      co_return;
+    }
     auto got = co_await net::read_some(up, up_.prepare(read_size));
     if (!received(got, x))
       co_return;
   }
   x.how.reusable = head.keep_alive() && body_.complete && up_.size() == 0;
-  if (x.how.status == 429 && x.how.retry_after.count() == 0)
-    x.how.retry_after = telegram::retry_after_of_body(body).value_or(std::chrono::seconds{1});
+  if (x.how.status == 429 && !head.retry_after)
+    if (auto named = telegram::retry_after_of_body(body))
+      x.how.retry_after = *named;
   x.withheld = std::move(first);
   x.withheld += head.chunked() && head.decode ? head.decoded : body;
 }

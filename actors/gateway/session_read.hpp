@@ -18,12 +18,17 @@ task<void> session<Stream>::run(std::shared_ptr<session> self) {
       co_return;
   }
   bool more = true;
-  while (more && !me.gone_) {
-    more = co_await me.read_head();
-    if (more)
-      more = co_await me.serve();
-    if (me.ctx_->draining)
-      more = false;
+  try {
+    while (more && !me.gone_) {
+      more = co_await me.read_head();
+      if (more)
+        more = co_await me.serve();
+      if (me.ctx_->draining)
+        more = false;
+    }
+  } catch (...) {
+    me.bail_out();
+    throw;
   }
   if constexpr (!std::is_same_v<Stream, net::tcp_socket>) {
     if (!me.gone_) {

@@ -162,6 +162,19 @@ struct client::impl {
     return true;
   }
 
+  /// Sends a close_notify, if this is TLS, without waiting for the other side's.
+  void say_bye() {
+    if (!tls)
+      return;
+    tls->async_shutdown([](const error_code&) {});
+    io.restart();
+    io.poll();
+    error_code ignored;
+    socket.cancel(ignored);
+    io.restart();
+    io.poll();
+  }
+
   std::string take(std::size_t n) {
     auto result = buffered.substr(0, n);
     buffered.erase(0, n);
@@ -281,6 +294,7 @@ bool client::ended(std::chrono::milliseconds within) {
 
 void client::half_close() {
   error_code ignored;
+  impl_->say_bye();
   impl_->socket.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
 }
 
@@ -289,15 +303,7 @@ void client::close() {
 }
 
 void client::bye() {
-  if (impl_->tls) {
-    impl_->tls->async_shutdown([](const error_code&) {});
-    impl_->io.restart();
-    impl_->io.poll();
-    error_code ignored;
-    impl_->socket.close(ignored);
-    impl_->io.restart();
-    impl_->io.poll();
-  }
+  impl_->say_bye();
   close();
 }
 

@@ -51,7 +51,7 @@ public:
              std::string_view type = "application/json", std::string_view fields = {});
   /// Waits until the gateway closes the connection; false if it does not.
   bool ended(std::chrono::milliseconds within = 10s);
-  void half_close(); ///< Sends no more.
+  void half_close(); ///< Sends no more; over TLS it says so by a close_notify too.
   void close();
   void reset(); ///< Closes with RST.
   void bye();   ///< Closes as TLS has it: with a close_notify, not waiting for the other side's.

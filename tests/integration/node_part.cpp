@@ -132,6 +132,8 @@ struct node_part::impl {
   std::shared_ptr<directory> names = std::make_shared<directory>();
   siphash_key key = random_siphash_key();
   std::shared_ptr<grant_memory> memory = std::make_shared<grant_memory>();
+  std::shared_ptr<std::atomic<std::size_t>> connections =
+    std::make_shared<std::atomic<std::size_t>>(0);
   net::lanes lanes;
   std::vector<std::shared_ptr<net::upstream_sessions>> sessions;
   std::deque<service_slot<gateway_actor>> gateways;
@@ -223,6 +225,8 @@ gateway_ports node_part::impl::ports_of(std::size_t i) {
   ports.bots = names;
   ports.token_key = key;
   ports.found = found;
+  ports.connections = connections;
+  ports.meter = options.meter;
   if (options.gateway_tls)
     ports.tls = net::make_server_tls(files->cert(), files->key());
   return ports;
@@ -362,6 +366,17 @@ std::uint32_t node_part::calls() {
 
 const directory& node_part::names() const {
   return *impl_->names;
+}
+
+void node_part::drain() {
+  for (auto& slot : impl_->gateways)
+    if (auto gateway = slot.get())
+      caf::anon_send(gateway, troupe::drain{});
+}
+
+void node_part::stop_lanes() {
+  for (auto& lane : impl_->lanes)
+    lane->stop();
 }
 
 void node_part::kill(service which) {

@@ -37,6 +37,7 @@ struct part_options {
   rate_governor_config budgets;
   health_config health;
   sandbox::options upstream;
+  call_meter meter; ///< Held by the gateways.
 };
 
 /// What a fault needs beside its kind.
@@ -83,6 +84,9 @@ public:
   [[nodiscard]] bot_report bot_state();
   [[nodiscard]] std::uint32_t calls(); ///< Under way at the gateways.
   [[nodiscard]] const directory& names() const;
+
+  void drain();      ///< The gateways take no more work.
+  void stop_lanes(); ///< Before the actors, which no node does: nothing on them goes on.
 
   /// Kills the actor; its supervisor starts another. A gateway's is the first lane's.
   void kill(service which);

@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::size_t kept = 64 * 1024;
 
-bool readable(int socket) {
+bool readable(int socket, std::chrono::milliseconds within = std::chrono::milliseconds{20}) {
   pollfd waiting{socket, POLLIN, 0};
-  return ::poll(&waiting, 1, 20) > 0;
+  return ::poll(&waiting, 1, static_cast<int>(within.count())) > 0;
 }
 
 /// Finds where requests end, in a stream of them.
@@ -70,8 +70,8 @@ private:
 
 } // namespace
 
-recorder::recorder(std::string answer, bool closes)
-  : answer_(std::move(answer)), closes_(closes),
+recorder::recorder(std::string answer, bool closes, pace how)
+  : answer_(std::move(answer)), closes_(closes), pace_(how),
     listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in where{};
   where.sin_family = AF_INET;
@@ -112,6 +112,21 @@ void recorder::accept() {
   }
 }
 
+/// @returns whether all of it was sent; not when the other side ends the connection or sends more.
+bool recorder::answer(int socket) const {
+  std::string_view left{answer_};
+  while (!left.empty()) {
+    auto piece = left.substr(0, pace_.piece > 0 ? pace_.piece : left.size());
+    auto sent = ::send(socket, piece.data(), piece.size(), MSG_NOSIGNAL);
+    if (sent <= 0 || stopping_)
+      return false;
+    left.remove_prefix(static_cast<std::size_t>(sent));
+    if (pace_.pause.count() > 0 && readable(socket, pace_.pause))
+      return false;
+  }
+  return true;
+}
+
 void recorder::serve(int socket) {
   delimiter ends;
   char piece[16384];
@@ -131,7 +146,7 @@ void recorder::serve(int socket) {
     total_ += text.size();
     requests_ += ended;
     for (; ended > 0; --ended) {
-      open = ::send(socket, answer_.data(), answer_.size(), MSG_NOSIGNAL) > 0 && !closes_;
+      open = answer(socket) && !closes_;
       if (!open)
         break;
     }

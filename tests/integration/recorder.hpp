@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -8,12 +9,18 @@
 
 namespace troupe::integration {
 
+/// How an answer is sent.
+struct pace {
+  std::size_t piece = 0;              ///< Bytes at once; 0: all.
+  std::chrono::milliseconds pause{0}; ///< Between two pieces.
+};
+
 /// An upstream that keeps the bytes it gets and gives the same answer to every request.
 class recorder {
 public:
   /// @param answer sent, as it is, after each whole request
   /// @param closes whether the connection ends after the answer
-  explicit recorder(std::string answer, bool closes = false);
+  explicit recorder(std::string answer, bool closes = false, pace how = {});
   ~recorder();
 
   recorder(const recorder&) = delete;
@@ -29,9 +36,11 @@ public:
 private:
   void accept();
   void serve(int socket);
+  bool answer(int socket) const;
 
   std::string answer_;
   bool closes_;
+  pace pace_;
   int listener_ = -1;
   std::uint16_t port_ = 0;
   std::atomic<bool> stopping_{false};

@@ -110,7 +110,7 @@ gateway_config gateway_config_of(const config::settings& s, std::uint16_t port) 
   result.demo_faults = s.node.demo_faults;
   result.max_head = static_cast<std::uint32_t>(s.gateway.max_head);
   result.replay_limit = s.gateway.replay_limit;
-  result.max_connections = s.gateway.max_connections / s.gateway.threads;
+  result.max_connections = s.gateway.max_connections;
   result.default_deadline = ms(s.gateway.default_deadline);
   result.header_timeout = ms(s.gateway.header_timeout);
   result.idle_timeout = ms(s.gateway.idle_timeout);
@@ -160,6 +160,8 @@ struct node::parts {
   net::lanes lanes;
   std::vector<std::shared_ptr<net::upstream_sessions>> sessions;
   std::deque<service_slot<gateway_actor>> gateways;
+  std::shared_ptr<std::atomic<std::size_t>> connections =
+    std::make_shared<std::atomic<std::size_t>>(0);
   std::shared_ptr<metrics::exporter> exporter;
   net::http_server_config api_server;
   service_slot<supervisor_actor> root_slot; ///< For the API's threads.
@@ -255,6 +257,7 @@ gateway_ports node::parts::ports_of(std::size_t i) {
   ports.bots = bots;
   ports.token_key = token_key;
   ports.found = found;
+  ports.connections = connections;
   ports.tls = net::make_server_tls(settings.gateway.tls_cert, settings.gateway.tls_key);
   ports.meter = [meters = meters](std::uint16_t method, std::string_view outcome, double took,
                                   double waited) {
