@@ -207,6 +207,7 @@ SCENARIO("a repeated key gets the first answer, another body a refusal") {
       kept->failure = caf::make_error(ec::transport_failed);
       CHECK_EQ(told(call("sendMessage", "{}")), "502 upstream_unreachable");
     }
+    kept->failure.reset();
   }
   WHEN("another one with the key runs") {
     auto& [hash, first] = kept->requests["k5"];
