@@ -47,7 +47,8 @@ struct bot_rotate {
 };
 
 /// One Bot API request of a registered bot, without its token: through the bot's budgets, breaker,
-/// retries like every call of a client.
+/// retries like every call of a client. Errors beside store_refusal (not_found; invalid: no method's
+/// name, or getUpdates): those of a bot's `call`, ec with `refusal` as context; transport_failed.
 struct method_call {
   tenant_id tenant = 0;
   bot_id bot = 0;
@@ -55,7 +56,7 @@ struct method_call {
   std::string body = "{}";  ///< JSON.
   caf::timespan patience{}; ///< 0: 10 s.
 };
-/// What the Bot API answered, or the gateway's own refusal in its form.
+/// What the Bot API answered, of whatever status.
 struct method_answer {
   std::uint16_t status = 0;
   std::string content_type;

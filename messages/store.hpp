@@ -82,6 +82,7 @@ struct bot_state_set {
   std::string reason;
   wall_ms until = 0;
   std::uint32_t quarantines = 0;
+  bool vouched = false; ///< An operator vouches for the owner: the bot counts as verified.
 };
 struct bot_token_set {
   author by;
@@ -356,7 +357,8 @@ TROUPE_FIELDS(bot_batch, bots, missing)
 TROUPE_FIELDS(bot_query, tenant, any_phase, phase, after, limit)
 TROUPE_FIELDS(bot_load, after, limit)
 TROUPE_FIELDS(bot_insert, by, bot, token)
-TROUPE_FIELDS(bot_state_set, by, action, tenant, bot, version, phase, reason, until, quarantines)
+TROUPE_FIELDS(bot_state_set, by, action, tenant, bot, version, phase, reason, until, quarantines,
+              vouched)
 TROUPE_FIELDS(bot_token_set, by, tenant, bot, token, revive)
 TROUPE_FIELDS(bot_change, by, tenant, bot, version, name, rps, concurrent, settings)
 TROUPE_FIELDS(bot_remove, by, tenant, bot)

@@ -41,13 +41,41 @@ std::optional<bot> find_bot(unit& u, tenant_id tenant, bot_id id) {
                     tenant, id);
 }
 
-std::vector<bot> find_bots(unit& u, tenant_id tenant, std::span<const bot_id> ids) {
+static std::vector<bot_id> each_once(std::span<const bot_id> ids) {
   std::vector<bot_id> sorted{ids.begin(), ids.end()};
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  return sorted;
+}
+
+std::vector<bot> find_bots(unit& u, tenant_id tenant, std::span<const bot_id> ids) {
   return rows_of<bot>(u,
                       "SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE tenant = :tenant AND id IN ",
-                      {to_parameter(tenant)}, sorted);
+                      {to_parameter(tenant)}, each_once(ids));
+}
+
+std::optional<bot> find_any_bot(unit& u, bot_id id) {
+  return u.row<bot>("SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE id = :id", id);
+}
+
+std::vector<bot> find_any_bots(unit& u, std::span<const bot_id> ids) {
+  return rows_of<bot>(u, "SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE id IN ", {},
+                      each_once(ids));
+}
+
+std::vector<bot> list_all_bots(unit& u, std::optional<bot_phase> phase, bot_id after,
+                               std::size_t limit) {
+  if (phase)
+    return u.rows<bot>("SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE phase = :phase "
+                       "AND id > :after ORDER BY id LIMIT :limit",
+                       *phase, after, limit);
+  return u.rows<bot>("SELECT " TROUPE_BOT_COLUMNS " FROM bots WHERE id > :after "
+                     "ORDER BY id LIMIT :limit",
+                     after, limit);
+}
+
+std::optional<bot_id> find_token(unit& u, const std::string& hash) {
+  return u.value<bot_id>("SELECT id FROM bots WHERE token_hash = :hash", hash);
 }
 
 std::vector<bot> list_bots(unit& u, tenant_id tenant, std::optional<bot_phase> phase, bot_id after,
@@ -82,6 +110,10 @@ bool set_bot_state(unit& u, tenant_id tenant, bot_id id, const bot_state& to, wa
                    "version = version + 1 WHERE tenant = :tenant AND id = :id",
                    to.phase, to.reason, to.since, to.until, to.quarantines, now, tenant, id)
          == 1;
+}
+
+void vouch_for_bot(unit& u, bot_id id, wall_time now) {
+  u.execute("UPDATE bots SET verified = :now WHERE id = :id AND verified IS NULL", now, id);
 }
 
 bool set_bot_token(unit& u, tenant_id tenant, bot_id id, const stored_token& token, wall_time now) {

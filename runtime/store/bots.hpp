@@ -66,6 +66,15 @@ TROUPE_ENUM(registration, registration_names)
 [[nodiscard]] std::vector<bot> list_bots(unit& u, tenant_id tenant, std::optional<bot_phase> phase,
                                          bot_id after, std::size_t limit);
 
+/// The same over all tenants: for operators.
+[[nodiscard]] std::optional<bot> find_any_bot(unit& u, bot_id id);
+[[nodiscard]] std::vector<bot> find_any_bots(unit& u, std::span<const bot_id> ids);
+[[nodiscard]] std::vector<bot> list_all_bots(unit& u, std::optional<bot_phase> phase, bot_id after,
+                                             std::size_t limit);
+
+/// Whose token has this hash.
+[[nodiscard]] std::optional<bot_id> find_token(unit& u, const std::string& hash);
+
 [[nodiscard]] std::int64_t count_bots(unit& u, tenant_id tenant);
 
 /// Name, limits and settings, if the version still is `what.version`. @returns false otherwise
@@ -73,6 +82,9 @@ bool change_bot(unit& u, const bot& what, wall_time now);
 
 /// Any phase to any other: which may follow which is the bot's business. @returns false without it
 bool set_bot_state(unit& u, tenant_id tenant, bot_id id, const bot_state& to, wall_time now);
+
+/// Somebody vouches for the bot's owner: it counts as verified from now on, unless it is already.
+void vouch_for_bot(unit& u, bot_id id, wall_time now);
 
 /// The new token of the same bot. @returns false without it; throws constraint if the token is
 /// another's

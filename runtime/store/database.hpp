@@ -150,4 +150,9 @@ private:
   std::unique_ptr<connection> connection_;
 };
 
+/// Copies an SQLite store into a new file while others use it: what was committed before, nothing
+/// that comes later. On a connection of its own; waits for no writer.
+/// @throws store_error (constraint) when the file exists, or the store is no SQLite
+void back_up(const database_options& options, const std::string& path);
+
 } // namespace troupe::store

@@ -150,4 +150,27 @@ std::unique_ptr<connection> open_sqlite(const database_options& options) {
   return result;
 }
 
+void back_up(const database_options& options, const std::string& path) {
+  if (options.where.kind != backend::sqlite)
+    throw store_error(fault::constraint, "PostgreSQL is backed up with pg_dump");
+  // VACUUM INTO would take an empty file, with whatever mode that has.
+  if (auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+      fd >= 0)
+    ::close(fd);
+  else if (errno == EEXIST)
+    throw store_error(fault::constraint, "SQLite: the backup's file exists already");
+  else
+    throw store_error(errno == ENOSPC ? fault::disk_full : fault::other,
+                      std::string{"SQLite: the backup cannot be written: "} + std::strerror(errno));
+  try {
+    soci::session from{soci::sqlite3, connect_string(options.where.name)};
+    auto* raw = static_cast<soci::sqlite3_session_backend*>(from.get_backend())->conn_;
+    sqlite3_busy_timeout(raw, static_cast<int>(options.lock_timeout.count()));
+    from << "VACUUM INTO :path", soci::use(path);
+  } catch (const soci::soci_error& x) {
+    ::unlink(path.c_str());
+    throw explained(x);
+  }
+}
+
 } // namespace troupe::store

@@ -1,0 +1,234 @@
+#include "actors/registrar/state.hpp"
+#include "messages/supervisor.hpp"
+#include "runtime/telegram/methods.hpp"
+#include "runtime/telegram/params.hpp"
+
+#include <boost/json.hpp>
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+
+/// Bot API requests of the registrar's own, through bot, governor and pool.
+namespace troupe::registering {
+namespace {
+
+using caf::expected;
+using std::chrono::milliseconds;
+
+/// A bot that is being restarted is looked for again after this pause.
+constexpr caf::timespan lookup_pause = milliseconds{25};
+
+/// What getMe said; nothing when that is no answer of it.
+std::optional<bot_face> face_of(const method_answer& x) {
+  boost::system::error_code ec;
+  auto document = boost::json::parse(x.body, ec);
+  auto* all = ec ? nullptr : document.if_object();
+  auto* result = all != nullptr ? all->if_contains("result") : nullptr;
+  auto* me = result != nullptr ? result->if_object() : nullptr;
+  if (me == nullptr)
+    return std::nullopt;
+  auto text = [me](const char* key) -> std::string {
+    auto* value = me->if_contains(key);
+    auto* string = value != nullptr ? value->if_string() : nullptr;
+    return string != nullptr ? std::string{string->data(), string->size()} : std::string{};
+  };
+  bot_face face;
+  if (auto* id = me->if_contains("id"); id != nullptr && id->is_int64())
+    face.id = id->get_int64();
+  face.username = text("username");
+  face.name = text("first_name");
+  return face;
+}
+
+} // namespace
+
+// -- who a token's bot is -------------------------------------------------------------------------
+
+void registrar_state::probe(const std::string& token, bot_id claimed, caf::timespan patience,
+                            std::function<void(expected<bot_face>)> then) {
+  auto digest = token_hash(ports.token_key, token);
+  api_call x;
+  x.token = digest;
+  x.request.path = "/bot" + token + "/getMe";
+  x.then = [claimed, then](expected<method_answer> said) {
+    if (!said)
+      return then(caf::make_error(store_refusal::upstream_failed));
+    if (said->status == 401 || said->status == 404)
+      return then(caf::make_error(store_refusal::token_rejected));
+    auto face = said->status == 200 ? face_of(*said) : std::nullopt;
+    if (!face)
+      return then(caf::make_error(store_refusal::upstream_failed));
+    if (face->id != claimed)
+      return then(caf::make_error(store_refusal::token_rejected));
+    then(std::move(*face));
+  };
+  auto ask = [this, x = std::move(x), patience] {
+    begin_call(x, telegram::find_method("getMe"), patience);
+  };
+  if (ports.names->find(digest, now()))
+    return ask();
+  auto home = provisional_bot_id(digest);
+  auto shard = ports.found->bots_of(home);
+  auto put = ports.names->put(digest, home, 1, false, now());
+  if (put.evicted)
+    caf::anon_send(ports.found->bots_of(put.evicted->home), stop_bot{put.evicted->home});
+  if (!put.accepted || !shard)
+    return then(caf::make_error(store_refusal::unavailable));
+  start_bot what;
+  what.bot = home;
+  what.proven = false;
+  what.claimed = claimed;
+  what.token_hash = digest.key;
+  self->request(shard, caf::infinite, what)
+    .then([ask](const caf::strong_actor_ptr&) { ask(); },
+          [then](const caf::error&) { then(caf::make_error(store_refusal::unavailable)); });
+}
+
+void registrar_state::unprobe(const std::string& token) {
+  auto digest = token_hash(ports.token_key, token);
+  auto known = ports.names->find(digest, now());
+  if (!known || known->home != provisional_bot_id(digest))
+    return; // It was known before.
+  ports.names->erase(digest.key);
+  if (auto shard = ports.found->bots_of(known->home))
+    caf::anon_send(shard, stop_bot{known->home});
+  // When it was proven, the bot's number led to it.
+  if (auto mine = bots.find(known->bot); mine != bots.end())
+    ports.names->prove(mine->second.token.key, known->bot);
+}
+
+// -- calls ----------------------------------------------------------------------------------------
+
+caf::result<method_answer> registrar_state::call_method(const method_call& x) {
+  auto found = bots.find(x.bot);
+  if (found == bots.end() || (x.tenant != 0 && found->second.tenant != x.tenant))
+    return caf::make_error(restored ? store_refusal::not_found : store_refusal::unavailable);
+  auto token = ports.vault->find(x.bot);
+  if (!token || calls.size() >= cfg.max_busy)
+    return caf::make_error(store_refusal::unavailable);
+  auto method = telegram::find_method(x.method);
+  bool named = !x.method.empty() && std::ranges::all_of(x.method, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_';
+  });
+  const auto& known = telegram::method(method);
+  // Polls wait for longer than a request of the API may.
+  if (!named || known.has(telegram::method_trait::long_poll))
+    return caf::make_error(store_refusal::invalid);
+  if (known.has(telegram::method_trait::local))
+    return method_answer{200, "application/json", R"({"ok":true,"result":true})"};
+  auto promise = self->make_response_promise<method_answer>();
+  api_call call;
+  call.token = found->second.token;
+  call.request.path = "/bot" + *token + '/' + x.method;
+  call.request.body = x.body;
+  call.then = [promise](expected<method_answer> said) mutable {
+    if (said)
+      promise.deliver(std::move(*said));
+    else
+      promise.deliver(std::move(said.error()));
+  };
+  begin_call(std::move(call), method, x.patience);
+  return promise;
+}
+
+void registrar_state::begin_call(api_call x, std::uint16_t method, caf::timespan patience) {
+  const auto& about = telegram::method(method);
+  auto id = next_call++;
+  x.what.id = id;
+  x.what.method = method;
+  x.what.repeatable = about.repeatable();
+  x.what.produces_message = about.has(telegram::method_trait::produces_message);
+  if (!x.request.body.empty()) {
+    telegram::call_params seen;
+    telegram::read_body(x.request.body, x.request.content_type, {}, seen);
+    x.what.chat = seen.chat;
+    x.what.paid_broadcast = seen.paid_broadcast;
+  }
+  x.deadline = now() + (patience.count() > 0 ? patience : cfg.patience);
+  calls.emplace(id, std::move(x));
+  try_call(id);
+}
+
+void registrar_state::try_call(call_id id) {
+  auto found = calls.find(id);
+  if (found == calls.end())
+    return;
+  auto& x = found->second;
+  auto left = std::max<caf::timespan>(x.deadline - now(), caf::timespan{0});
+  if (!x.failed) {
+    auto known = ports.names->find(x.token, now());
+    if (!known || !known->actor) {
+      auto phase = known ? known->phase : bot_phase::stopped;
+      auto why = !known                              ? ec::unknown_bot
+                 : phase == bot_phase::unauthorized ? ec::unauthorized
+                 : phase == bot_phase::suspended    ? ec::suspended
+                 : phase == bot_phase::quarantined  ? ec::quarantined
+                                                    : ec::stopped;
+      if (why != ec::stopped || left.count() == 0)
+        return end_call(id, caf::make_error(why));
+      self->run_delayed(lookup_pause, [this, id] { try_call(id); });
+      return;
+    }
+    x.bot = known->actor;
+  }
+  auto granted = [this, id](const grant& got) { on_grant(id, got); };
+  auto refused = [this, id](caf::error& why) { on_refusal(id, std::move(why)); };
+  if (x.failed) {
+    x.failed->patience = left;
+    self->request(x.bot, caf::infinite, *x.failed).then(granted, refused);
+  } else {
+    x.what.patience = left;
+    self->request(x.bot, caf::infinite, x.what).then(granted, refused);
+  }
+}
+
+void registrar_state::on_grant(call_id id, const grant& granted) {
+  auto& x = calls.at(id);
+  x.held = granted.session;
+  ports.upstream->perform(
+    granted.session, x.request, cfg.request_timeout,
+    [me = caf::weak_actor_ptr{self->ctrl()}, id](const outcome& how, net::api_answer what) {
+      if (auto strong = me.lock())
+        caf::anon_send(caf::actor_cast<registrar_impl>(strong), id, how,
+                       method_answer{what.status, std::move(what.content_type),
+                                     std::move(what.body)});
+    });
+}
+
+void registrar_state::on_refusal(call_id id, caf::error why) {
+  auto& x = calls.at(id);
+  if (x.failed) { // The attempt before stands.
+    if (x.failed->how.what == failure::none)
+      return end_call(id, std::move(x.last));
+    return end_call(id, caf::make_error(ec::transport_failed));
+  }
+  // The bot died with the call, and nothing was sent: its successor gets it.
+  if (why.category() == caf::type_id_v<caf::sec> && now() < x.deadline) {
+    self->run_delayed(lookup_pause, [this, id] { try_call(id); });
+    return;
+  }
+  end_call(id, std::move(why));
+}
+
+void registrar_state::on_exchange(call_id id, const outcome& how, method_answer& what) {
+  auto found = calls.find(id);
+  if (found == calls.end())
+    return;
+  auto& x = found->second;
+  bool answered = how.what == failure::none;
+  if (answered && how.status != 429 && how.status < 500) {
+    caf::anon_send(x.bot, call_done{id, x.held, how});
+    return end_call(id, std::move(what));
+  }
+  x.last = std::move(what);
+  x.failed = attempt_failed{id, x.held, how};
+  try_call(id);
+}
+
+void registrar_state::end_call(call_id id, expected<method_answer> what) {
+  auto ended = calls.extract(id);
+  ended.mapped().then(std::move(what));
+}
+
+} // namespace troupe::registering

@@ -1,0 +1,267 @@
+#include "actors/registrar/state.hpp"
+#include "messages/supervisor.hpp"
+#include "runtime/telegram/token.hpp"
+
+#include <caf/send.hpp>
+
+/// What is asked of the registrar. The store comes first: when it has said yes, the rest cannot fail,
+/// and a restart in between finishes it.
+namespace troupe::registering {
+
+using caf::expected;
+using telegram::bot_token;
+
+caf::error registrar_state::refuse(const author& by, tenant_id tenant, bot_id bot,
+                                   std::string action, store_refusal why) {
+  audit_row row;
+  row.by = by;
+  row.tenant = tenant;
+  row.action = std::move(action);
+  row.subject = "bot:" + std::to_string(bot);
+  row.outcome = to_string(why);
+  ask_store<audit_row>(row, [](const expected<audit_row>&) {});
+  return caf::make_error(why);
+}
+
+void registrar_state::find_row(tenant_id tenant, bot_id bot,
+                               std::function<void(expected<bot_row>)> then) {
+  ask_store<bot_batch>(bot_lookup{tenant, {bot}}, [then](expected<bot_batch> found) {
+    if (!found)
+      return then(std::move(found.error()));
+    if (found->bots.empty())
+      return then(caf::make_error(store_refusal::not_found));
+    then(std::move(found->bots.front()));
+  });
+}
+
+// -- register and rotate --------------------------------------------------------------------------
+
+caf::result<bot_row> registrar_state::enrol(const bot_register& x) {
+  constexpr auto action = "bot.register";
+  auto token = bot_token::parse(x.token.text);
+  if (!token)
+    return refuse(x.by, x.tenant, 0, action, store_refusal::token_malformed);
+  return in_turn<bot_row>(token->id(), [this, x, action](operation<bot_row> op) {
+    if (bots.contains(op.bot)) // Before anything is asked of the upstream with it.
+      return finish<bot_row>(op, refuse(x.by, x.tenant, op.bot, action, store_refusal::duplicate));
+    probe(x.token.text, op.bot, x.patience, [=, this](expected<bot_face> face) mutable {
+      if (!face) {
+        unprobe(x.token.text);
+        auto why = static_cast<store_refusal>(face.error().code());
+        return finish<bot_row>(op, refuse(x.by, x.tenant, op.bot, action, why));
+      }
+      bot_insert what;
+      what.by = x.by;
+      what.token = x.token;
+      auto& row = what.bot;
+      row.id = op.bot;
+      row.tenant = x.tenant;
+      row.username = face->username;
+      row.name = x.name.empty() ? face->name : x.name;
+      row.phase = x.trusted ? bot_phase::active : bot_phase::pending;
+      row.rps = x.rps;
+      row.concurrent = x.concurrent;
+      row.settings = x.settings;
+      if (x.trusted) // The operator's word counts as the proof.
+        row.verified = wall_now();
+      ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
+        if (stored)
+          serve(*stored, x.token.text);
+        else
+          unprobe(x.token.text);
+        finish(op, std::move(stored));
+      });
+    });
+  });
+}
+
+caf::result<bot_row> registrar_state::rotate(const bot_rotate& x) {
+  constexpr auto action = "bot.rotate-token";
+  auto token = bot_token::parse(x.token.text);
+  if (!token)
+    return refuse(x.by, x.tenant, x.bot, action, store_refusal::token_malformed);
+  if (token->id() != x.bot)
+    return refuse(x.by, x.tenant, x.bot, action, store_refusal::token_of_other_bot);
+  return in_turn<bot_row>(x.bot, [this, x, action](operation<bot_row> op) {
+    find_row(x.tenant, x.bot, [=, this](expected<bot_row> row) mutable {
+      if (!row)
+        return finish<bot_row>(op, refuse(x.by, x.tenant, x.bot, action,
+                                          static_cast<store_refusal>(row.error().code())));
+      if (auto known = ports.vault->find(x.bot); known && *known == x.token.text)
+        return finish(op, std::move(row)); // It has this token.
+      probe(x.token.text, x.bot, x.patience, [=, this](expected<bot_face> face) mutable {
+        if (!face) {
+          unprobe(x.token.text);
+          auto why = static_cast<store_refusal>(face.error().code());
+          return finish<bot_row>(op, refuse(x.by, row->tenant, x.bot, action, why));
+        }
+        bot_token_set what{x.by, x.tenant, x.bot, x.token, true};
+        ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
+          if (stored)
+            serve(*stored, x.token.text);
+          else
+            unprobe(x.token.text);
+          finish(op, std::move(stored));
+        });
+      });
+    });
+  });
+}
+
+// -- orders ---------------------------------------------------------------------------------------
+
+namespace {
+
+/// What a bot's row becomes by an order: nothing if it is so already.
+expected<std::optional<bot_phase>> after(const bot_order& x, const bot_row& row) {
+  using enum bot_phase;
+  auto at = row.phase;
+  auto wrong = [] { return caf::make_error(store_refusal::wrong_phase); };
+  std::optional<bot_phase> stays;
+  switch (x.what) {
+  case bot_order_kind::activate:
+    if (at == active)
+      return stays;
+    if (at == pending && row.verified == 0 && !x.trusted)
+      return caf::make_error(store_refusal::not_verified);
+    if (at != pending && at != passive)
+      return wrong();
+    return std::optional{active};
+  case bot_order_kind::suspend:
+    if (at == suspended)
+      return stays;
+    if (at == unauthorized)
+      return wrong();
+    return std::optional{suspended};
+  case bot_order_kind::resume:
+    if (at == active || at == pending)
+      return stays;
+    if (at != suspended)
+      return wrong();
+    return std::optional{row.verified != 0 ? active : pending};
+  case bot_order_kind::restart:
+    if (at != active && at != quarantined)
+      return wrong();
+    return std::optional{active};
+  }
+  return wrong();
+}
+
+} // namespace
+
+caf::result<bot_row> registrar_state::order(const bot_order& x) {
+  return in_turn<bot_row>(x.bot, [this, x](operation<bot_row> op) {
+    find_row(x.tenant, x.bot, [=, this](expected<bot_row> row) mutable {
+      if (row)
+        return carry_out(op, x, *row, 3);
+      finish<bot_row>(op, refuse(x.by, x.tenant, x.bot, "bot." + to_string(x.what),
+                                 static_cast<store_refusal>(row.error().code())));
+    });
+  });
+}
+
+void registrar_state::carry_out(operation<bot_row> op, const bot_order& x, const bot_row& row,
+                                int tries) {
+  auto action = "bot." + to_string(x.what);
+  auto to = after(x, row);
+  if (!to)
+    return finish<bot_row>(op, refuse(x.by, row.tenant, x.bot, action,
+                                      static_cast<store_refusal>(to.error().code())));
+  if (!*to)
+    return finish<bot_row>(op, row);
+  bot_state_set what;
+  what.by = x.by;
+  what.action = action;
+  what.tenant = x.tenant;
+  what.bot = x.bot;
+  what.version = row.version;
+  what.phase = **to;
+  what.reason = x.what == bot_order_kind::suspend ? x.reason : "";
+  what.vouched = x.what == bot_order_kind::activate && x.trusted;
+  ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
+    if (!stored && stored.error() == store_refusal::conflict && tries > 1)
+      return find_row(x.tenant, x.bot, [=, this](expected<bot_row> again) mutable {
+        if (!again)
+          return finish<bot_row>(op, std::move(again.error()));
+        carry_out(op, x, *again, tries - 1);
+      });
+    if (stored) {
+      apply(*stored);
+      if (auto shard = ports.found->bots_of(x.bot); shard && x.what == bot_order_kind::restart)
+        caf::anon_send(shard, bot_command{x.bot, bot_phase::starting});
+    }
+    finish(op, std::move(stored));
+  });
+}
+
+// -- the rest -------------------------------------------------------------------------------------
+
+caf::result<bot_row> registrar_state::change(const bot_change& x) {
+  return in_turn<bot_row>(x.bot, [this, x](operation<bot_row> op) {
+    ask_store<bot_row>(x, [=, this](expected<bot_row> stored) mutable {
+      if (stored)
+        apply(*stored);
+      finish(op, std::move(stored));
+    });
+  });
+}
+
+caf::result<bot_row> registrar_state::remove(const bot_remove& x) {
+  return in_turn<bot_row>(x.bot, [this, x](operation<bot_row> op) {
+    ask_store<bot_row>(x, [=, this](expected<bot_row> stored) mutable {
+      if (stored)
+        forget(x.bot);
+      finish(op, std::move(stored));
+    });
+  });
+}
+
+caf::result<made_virtual_token> registrar_state::make_token(const virtual_token_make& x) {
+  return in_turn<made_virtual_token>(x.bot, [this, x](operation<made_virtual_token> op) {
+    ask_store<made_virtual_token>(x, [=, this](expected<made_virtual_token> made) mutable {
+      if (made)
+        ports.virtuals->put(ports.virtuals->hash_of(made->token.text), entry_of(made->row));
+      finish(op, std::move(made));
+    });
+  });
+}
+
+caf::result<done> registrar_state::revoke_token(const virtual_token_revoke& x) {
+  return in_turn<done>(x.bot, [this, x](operation<done> op) {
+    ask_store<done>(x, [=, this](expected<done> revoked) mutable {
+      // Unknown: rather one that is refused until the next start than one that is not.
+      if (revoked || revoked.error() == store_refusal::outcome_unknown)
+        ports.virtuals->erase(x.bot, x.id);
+      finish(op, std::move(revoked));
+    });
+  });
+}
+
+caf::result<code_verdict> registrar_state::verify(const verification_try& x) {
+  return in_turn<code_verdict>(x.bot, [this, x](operation<code_verdict> op) {
+    ask_store<code_verdict>(x, [=, this](expected<code_verdict> verdict) mutable {
+      if (!verdict || *verdict != code_verdict::verified)
+        return finish(op, std::move(verdict));
+      // The proof is stored. That the bot is active from now on follows from it: here, or by the
+      // order to activate it.
+      bot_order follow{{}, 0, x.bot, bot_order_kind::activate, {}, false};
+      find_row(0, x.bot, [=, this](expected<bot_row> row) mutable {
+        auto to = row ? after(follow, *row) : std::optional<bot_phase>{};
+        if (!to || !*to)
+          return finish(op, std::move(verdict));
+        bot_state_set what;
+        what.action = "bot.activate";
+        what.bot = x.bot;
+        what.version = row->version;
+        what.phase = **to;
+        ask_store<bot_row>(std::move(what), [=, this](const expected<bot_row>& stored) mutable {
+          if (stored)
+            apply(*stored);
+          finish(op, std::move(verdict));
+        });
+      });
+    });
+  });
+}
+
+} // namespace troupe::registering

@@ -1,0 +1,85 @@
+#include "actors/registrar/registrar.hpp"
+
+#include "actors/registrar/state.hpp"
+
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <atomic>
+
+namespace troupe::registering {
+
+registrar_impl::behavior_type registrar_state::make_behavior() {
+  // Apart from the gateways', which count from their own incarnations on.
+  static std::atomic<std::uint64_t> incarnations{0};
+  next_call = std::uint64_t{1} << 63 | (++incarnations << 40) | 1;
+  load_bots(0);
+  return {
+    [this](const bot_register& x) { return enrol(x); },
+    [this](const bot_order& x) { return order(x); },
+    [this](const bot_rotate& x) { return rotate(x); },
+    [this](const bot_change& x) { return change(x); },
+    [this](const bot_remove& x) { return remove(x); },
+    [this](const virtual_token_make& x) { return make_token(x); },
+    [this](const virtual_token_revoke& x) { return revoke_token(x); },
+    [this](const verification_try& x) { return verify(x); },
+    [this](const method_call& x) { return call_method(x); },
+    [this](get_report) { return report(); },
+    [this](bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason) {
+      hear(bot, phase, rest, reason);
+    },
+    [this](call_id id, const outcome& how, method_answer& what) { on_exchange(id, how, what); },
+  };
+}
+
+void registrar_state::take_turn(bot_id bot, std::function<void()> begin) {
+  ++busy;
+  auto [at, first] = turns.try_emplace(bot);
+  if (first)
+    return begin();
+  at->second.push_back(std::move(begin));
+}
+
+void registrar_state::end_turn(bot_id bot) {
+  --busy;
+  auto at = turns.find(bot);
+  if (at->second.empty()) {
+    turns.erase(at);
+    return;
+  }
+  ready.push_back(std::move(at->second.front()));
+  at->second.pop_front();
+  if (ready.size() > 1)
+    return; // A turn that ends at once must not begin the next one within itself, and so on.
+  while (!ready.empty()) {
+    auto begin = ready.front();
+    begin();
+    ready.pop_front();
+  }
+}
+
+caf::error registrar_state::readable(caf::error why) {
+  if (why.category() == caf::type_id_v<store_refusal>)
+    return why;
+  // The store died with the request: whether it was done, nobody knows.
+  return caf::make_error(store_refusal::outcome_unknown);
+}
+
+} // namespace troupe::registering
+
+namespace troupe {
+
+registrar_actor spawn_registrar(caf::actor_system& sys, registrar_config config,
+                                registrar_ports ports) {
+  using impl = registering::registrar_impl::stateful_impl<registering::registrar_state>;
+  return sys.spawn<impl>(std::move(config), std::move(ports));
+}
+
+void note_phase(const registrar_actor& to, bot_id bot, bot_phase phase, caf::timespan rest,
+                std::string reason) {
+  if (to)
+    caf::anon_send(caf::actor_cast<registering::registrar_impl>(to), bot, phase, rest,
+                   std::move(reason));
+}
+
+} // namespace troupe

@@ -1,0 +1,47 @@
+#pragma once
+#include "messages/registrar.hpp"
+#include "runtime/net/call_port.hpp"
+#include "runtime/registry/directory.hpp"
+#include "runtime/registry/services.hpp"
+#include "runtime/registry/token_vault.hpp"
+#include "runtime/registry/virtual_tokens.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <functional>
+#include <memory>
+
+namespace troupe {
+
+struct registrar_config {
+  std::uint32_t page = 1000; ///< Bots that are read at once at a start.
+  caf::timespan store_pause = std::chrono::seconds{1}; ///< Before a store that did not answer is
+                                                       ///< asked again.
+  caf::timespan patience = std::chrono::seconds{10}; ///< For a request of its own without a deadline.
+  std::chrono::milliseconds request_timeout{60'000}; ///< One exchange with the upstream.
+  std::size_t max_busy = 10'000; ///< Operations at once; more are refused with `unavailable`.
+};
+
+struct registrar_ports {
+  std::function<store_actor()> store; ///< Asked at each use; may be empty.
+  std::shared_ptr<services> found;
+  std::shared_ptr<directory> names;
+  siphash_key token_key{}; ///< The directory's.
+  std::shared_ptr<token_vault> vault;
+  std::shared_ptr<virtual_tokens> virtuals;
+  std::shared_ptr<net::call_port> upstream;
+};
+
+/// A supervisor of bots tells the registrar of a phase that a bot got into by itself: quarantined
+/// (for so long), unauthorized, active again. Bots that are not registered are ignored.
+using phase_note = caf::result<void>(bot_id, bot_phase, caf::timespan, std::string);
+
+/// Spawns the registrar; it restores what is stored at once. See messages/registrar.hpp.
+registrar_actor spawn_registrar(caf::actor_system& sys, registrar_config config,
+                                registrar_ports ports);
+
+/// Sends a phase_note.
+void note_phase(const registrar_actor& to, bot_id bot, bot_phase phase, caf::timespan rest,
+                std::string reason);
+
+} // namespace troupe

@@ -1,0 +1,195 @@
+#include "actors/registrar/state.hpp"
+#include "messages/rate_governor.hpp"
+#include "messages/supervisor.hpp"
+#include "runtime/log/log.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+
+namespace troupe::registering {
+
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
+
+virtual_tokens::entry entry_of(const virtual_token_row& x) {
+  virtual_tokens::entry to;
+  to.id = x.id;
+  to.bot = x.bot;
+  to.methods = x.methods;
+  if (x.expires != 0)
+    to.expires = system_clock::time_point{milliseconds{x.expires}};
+  return to;
+}
+
+void registrar_state::load_bots(bot_id after) {
+  ask_store<page<loaded_bot>>(
+    bot_load{after, cfg.page}, [this, after](caf::expected<page<loaded_bot>> found) {
+      if (!found) {
+        self->run_delayed(cfg.store_pause, [this, after] { load_bots(after); });
+        return;
+      }
+      for (const auto& one : found->rows) {
+        if (one.token.text.empty())
+          log::event(log::level::error, "bot.unreadable", name, {{"bot", one.bot.id}},
+                     "A bot's stored token does not open; give it a new one.");
+        else
+          serve(one.bot, one.token.text);
+      }
+      if (found->more)
+        return load_bots(found->rows.back().bot.id);
+      load_virtual_tokens(0);
+    });
+}
+
+void registrar_state::load_virtual_tokens(std::int64_t after) {
+  ask_store<page<made_virtual_token>>(
+    virtual_token_load{after, cfg.page},
+    [this, after](caf::expected<page<made_virtual_token>> found) {
+      if (!found) {
+        self->run_delayed(cfg.store_pause, [this, after] { load_virtual_tokens(after); });
+        return;
+      }
+      if (after == 0)
+        ports.virtuals->clear(); // An earlier registrar's.
+      for (const auto& one : found->rows)
+        ports.virtuals->put(one.token.text, entry_of(one.row));
+      if (found->more)
+        return load_virtual_tokens(found->rows.back().row.id);
+      restored = true;
+      log::event(log::level::info, "bots.restored", name,
+                 {{"bots", static_cast<std::int64_t>(bots.size())},
+                  {"virtual_tokens", static_cast<std::int64_t>(ports.virtuals->size())}},
+                 "The registered bots are as they were stored.");
+    });
+}
+
+void registrar_state::serve(const bot_row& row, const std::string& token) {
+  auto digest = token_hash(ports.token_key, token);
+  // One that was adopted, or only asked for getMe, lives under another id: that ends.
+  if (auto old = ports.names->find(digest, now()); old && old->home != row.id) {
+    ports.names->erase(digest.key);
+    caf::anon_send(ports.found->bots_of(old->home), stop_bot{old->home});
+  }
+  ports.names->put(digest, row.id, row.tenant, true, now());
+  auto& x = bots[row.id];
+  if (x.token.key != 0 && !same_digest(x.token, digest))
+    ports.names->erase(x.token.key);
+  x.token = digest;
+  ports.vault->put(row.id, token);
+  apply(row);
+}
+
+void registrar_state::apply(const bot_row& row) {
+  auto found = bots.find(row.id);
+  if (found == bots.end())
+    return;
+  auto& x = found->second;
+  x.rest.dispose();
+  x.tenant = row.tenant;
+  x.phase = row.phase;
+  x.quarantines = row.quarantines;
+  bool limits = x.rps != row.rps || x.concurrent != row.concurrent;
+  x.rps = row.rps;
+  x.concurrent = row.concurrent;
+  auto shard = ports.found->bots_of(row.id);
+  switch (row.phase) {
+  case bot_phase::active:
+  case bot_phase::passive:
+    run(row.id, x);
+    if (auto governor = ports.found->rate_governor.get(); governor && limits)
+      caf::anon_send(governor, bot_limits{row.id, row.rps, row.concurrent});
+    return;
+  case bot_phase::quarantined:
+    ports.names->set_phase(x.token.key, row.id, bot_phase::quarantined);
+    return rest_until(row.id, row.until);
+  case bot_phase::unauthorized:
+    ports.names->set_phase(x.token.key, row.id, bot_phase::unauthorized);
+    return;
+  default:
+    // Whoever is not verified may do as little as who is suspended.
+    if (shard)
+      caf::anon_send(shard, bot_command{row.id, bot_phase::suspended});
+    ports.names->set_phase(x.token.key, row.id, bot_phase::suspended);
+  }
+}
+
+/// Starts the bot, or has the one that runs (or is suspended) take over what changed.
+void registrar_state::run(bot_id bot, const served& x) {
+  auto shard = ports.found->bots_of(bot);
+  if (!shard) { // Being restarted.
+    self->run_delayed(milliseconds{25}, [this, bot] {
+      if (auto again = bots.find(bot); again != bots.end() && again->second.phase == bot_phase::active)
+        run(bot, again->second);
+    });
+    return;
+  }
+  start_bot what;
+  what.bot = bot;
+  what.tenant = x.tenant;
+  what.token_hash = x.token.key;
+  what.rps = x.rps;
+  what.concurrent = x.concurrent;
+  caf::anon_send(shard, what);
+  caf::anon_send(shard, bot_command{bot, bot_phase::active}); // If it is one that was suspended.
+}
+
+void registrar_state::rest_until(bot_id bot, wall_ms until) {
+  auto left = milliseconds{std::max<wall_ms>(until - wall_now(), 0)};
+  bots[bot].rest = self->run_delayed(left, [this, bot] {
+    auto found = bots.find(bot);
+    if (found != bots.end() && found->second.phase == bot_phase::quarantined)
+      hear(bot, bot_phase::active, {}, {});
+  });
+}
+
+void registrar_state::forget(bot_id bot) {
+  auto found = bots.find(bot);
+  if (found == bots.end())
+    return;
+  found->second.rest.dispose();
+  if (auto shard = ports.found->bots_of(bot))
+    caf::anon_send(shard, stop_bot{bot});
+  ports.names->erase(found->second.token.key);
+  ports.vault->erase(bot);
+  ports.virtuals->erase_all(bot);
+  bots.erase(found);
+}
+
+/// A bot got into a phase by itself: that is stored, and nobody asked for it.
+void registrar_state::hear(bot_id bot, bot_phase phase, caf::timespan rest,
+                           const std::string& reason) {
+  auto known = bots.find(bot);
+  if (known == bots.end() || known->second.phase == phase)
+    return;
+  take_turn(bot, [=, this] {
+    operation<bot_row> op{bot, {}};
+    auto found = bots.find(bot);
+    // Meanwhile somebody may have asked for something else.
+    bool stands = found != bots.end()
+                  && (found->second.phase == bot_phase::active
+                      || found->second.phase == bot_phase::quarantined);
+    if (!stands || found->second.phase == phase)
+      return end_turn(bot);
+    bot_state_set what;
+    what.bot = bot;
+    what.phase = phase;
+    what.reason = reason;
+    if (phase == bot_phase::quarantined) {
+      what.until = wall_now() + std::chrono::duration_cast<milliseconds>(rest).count();
+      what.quarantines = found->second.quarantines + 1;
+    }
+    ask_store<bot_row>(what, [=, this](caf::expected<bot_row> row) {
+      if (auto again = bots.find(bot); row && again != bots.end()) {
+        bool rested = again->second.phase == bot_phase::quarantined && phase == bot_phase::active;
+        again->second.phase = row->phase;
+        again->second.quarantines = row->quarantines;
+        if (rested)
+          run(bot, again->second);
+      }
+      end_turn(bot);
+    });
+  });
+}
+
+} // namespace troupe::registering

@@ -1,0 +1,177 @@
+#pragma once
+#include "actors/registrar/registrar.hpp"
+
+#include <caf/disposable.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include <deque>
+#include <optional>
+#include <unordered_map>
+
+/// The registrar's state; for the files of this folder only.
+namespace troupe::registering {
+
+using time_point = caf::actor_clock::time_point;
+
+/// The upstream's answer to one exchange comes from an I/O thread: (call, how, what).
+using registrar_impl =
+  registrar_actor::extend<phase_note, caf::result<void>(call_id, outcome, method_answer)>;
+
+/// A registered bot, as this node serves it.
+struct served {
+  tenant_id tenant = 1;
+  bot_phase phase = bot_phase::pending; ///< As stored.
+  token_digest token;                   ///< Its directory entry.
+  std::uint32_t rps = 0;
+  std::uint32_t concurrent = 0;
+  std::uint32_t quarantines = 0;
+  caf::disposable rest; ///< The end of a quarantine that began before this start.
+};
+
+/// A Bot API request of the registrar's own.
+struct api_call {
+  call what;
+  token_digest token; ///< Leads to the bot.
+  bot_actor bot;
+  net::api_request request;
+  time_point deadline;
+  std::optional<attempt_failed> failed; ///< The attempt before.
+  lease held;
+  method_answer last; ///< Of the attempt before, if it had any.
+  /// The answer, or why there is none.
+  std::function<void(caf::expected<method_answer>)> then;
+};
+
+/// What getMe says.
+struct bot_face {
+  bot_id id = 0;
+  std::string username;
+  std::string name;
+};
+
+/// One operation on a bot, from its turn to its answer.
+template <class T>
+struct operation {
+  bot_id bot = 0;
+  caf::typed_response_promise<T> promise;
+};
+
+[[nodiscard]] inline wall_ms wall_now() {
+  using std::chrono::system_clock;
+  return std::chrono::floor<std::chrono::milliseconds>(system_clock::now())
+    .time_since_epoch()
+    .count();
+}
+
+[[nodiscard]] virtual_tokens::entry entry_of(const virtual_token_row& x);
+
+struct registrar_state {
+  static inline const char* name = "troupe.registrar";
+
+  registrar_state(registrar_impl::pointer self, registrar_config config, registrar_ports ports)
+    : self(self), cfg(std::move(config)), ports(std::move(ports)) {}
+  registrar_impl::behavior_type make_behavior();
+
+  // -- turns, registrar.cpp: operations on one bot run one after the other
+
+  /// Runs `begin` when it is the bot's turn.
+  template <class T>
+  caf::result<T> in_turn(bot_id bot, std::function<void(operation<T>)> begin) {
+    if (!restored || busy >= cfg.max_busy)
+      return caf::make_error(store_refusal::unavailable, refusal{std::chrono::seconds{1}});
+    operation<T> op{bot, self->make_response_promise<T>()};
+    auto promise = op.promise;
+    take_turn(bot, [op = std::move(op), begin = std::move(begin)] { begin(op); });
+    return promise;
+  }
+  void take_turn(bot_id bot, std::function<void()> begin);
+  void end_turn(bot_id bot);
+
+  template <class T>
+  void finish(operation<T>& op, caf::expected<T> what) {
+    if (what)
+      op.promise.deliver(std::move(*what));
+    else
+      op.promise.deliver(readable(std::move(what.error())));
+    end_turn(op.bot);
+  }
+  /// An error of the actor system means that the store died with the request.
+  static caf::error readable(caf::error why);
+
+  /// Asks the store.
+  template <class T, class Request>
+  void ask_store(Request what, std::function<void(caf::expected<T>)> then) {
+    auto store = ports.store();
+    if (!store)
+      return then(caf::make_error(store_refusal::unavailable));
+    self->request(store, caf::infinite, std::move(what))
+      .then([then](T& x) { then(std::move(x)); },
+            [then](caf::error& why) { then(readable(std::move(why))); });
+  }
+
+  // -- restore.cpp
+
+  void load_bots(bot_id after);
+  void load_virtual_tokens(std::int64_t after);
+  /// Makes directory and supervisors know a stored bot, as the row says.
+  void serve(const bot_row& row, const std::string& token);
+  /// The same for a bot that is served already, after a change of its row.
+  void apply(const bot_row& row);
+  void forget(bot_id bot);
+  void run(bot_id bot, const served& x);
+  void rest_until(bot_id bot, wall_ms until);
+  void hear(bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason);
+
+  // -- operations.cpp
+
+  caf::result<bot_row> enrol(const bot_register& x);
+  caf::result<bot_row> order(const bot_order& x);
+  caf::result<bot_row> rotate(const bot_rotate& x);
+  caf::result<bot_row> change(const bot_change& x);
+  caf::result<bot_row> remove(const bot_remove& x);
+  caf::result<made_virtual_token> make_token(const virtual_token_make& x);
+  caf::result<done> revoke_token(const virtual_token_revoke& x);
+  caf::result<code_verdict> verify(const verification_try& x);
+
+  /// The bot's row, if it is the tenant's.
+  void find_row(tenant_id tenant, bot_id bot, std::function<void(caf::expected<bot_row>)> then);
+  void carry_out(operation<bot_row> op, const bot_order& x, const bot_row& row, int tries);
+  /// A refusal that the store does not hear of is entered in the trail all the same.
+  caf::error refuse(const author& by, tenant_id tenant, bot_id bot, std::string action,
+                    store_refusal why);
+
+  // -- calls.cpp
+
+  /// Asks the Bot API who a token's bot is. The token is served as an unproven one meanwhile.
+  void probe(const std::string& token, bot_id claimed, caf::timespan patience,
+             std::function<void(caf::expected<bot_face>)> then);
+  /// Takes back what `probe` left in the directory.
+  void unprobe(const std::string& token);
+  caf::result<method_answer> call_method(const method_call& x);
+  void begin_call(api_call what, std::uint16_t method, caf::timespan patience);
+  void try_call(call_id id);
+  void on_grant(call_id id, const grant& granted);
+  void on_refusal(call_id id, caf::error why);
+  void on_exchange(call_id id, const outcome& how, method_answer& what);
+  void end_call(call_id id, caf::expected<method_answer> what);
+
+  registrar_report report() const {
+    return {bots.size(), ports.virtuals->size(), restored, busy};
+  }
+  time_point now() const { return self->clock().now(); }
+
+  registrar_impl::pointer self;
+  registrar_config cfg;
+  registrar_ports ports;
+  bool restored = false;
+  std::uint32_t busy = 0;
+  std::unordered_map<bot_id, served> bots;
+  /// Who waits for a turn; the bot whose turn it is has an entry, too.
+  std::unordered_map<bot_id, std::deque<std::function<void()>>> turns;
+  std::deque<std::function<void()>> ready; ///< Turns that begin now, one after the other.
+  std::unordered_map<call_id, api_call> calls;
+  call_id next_call = 0;
+};
+
+} // namespace troupe::registering

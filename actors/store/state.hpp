@@ -1,0 +1,133 @@
+#pragma once
+#include "actors/store/perform.hpp"
+#include "actors/store/store.hpp"
+
+#include <caf/disposable.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include <optional>
+#include <unordered_map>
+
+/// The store actor's state; for the files of this folder only.
+namespace troupe::storage {
+
+/// `ok_atom`: there are ends of works to take.
+using store_impl = store_actor::extend<caf::result<void>(caf::ok_atom)>;
+
+template <class Request>
+using answer_to = typename decltype(perform(std::declval<unit&>(), std::declval<const context&>(),
+                                            std::declval<const Request&>()))::value_type;
+
+struct store_state {
+  static inline const char* name = "troupe.store";
+
+  store_state(store_impl::pointer self, store_config config, store_ports ports);
+  store_impl::behavior_type make_behavior();
+
+  // -- works
+
+  /// Hands a work over; `then` runs on this actor when it has ended.
+  void submit(work what, std::function<void()> then);
+
+  /// Does what `x` asks for on the database, then calls `then(answer<T>&)`. Errors: see refusal_of.
+  template <class Request, class Then>
+  void ask(Request x, Then then) {
+    using result = std::optional<answer<answer_to<Request>>>;
+    auto kept = std::make_shared<result>();
+    work what;
+    what.how = only_reads<Request> ? work::kind::read : work::kind::write;
+    what.run = [kept, c = ports.context, x = std::move(x)](unit& u) {
+      kept->emplace(perform(u, *c, x));
+    };
+    what.fail = [kept](caf::error why) { kept->emplace(std::move(why)); };
+    submit(std::move(what), [this, kept, then = std::move(then)]() mutable {
+      count(**kept ? caf::error{} : (*kept)->error());
+      then(**kept);
+    });
+  }
+
+  /// The usual handler: one work, its answer is the request's.
+  template <class Request>
+  caf::result<answer_to<Request>> serve(const Request& x) {
+    if (auto why = refused())
+      return *why;
+    auto promise = self->make_response_promise<answer_to<Request>>();
+    ask(x, [promise](answer<answer_to<Request>>& what) mutable { deliver(promise, what); });
+    return promise;
+  }
+
+  /// The same for what changes whose keys are worth what.
+  template <class Request>
+  caf::result<answer_to<Request>> serve_forgetting(const Request& x) {
+    if (auto why = refused())
+      return *why;
+    auto promise = self->make_response_promise<answer_to<Request>>();
+    ask(x, [this, promise](answer<answer_to<Request>>& what) mutable {
+      ++identity_epoch;
+      identities.clear();
+      deliver(promise, what);
+    });
+    return promise;
+  }
+
+  template <class T>
+  static void deliver(caf::typed_response_promise<T>& promise, answer<T>& what) {
+    if (what)
+      promise.deliver(std::move(*what));
+    else
+      promise.deliver(std::move(what.error()));
+  }
+
+  void take_ended();
+  /// For the report: how a request ended.
+  void count(const caf::error& why);
+  /// Why no request is taken now.
+  [[nodiscard]] std::optional<caf::error> refused() const;
+  void end();
+
+  // -- what is more than one work: requests.cpp
+
+  struct lookup;
+  struct kept_identity {
+    identity whose;
+    caf::actor_clock::time_point until;
+    caf::actor_clock::time_point mark_again; ///< When its use is written down again.
+  };
+  struct waiting_begin {
+    std::function<void()> again;
+    caf::disposable timer;
+  };
+
+  caf::result<bot_batch> look_up(bot_lookup x);
+  void next_chunk(std::shared_ptr<lookup> x);
+  caf::result<identity> identify(const authenticate& x);
+  void mark_used(kept_identity& x);
+  caf::result<idempotency_answer> begin(const idempotency_begin& x);
+  void try_begin(idempotency_begin x, caf::actor_clock::time_point until,
+                 caf::typed_response_promise<idempotency_answer> promise);
+  caf::result<done> finish(const idempotency_end& x);
+  caf::result<backup_done> back_up(const backup_request& x);
+  [[nodiscard]] store_report report() const;
+
+  caf::actor_clock::time_point now() const { return self->clock().now(); }
+
+  store_impl::pointer self;
+  store_config cfg;
+  store_ports ports;
+  std::shared_ptr<completion> ended;
+  std::unordered_map<std::uint64_t, std::function<void()>> running; ///< By work.
+  std::uint64_t last_work = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t commits_before = 0; ///< Of earlier incarnations.
+  bool reachable = true;
+  bool ending = false;
+
+  std::unordered_map<std::string, kept_identity> identities; ///< By the key's hash.
+  std::uint64_t identity_epoch = 0; ///< Answers read before a change are not kept.
+  std::unordered_multimap<std::string, std::shared_ptr<waiting_begin>> begins;
+};
+
+} // namespace troupe::storage

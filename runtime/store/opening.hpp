@@ -1,0 +1,28 @@
+#pragma once
+#include "runtime/crypto/master_key.hpp"
+#include "runtime/store/database.hpp"
+
+/// A node's first words with its store.
+namespace troupe::store {
+
+struct opening {
+  database_options database;
+  crypto::master_key_places keys; ///< `embedded` and `in_use` are found out here.
+  std::string node = "node";      ///< Whose unfinished requests have an unknown outcome now.
+  std::string operator_key_file;  ///< Where a first operator key goes; empty: none is made.
+};
+
+struct opened {
+  crypto::master_keys keys;
+  crypto::secret_key lookup;
+  std::size_t lost_requests = 0; ///< Requests with an Idempotency-Key that ran when the node ended.
+  bool made_operator_key = false;
+};
+
+/// Connects, brings the schema up to date, loads the master keys and the lookup key; marks what this
+/// node ran when it ended as lost; makes a first operator key (file mode 0600, written before the
+/// store knows it) when there is no valid one. Blocks.
+/// @throws store_error or crypto_error with a sentence for operators
+[[nodiscard]] opened open(const opening& how, const crypto::random_source& random);
+
+} // namespace troupe::store

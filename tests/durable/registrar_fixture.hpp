@@ -1,0 +1,188 @@
+#pragma once
+#include "actors/registrar/registrar.hpp"
+#include "messages/supervisor.hpp"
+#include "runtime/crypto/hash.hpp"
+#include "tests/durable/fixture.hpp"
+
+#include <map>
+
+namespace troupe::durable_tests {
+
+/// What the shard of bots and its bots heard.
+struct shard_notes {
+  std::vector<start_bot> starts;
+  std::vector<bot_id> stops;
+  std::vector<bot_command> commands;
+  std::size_t calls_done = 0;
+  std::weak_ptr<directory> names; ///< It holds the bots, which hold these notes.
+  caf::error refusal; ///< What calls are refused with.
+};
+
+inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<shard_notes> notes) {
+  return {
+    [=](const call& c) -> caf::result<grant> {
+      if (notes->refusal)
+        return notes->refusal;
+      return grant{c.id, lease{1, 1, 0, 1, 0}, 1, {}};
+    },
+    [](const attempt_failed&) -> caf::result<grant> { return caf::make_error(ec::not_retried); },
+    [=](const call_done&) { ++notes->calls_done; },
+    [](call_cancelled) {},
+    [](answer_streams) {},
+    [](breaker_change) {},
+    [](bot_command) {},
+    [](get_report) { return bot_report{}; },
+  };
+}
+
+/// A supervisor of bots that keeps the directory as the real one does.
+inline bots_actor::behavior_type fake_shard(bots_actor::pointer self,
+                                            std::shared_ptr<shard_notes> notes) {
+  return {
+    [](get_report) { return supervision_report{}; },
+    [=](const start_bot& x) -> caf::result<caf::strong_actor_ptr> {
+      notes->starts.push_back(x);
+      auto bot = self->system().spawn(fake_bot, notes);
+      if (auto names = notes->names.lock())
+        names->attach(x.token_hash, x.bot, bot, bot_phase::active);
+      return caf::actor_cast<caf::strong_actor_ptr>(bot);
+    },
+    [=](stop_bot x) { notes->stops.push_back(x.bot); },
+    [](const identity_proven&) {},
+    [=](const bot_command& x) { notes->commands.push_back(x); },
+  };
+}
+
+/// The Bot API: knows some tokens.
+struct fake_api final : net::call_port {
+  struct me {
+    bot_id id;
+    std::string username;
+  };
+  std::map<std::string, me> known; ///< By token.
+  std::vector<std::string> paths;
+  std::vector<std::string> bodies;
+  std::deque<std::pair<outcome, net::api_answer>> next; ///< Answered before what is known.
+
+  void perform(const lease&, net::api_request what, std::chrono::milliseconds,
+               std::function<void(outcome, net::api_answer)> then) override {
+    paths.push_back(what.path);
+    bodies.push_back(what.body);
+    if (!next.empty()) {
+      auto [how, answer] = next.front();
+      next.pop_front();
+      return then(how, answer);
+    }
+    outcome how;
+    auto token = what.path.substr(4, what.path.rfind('/') - 4);
+    auto found = known.find(token);
+    how.status = found == known.end() ? 401 : 200;
+    net::api_answer answer{how.status, "application/json", R"({"ok":false,"error_code":401})"};
+    if (found != known.end())
+      answer.body = R"({"ok":true,"result":{"id":)" + std::to_string(found->second.id)
+                    + R"(,"is_bot":true,"first_name":"Bot","username":")" + found->second.username
+                    + R"("}})";
+    then(how, answer);
+  }
+};
+
+struct registrar_fixture : fixture {
+  /// A node's start with what is stored.
+  void boot() {
+    caf::anon_send_exit(shard, caf::exit_reason::kill);
+    if (registrar)
+      caf::anon_send_exit(registrar, caf::exit_reason::kill);
+    sched.run();
+    notes = std::make_shared<shard_notes>();
+    names = std::make_shared<directory>();
+    notes->names = names;
+    vault = std::make_shared<token_vault>();
+    virtuals = std::make_shared<virtual_tokens>([this](std::string_view token) {
+      return crypto::keyed_hash(context->lookup, crypto::purpose::virtual_token, token);
+    });
+    shard = sys.spawn(fake_shard, notes);
+    found = std::make_shared<services>();
+    found->bots[0].publish(shard);
+    registrar_ports ports;
+    ports.store = [this] { return who; };
+    ports.found = found;
+    ports.names = names;
+    ports.token_key = {1, 2};
+    ports.vault = vault;
+    ports.virtuals = virtuals;
+    ports.upstream = api;
+    registrar = spawn_registrar(sys, {}, std::move(ports));
+    sched.run();
+  }
+  void open(store::test_store& on) {
+    start(on);
+    boot();
+  }
+  ~registrar_fixture() override {
+    for (auto& one : {caf::actor_cast<caf::actor>(registrar), caf::actor_cast<caf::actor>(shard)})
+      if (one)
+        caf::anon_send_exit(one, caf::exit_reason::kill);
+    found->bots[0].publish({});
+    sched.run();
+  }
+
+  template <class Request>
+  auto tell(Request x) {
+    auto pending = self->request(registrar, caf::infinite, std::move(x));
+    sched.run();
+    return pending;
+  }
+  template <class T, class Request>
+  T want(Request x) {
+    auto result = answer_of<T>(tell(std::move(x)));
+    if (!result)
+      FAIL("refused: " << result.error());
+    return std::move(*result);
+  }
+  template <class T, class Request>
+  store_refusal refused(Request x) {
+    auto result = answer_of<T>(tell(std::move(x)));
+    if (result)
+      return store_refusal::none;
+    if (result.error().category() != caf::type_id_v<store_refusal>)
+      FAIL("another error: " << result.error());
+    return static_cast<store_refusal>(result.error().code());
+  }
+
+  /// A bot that the Bot API knows. @returns its token
+  std::string known(bot_id id, char fill = 'A') {
+    auto token = token_of(id, fill);
+    api->known[token] = {id, "bot_" + std::to_string(id)};
+    return token;
+  }
+  bot_register registration(bot_id id, bool trusted = true) {
+    bot_register x;
+    x.by = ada();
+    x.token.text = known(id);
+    x.trusted = trusted;
+    return x;
+  }
+  bot_row enrol(bot_id id) { return want<bot_row>(registration(id)); }
+  bot_order order(bot_id id, bot_order_kind what, bool trusted = false) {
+    return {ada(), 1, id, what, {}, trusted};
+  }
+  std::optional<directory::found> entry(const std::string& token) {
+    return names->find(token_hash({1, 2}, token), sched.clock().now());
+  }
+  std::vector<bot_row> stored() {
+    bot_query all;
+    all.limit = 1000;
+    return get<page<bot_row>>(all).rows;
+  }
+
+  std::shared_ptr<shard_notes> notes;
+  std::shared_ptr<directory> names;
+  std::shared_ptr<token_vault> vault;
+  std::shared_ptr<virtual_tokens> virtuals;
+  std::shared_ptr<services> found = std::make_shared<services>();
+  std::shared_ptr<fake_api> api = std::make_shared<fake_api>();
+  bots_actor shard = sys.spawn(fake_shard, std::make_shared<shard_notes>());
+  registrar_actor registrar;
+};
+
+} // namespace troupe::durable_tests

@@ -1,0 +1,347 @@
+#define CAF_SUITE registrar
+#include "tests/durable/registrar_fixture.hpp"
+
+#include "runtime/crypto/hash.hpp"
+
+using namespace troupe;
+using namespace troupe::durable_tests;
+using store::test_store;
+
+namespace {
+
+struct sqlite_fixture : registrar_fixture {
+  test_store on{store::backend::sqlite};
+  sqlite_fixture() { open(on); }
+};
+
+} // namespace
+
+BEGIN_FIXTURE_SCOPE(sqlite_fixture)
+
+SCENARIO("a registered bot is asked who it is, stored, and served under its own number") {
+  auto row = want<bot_row>(registration(42));
+  CHECK_EQ(row.id, 42);
+  CHECK_EQ(row.username, "bot_42");
+  CHECK_EQ(row.name, "Bot");
+  CHECK(row.phase == bot_phase::active);
+  CHECK_NE(row.verified, 0);
+  CHECK_EQ(api->paths, std::vector<std::string>{"/bot" + token_of(42) + "/getMe"});
+  CHECK_EQ(notes->calls_done, 1u);
+  auto served = entry(token_of(42));
+  REQUIRE(served.has_value());
+  CHECK_EQ(served->home, 42);
+  CHECK(served->proven);
+  CHECK(served->actor != nullptr);
+  CHECK_EQ(*vault->find(42), token_of(42));
+  CHECK_EQ(trail().at(0).action, "bot.register");
+}
+
+SCENARIO("without a proof a new bot is pending, and does nothing") {
+  auto row = want<bot_row>(registration(42, false));
+  CHECK(row.phase == bot_phase::pending);
+  CHECK(!entry(token_of(42))->actor);
+  CHECK(entry(token_of(42))->phase == bot_phase::suspended);
+  CHECK(refused<bot_row>(order(42, bot_order_kind::activate)) == store_refusal::not_verified);
+  auto code = get<verification_row>(verification_make{ada(), 1, 42}).code.text;
+  CHECK(want<code_verdict>(verification_try{42, "WRONGWRONG", 5}) == code_verdict::wrong);
+  CHECK(stored().at(0).phase == bot_phase::pending);
+  CHECK(want<code_verdict>(verification_try{42, code, 5}) == code_verdict::verified);
+  CHECK(stored().at(0).phase == bot_phase::active);
+  CHECK_EQ(notes->starts.back().bot, 42);
+  // Or an operator vouches for it.
+  want<bot_row>(registration(43, false));
+  CHECK(want<bot_row>(order(43, bot_order_kind::activate, true)).phase == bot_phase::active);
+}
+
+SCENARIO("what is no good token leaves nothing behind") {
+  auto bad = [&](std::string token) {
+    auto x = registration(1);
+    x.token.text = std::move(token);
+    return refused<bot_row>(x);
+  };
+  CHECK(bad("") == store_refusal::token_malformed);
+  CHECK(bad("123:short") == store_refusal::token_malformed);
+  CHECK(bad(token_of(77)) == store_refusal::token_rejected);
+  CHECK(!entry(token_of(77)));
+  api->known[token_of(78)] = {79, "somebody_else"};
+  CHECK(bad(token_of(78)) == store_refusal::token_rejected);
+  outcome broken;
+  broken.what = failure::timeout;
+  api->next.push_back({broken, {}});
+  CHECK(bad(known(80)) == store_refusal::upstream_failed);
+  CHECK(!entry(token_of(80)));
+  notes->refusal = caf::make_error(ec::upstream_open);
+  CHECK(bad(known(81)) == store_refusal::upstream_failed);
+  CHECK(stored().empty());
+  CHECK_EQ(trail("", "bot.register").at(0).outcome, "upstream_failed");
+}
+
+SCENARIO("a bot is registered once; nobody is asked a second time") {
+  enrol(42);
+  auto asked = api->paths.size();
+  auto again = registration(42);
+  again.token.text = known(42, 'B');
+  CHECK(refused<bot_row>(again) == store_refusal::duplicate);
+  CHECK_EQ(api->paths.size(), asked);
+  // At the same time, one wins.
+  auto first = self->request(registrar, caf::infinite, registration(43));
+  auto second = self->request(registrar, caf::infinite, registration(43));
+  sched.run();
+  CHECK(answer_of<bot_row>(first).engaged());
+  CHECK(answer_of<bot_row>(second).error() == store_refusal::duplicate);
+}
+
+SCENARIO("a registration that the store refuses is taken back") {
+  auto small = get<tenant_row>(tenant_put{ada(), {0, "small", true, 0, 0, 0}});
+  auto x = registration(42);
+  x.tenant = small.id;
+  CHECK(refused<bot_row>(x) == store_refusal::tenant_suspended);
+  CHECK(!entry(token_of(42)));
+  CHECK(vault->find(42) == nullptr);
+}
+
+SCENARIO("a bot is suspended, resumed and restarted; orders may be repeated") {
+  enrol(42);
+  auto off = order(42, bot_order_kind::suspend);
+  off.reason = "spam";
+  CHECK(want<bot_row>(off).phase == bot_phase::suspended);
+  CHECK(notes->commands.back().to == bot_phase::suspended);
+  CHECK(entry(token_of(42))->phase == bot_phase::suspended);
+  CHECK_EQ(stored().at(0).reason, "spam");
+  auto version = stored().at(0).version;
+  CHECK(want<bot_row>(off).phase == bot_phase::suspended);
+  CHECK_EQ(stored().at(0).version, version);
+  CHECK(refused<bot_row>(order(42, bot_order_kind::activate)) == store_refusal::wrong_phase);
+  CHECK(refused<bot_row>(order(42, bot_order_kind::restart)) == store_refusal::wrong_phase);
+  CHECK(want<bot_row>(order(42, bot_order_kind::resume)).phase == bot_phase::active);
+  CHECK(notes->commands.back().to == bot_phase::active);
+  CHECK(want<bot_row>(order(42, bot_order_kind::restart)).phase == bot_phase::active);
+  CHECK(notes->commands.back().to == bot_phase::starting);
+  CHECK(refused<bot_row>(order(7, bot_order_kind::suspend)) == store_refusal::not_found);
+  auto foreign = order(42, bot_order_kind::suspend);
+  foreign.tenant = 2;
+  CHECK(refused<bot_row>(foreign) == store_refusal::not_found);
+}
+
+SCENARIO("a bot that is not verified stays so through suspension") {
+  want<bot_row>(registration(42, false));
+  want<bot_row>(order(42, bot_order_kind::suspend));
+  CHECK(want<bot_row>(order(42, bot_order_kind::resume)).phase == bot_phase::pending);
+}
+
+SCENARIO("limits change live") {
+  enrol(42);
+  auto row = want<bot_row>(bot_change{ada(), 1, 42, 0, "new", 5, 2, R"({"x":1})"});
+  CHECK_EQ(row.rps, 5u);
+  CHECK_EQ(notes->starts.back().rps, 5u);
+  CHECK_EQ(notes->starts.back().concurrent, 2u);
+  CHECK(refused<bot_row>(bot_change{ada(), 1, 42, 1, "old", 0, 0, "{}"})
+        == store_refusal::conflict);
+  CHECK_EQ(notes->starts.back().rps, 5u);
+}
+
+SCENARIO("a new token takes the old one's place, once it is known to be good") {
+  enrol(42);
+  auto fresh = token_of(42, 'B');
+  bot_rotate x{ada(), 1, 42, {fresh}, {}};
+  CHECK(refused<bot_row>(x) == store_refusal::token_rejected);
+  CHECK(entry(token_of(42)).has_value());
+  CHECK(!entry(fresh));
+  CHECK(names->find(bot_id{42}).has_value());
+  known(42, 'B');
+  want<bot_row>(x);
+  CHECK_EQ(entry(fresh)->home, 42);
+  CHECK_EQ(*vault->find(42), fresh);
+  CHECK_EQ(notes->starts.back().token_hash, token_hash({1, 2}, fresh).key);
+  CHECK(want<bot_row>(x).version > 0); // Once more: nothing to do.
+  x.token.text = known(43);
+  CHECK(refused<bot_row>(x) == store_refusal::token_of_other_bot);
+  x.token.text = "nothing";
+  CHECK(refused<bot_row>(x) == store_refusal::token_malformed);
+}
+
+SCENARIO("an unauthorized bot is stored as that, and lives again with a new token") {
+  enrol(42);
+  note_phase(registrar, 42, bot_phase::unauthorized, {}, "401");
+  sched.run();
+  CHECK(stored().at(0).phase == bot_phase::unauthorized);
+  CHECK(refused<bot_row>(order(42, bot_order_kind::resume)) == store_refusal::wrong_phase);
+  boot();
+  CHECK(entry(token_of(42))->phase == bot_phase::unauthorized);
+  CHECK(notes->starts.empty());
+  known(42, 'B');
+  CHECK(want<bot_row>(bot_rotate{ada(), 1, 42, {token_of(42, 'B')}, {}}).phase
+        == bot_phase::active);
+  CHECK_EQ(notes->starts.back().bot, 42);
+  CHECK(!entry(token_of(42)));
+}
+
+SCENARIO("a quarantine outlives the node, and ends when it was to end") {
+  enrol(42);
+  note_phase(registrar, 42, bot_phase::quarantined, 60s, "crashed");
+  sched.run();
+  CHECK(stored().at(0).phase == bot_phase::quarantined);
+  CHECK_EQ(stored().at(0).quarantines, 1u);
+  boot();
+  CHECK(entry(token_of(42))->phase == bot_phase::quarantined);
+  CHECK(notes->starts.empty());
+  advance_time(61s);
+  sched.run();
+  CHECK_EQ(notes->starts.size(), 1u);
+  CHECK(stored().at(0).phase == bot_phase::active);
+}
+
+SCENARIO("a removed bot is gone everywhere, and may come again") {
+  enrol(42);
+  auto made = want<made_virtual_token>(virtual_token_make{ada(), 1, 42, "ci", {"getme"}, 0});
+  CHECK(virtuals->find(made.token.text, std::chrono::system_clock::now()).has_value());
+  want<bot_row>(bot_remove{ada(), 1, 42});
+  CHECK(!entry(token_of(42)));
+  CHECK(vault->find(42) == nullptr);
+  CHECK_EQ(notes->stops.back(), 42);
+  CHECK(!virtuals->find(made.token.text, std::chrono::system_clock::now()));
+  CHECK(refused<bot_row>(bot_remove{ada(), 1, 42}) == store_refusal::not_found);
+  enrol(42);
+}
+
+SCENARIO("a virtual token works from its making to its revocation, over restarts") {
+  enrol(42);
+  auto made = want<made_virtual_token>(virtual_token_make{ada(), 1, 42, "ci", {"getme"}, 0});
+  auto now = std::chrono::system_clock::now();
+  CHECK_EQ(virtuals->find(made.token.text, now)->bot, 42);
+  boot();
+  auto found_again = virtuals->find(made.token.text, now);
+  REQUIRE(found_again.has_value());
+  CHECK_EQ(found_again->methods, std::vector<std::string>{"getme"});
+  CHECK(!virtuals->find(token_of(42), now));
+  want<done>(virtual_token_revoke{ada(), 1, 42, made.row.id});
+  CHECK(!virtuals->find(made.token.text, now));
+  boot();
+  CHECK(!virtuals->find(made.token.text, now));
+}
+
+SCENARIO("the API's requests carry the bot's token, which nobody sends") {
+  enrol(42);
+  method_call x{1, 42, "sendMessage", R"({"chat_id":5,"text":"hi"})", {}};
+  outcome good;
+  good.status = 200;
+  api->next.push_back({good, {200, "application/json", R"({"ok":true})"}});
+  auto answer = want<method_answer>(x);
+  CHECK_EQ(answer.status, 200);
+  CHECK_EQ(answer.body, R"({"ok":true})");
+  CHECK_EQ(api->paths.back(), "/bot" + token_of(42) + "/sendMessage");
+  CHECK_EQ(api->bodies.back(), x.body);
+  // A failure that the bot does not repeat is the answer.
+  outcome flooded;
+  flooded.status = 429;
+  api->next.push_back({flooded, {429, "application/json", "flood"}});
+  CHECK_EQ(want<method_answer>(x).body, "flood");
+  x.tenant = 2;
+  CHECK(refused<method_answer>(x) == store_refusal::not_found);
+  x.tenant = 1;
+  x.method = "getUpdates";
+  CHECK(refused<method_answer>(x) == store_refusal::invalid);
+  x.method = "../other";
+  CHECK(refused<method_answer>(x) == store_refusal::invalid);
+  x.method = "getMe";
+  want<bot_row>(order(42, bot_order_kind::suspend));
+  names->detach(token_hash({1, 2}, token_of(42)).key, 42, bot_phase::suspended);
+  CHECK(answer_of<method_answer>(tell(x)).error() == ec::suspended);
+}
+
+SCENARIO("killed between any two steps, every operation was done or was not") {
+  using step = std::function<void()>;
+  std::vector<std::pair<const char*, step>> operations{
+    {"register", [this] { self->request(registrar, caf::infinite, registration(50)); }},
+    {"suspend",
+     [this] { self->request(registrar, caf::infinite, order(42, bot_order_kind::suspend)); }},
+    {"resume",
+     [this] { self->request(registrar, caf::infinite, order(44, bot_order_kind::resume)); }},
+    {"rotate",
+     [this] {
+       known(42, 'B');
+       self->request(registrar, caf::infinite,
+                     bot_rotate{ada(), 1, 42, {token_of(42, 'B')}, {}});
+     }},
+    {"change",
+     [this] {
+       self->request(registrar, caf::infinite, bot_change{ada(), 1, 42, 0, "x", 7, 7, "{}"});
+     }},
+    {"remove", [this] { self->request(registrar, caf::infinite, bot_remove{ada(), 1, 42}); }},
+    {"make token",
+     [this] {
+       self->request(registrar, caf::infinite, virtual_token_make{ada(), 1, 42, "ci", {}, 0});
+     }},
+  };
+  for (auto& [name, begin] : operations)
+    for (std::size_t steps = 0; steps <= 4; ++steps) {
+      MESSAGE(name << " killed after " << steps << " steps");
+      test_store fresh{store::backend::sqlite};
+      open(fresh);
+      enrol(42);
+      enrol(44);
+      want<bot_row>(order(44, bot_order_kind::suspend));
+      sql->hold = true;
+      begin();
+      sched.run();
+      for (std::size_t i = 0; i < steps && sql->held() > 0; ++i) {
+        sql->release_one();
+        sched.run();
+      }
+      // The process ends: nothing but the file is left.
+      caf::anon_send_exit(registrar, caf::exit_reason::kill);
+      stop();
+      sql = std::make_shared<inline_sql>(fresh);
+      spawn();
+      boot();
+      auto rows = stored();
+      CHECK(rows.size() >= 1);
+      for (const auto& row : rows) {
+        auto token = vault->find(row.id);
+        REQUIRE(token != nullptr);
+        auto served = entry(*token);
+        REQUIRE(served.has_value());
+        CHECK_EQ(served->home, row.id);
+        CHECK_EQ(served->actor != nullptr, row.phase == bot_phase::active);
+        auto begun = std::ranges::count(notes->starts, row.id, &start_bot::bot);
+        CHECK_EQ(begun, row.phase == bot_phase::active ? 1 : 0);
+      }
+      CHECK_EQ(names->size(), rows.size());
+      CHECK_EQ(want<registrar_report>(get_report{}).bots, rows.size());
+      // Each has an entry in the trail, or has not happened.
+      auto registered = std::ranges::count(rows, 50, &bot_row::id);
+      CHECK_EQ(std::ssize(trail("bot:50")), registered);
+    }
+}
+
+SCENARIO("while the store is away, nothing is begun; when it is back, all is restored") {
+  enrol(42);
+  stop();
+  boot();
+  CHECK(refused<bot_row>(registration(43)) == store_refusal::unavailable);
+  CHECK(!want<registrar_report>(get_report{}).restored);
+  spawn();
+  advance_time(1s);
+  sched.run();
+  CHECK(want<registrar_report>(get_report{}).restored);
+  CHECK(entry(token_of(42)).has_value());
+  enrol(43);
+}
+
+SCENARIO("a token that does not open keeps no other bot from starting") {
+  enrol(42);
+  enrol(43);
+  auto db = on.connect();
+  db.write([](store::unit& u) {
+    u.execute("UPDATE bots SET token_box = 'damaged' WHERE id = 42");
+  });
+  boot();
+  CHECK(!entry(token_of(42)));
+  CHECK(entry(token_of(43)).has_value());
+  // A new one mends it.
+  known(42, 'B');
+  want<bot_row>(bot_rotate{ada(), 1, 42, {token_of(42, 'B')}, {}});
+  CHECK_EQ(entry(token_of(42, 'B'))->home, 42);
+}
+
+END_FIXTURE_SCOPE()

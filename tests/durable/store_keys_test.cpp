@@ -1,0 +1,164 @@
+#define CAF_SUITE store_keys
+#include "tests/durable/fixture.hpp"
+
+using namespace troupe;
+using namespace troupe::durable_tests;
+using store::on_both;
+using store::test_store;
+
+BEGIN_FIXTURE_SCOPE(fixture)
+
+SCENARIO("a key is recognised until it is revoked, expires, or its tenant is suspended") {
+  on_both([this](test_store& on) {
+    start(on);
+    auto tenant = get<tenant_row>(tenant_put{ada(), {0, "acme", false, 0, 0, 0}});
+    auto made = get<made_key>(
+      key_make{ada(), tenant.id, 0, key_role::developer, "laptop", (wall + 1h).time_since_epoch().count()});
+    auto seen = get<identity>(authenticate{made.key});
+    CHECK_EQ(seen.key.id, made.row.id);
+    CHECK_EQ(seen.key.tenant, tenant.id);
+    CHECK(seen.key.role == key_role::developer);
+    CHECK_EQ(seen.tenant_name, "acme");
+    // Known now: without the database.
+    auto reads = get<store_report>(get_report{}).reads;
+    get<identity>(authenticate{made.key});
+    CHECK_EQ(get<store_report>(get_report{}).reads, reads);
+    // Every change is seen by the very next request.
+    tenant.suspended = true;
+    get<tenant_row>(tenant_put{ada(), tenant});
+    CHECK(why<identity>(authenticate{made.key}) == store_refusal::tenant_suspended);
+    tenant.suspended = false;
+    get<tenant_row>(tenant_put{ada(), tenant});
+    get<identity>(authenticate{made.key});
+    wall += 2h;
+    CHECK(why<identity>(authenticate{made.key}) == store_refusal::expired);
+    wall -= 2h;
+    get<identity>(authenticate{made.key});
+    get<done>(key_revoke{ada(), tenant.id, made.row.id});
+    CHECK(why<identity>(authenticate{made.key}) == store_refusal::revoked);
+    CHECK(why<done>(key_revoke{ada(), tenant.id, made.row.id}) == store_refusal::not_found);
+  });
+}
+
+SCENARIO("an answer that was read before a change is not remembered") {
+  on_both([this](test_store& on) {
+    start(on);
+    auto made = get<made_key>(key_make{ada(), 1, 0, key_role::viewer, "k", 0});
+    sql->hold = true;
+    auto early = ask(authenticate{made.key});
+    auto revoked = ask(key_revoke{ada(), 1, made.row.id});
+    // The key was read before it was revoked, but its thread says so later.
+    sql->reversed = true;
+    sql->hold = false;
+    sql->release();
+    sql->reversed = false;
+    sched.run();
+    CHECK(answer_of<done>(revoked).engaged());
+    CHECK(answer_of<identity>(early).engaged());
+    CHECK(why<identity>(authenticate{made.key}) == store_refusal::revoked);
+  });
+}
+
+SCENARIO("what is no key costs no look at the database") {
+  on_both([this](test_store& on) {
+    start(on);
+    auto made = get<made_key>(key_make{ada(), 0, 0, key_role::operator_, "op", 0});
+    CHECK(made.key.text.starts_with("trp_o_"));
+    auto reads = get<store_report>(get_report{}).reads;
+    for (auto text : {std::string{}, std::string{"trp_o_x"}, made.key.text.substr(1),
+                      made.key.text.substr(0, 54), made.key.text + 'a'})
+      CHECK(why<identity>(authenticate{{text}}) == store_refusal::not_found);
+    CHECK_EQ(get<store_report>(get_report{}).reads, reads);
+    CHECK_EQ(get<identity>(authenticate{made.key}).key.tenant, 0u);
+  });
+}
+
+SCENARIO("keys that contradict themselves are not made") {
+  on_both([this](test_store& on) {
+    start(on);
+    CHECK(why<made_key>(key_make{ada(), 1, 0, key_role::operator_, "", 0})
+          == store_refusal::invalid);
+    CHECK(why<made_key>(key_make{ada(), 0, 0, key_role::admin, "", 0}) == store_refusal::invalid);
+    CHECK(why<made_key>(key_make{ada(), 99, 0, key_role::admin, "", 0})
+          == store_refusal::not_found);
+    CHECK(why<made_key>(key_make{ada(), 1, 5, key_role::admin, "", 0}) == store_refusal::not_found);
+    CHECK(why<user_row>(user_put{ada(), {0, 1, "eve", key_role::operator_, 0}})
+          == store_refusal::invalid);
+    auto user = get<user_row>(user_put{ada(), {0, 1, "eve", key_role::viewer, 0}});
+    CHECK(why<user_row>(user_put{ada(), {0, 1, "eve", key_role::viewer, 0}})
+          == store_refusal::duplicate);
+    auto made = get<made_key>(key_make{ada(), 1, user.id, key_role::viewer, "", 0});
+    get<identity>(authenticate{made.key});
+    get<done>(user_remove{ada(), 1, user.id});
+    CHECK(why<identity>(authenticate{made.key}) == store_refusal::not_found);
+    CHECK(get<page<user_row>>(user_query{1, 0, 10}).rows.empty());
+  });
+}
+
+SCENARIO("a tenant goes only without bots, and the first one never") {
+  on_both([this](test_store& on) {
+    start(on);
+    auto tenant = get<tenant_row>(tenant_put{ada(), {0, "acme", false, 5, 9, 0}});
+    CHECK(why<tenant_row>(tenant_put{ada(), {0, "acme", false, 0, 0, 0}})
+          == store_refusal::duplicate);
+    CHECK(why<tenant_row>(tenant_put{ada(), {77, "x", false, 0, 0, 0}})
+          == store_refusal::not_found);
+    insert(4, tenant.id);
+    CHECK(why<done>(tenant_remove{ada(), tenant.id}) == store_refusal::conflict);
+    get<bot_row>(bot_remove{ada(), 0, 4});
+    get<done>(tenant_remove{ada(), tenant.id});
+    CHECK(why<done>(tenant_remove{ada(), 1}) == store_refusal::conflict);
+    auto all = get<page<tenant_row>>(tenant_query{});
+    CHECK_EQ(all.rows.size(), 1u);
+    CHECK(why<page<tenant_row>>(tenant_query{tenant.id}) == store_refusal::not_found);
+  });
+}
+
+SCENARIO("a virtual token is shown once and lives until it is revoked") {
+  on_both([this](test_store& on) {
+    start(on);
+    insert(4242);
+    auto made =
+      get<made_virtual_token>(virtual_token_make{ada(), 1, 4242, "ci", {"getme", "sendmessage"}});
+    CHECK(made.token.text.starts_with("4242:"));
+    CHECK_EQ(made.token.text.size(), 40u);
+    auto loaded = get<page<made_virtual_token>>(virtual_token_load{});
+    REQUIRE_EQ(loaded.rows.size(), 1u);
+    CHECK_EQ(loaded.rows[0].row.methods.size(), 2u);
+    CHECK_EQ(loaded.rows[0].token.text.size(), 43u);
+    CHECK_NE(loaded.rows[0].token.text, made.token.text);
+    CHECK_EQ((get<page<virtual_token_row>>(virtual_token_query{1, 4242}).rows.size()), 1u);
+    CHECK(why<done>(virtual_token_revoke{ada(), 2, 4242, made.row.id})
+          == store_refusal::not_found);
+    get<done>(virtual_token_revoke{ada(), 1, 4242, made.row.id});
+    CHECK(get<page<made_virtual_token>>(virtual_token_load{}).rows.empty());
+    CHECK(why<made_virtual_token>(virtual_token_make{ada(), 1, 1, "ci", {}, 0})
+          == store_refusal::not_found);
+  });
+}
+
+SCENARIO("a code proves the ownership: once, in time, with few attempts, for its bot alone") {
+  on_both([this](test_store& on) {
+    start(on);
+    insert(1);
+    insert(2);
+    auto code = get<verification_row>(verification_make{ada(), 1, 1}).code.text;
+    CHECK_EQ(code.size(), 10u);
+    CHECK(get<verification_row>(verification_query{1, 1}).code.text.empty());
+    CHECK(get<code_verdict>(verification_try{2, code, 99}) == code_verdict::no_code);
+    CHECK(get<code_verdict>(verification_try{1, "WRONGWRONG", 99}) == code_verdict::wrong);
+    CHECK_EQ(get<verification_row>(verification_query{1, 1}).attempts, 1u);
+    CHECK(get<code_verdict>(verification_try{1, code, 99}) == code_verdict::verified);
+    CHECK_EQ(get<bot_batch>(bot_lookup{1, {1}}).bots.at(0).owner, 99);
+    CHECK(get<code_verdict>(verification_try{1, code, 99}) == code_verdict::no_code);
+    auto late = get<verification_row>(verification_make{ada(), 1, 2}).code.text;
+    wall += 16min;
+    CHECK(get<code_verdict>(verification_try{2, late, 99}) == code_verdict::expired);
+    auto guessed = get<verification_row>(verification_make{ada(), 1, 2}).code.text;
+    for (int i = 0; i < 5; ++i)
+      CHECK(get<code_verdict>(verification_try{2, "WRONGWRONG", 5}) == code_verdict::wrong);
+    CHECK(get<code_verdict>(verification_try{2, guessed, 99}) == code_verdict::too_many_attempts);
+  });
+}
+
+END_FIXTURE_SCOPE()
