@@ -20,21 +20,22 @@ using bot_actor =
 using session_pool_actor =
   caf::typed_actor<caf::result<lease>(lease_request), caf::result<void>(lease_return),
                    caf::result<void>(lease_cancel), caf::result<pool_capacity>(credit_request),
-                   caf::result<pool_report>(get_report)>;
+                   caf::result<void>(pool_limits), caf::result<pool_report>(get_report)>;
 
 /// See messages/rate_governor.hpp.
 using rate_governor_actor =
   caf::typed_actor<caf::result<lease>(permit_request), caf::result<void>(permit_cancel),
                    caf::result<void>(permit_unused), caf::result<void>(flood_report),
                    caf::result<void>(chat_charge), caf::result<void>(bot_limits),
-                   caf::result<void>(pool_capacity), caf::result<void>(credit),
+                   caf::result<void>(pool_capacity), caf::result<void>(capacity_change),
+                   caf::result<void>(credit), caf::result<void>(rate_limits),
                    caf::result<void>(identity_proven), caf::result<void>(breaker_change),
                    caf::result<governor_report>(get_report)>;
 
 /// See messages/health.hpp.
 using health_actor =
   caf::typed_actor<caf::result<void>(outcome_batch), caf::result<void>(bot_started),
-                   caf::result<bot_health>(bot_health_request),
+                   caf::result<void>(health_limits), caf::result<bot_health>(bot_health_request),
                    caf::result<health_report>(get_report)>;
 
 /// See messages/supervisor.hpp.

@@ -65,6 +65,22 @@ struct health_report {
   std::vector<bot_health> worst; ///< Bots that are not healthy, worst first, up to the limit.
 };
 
+/// When a bot or the upstream counts as unwell, and when breakers open and close; live. A window of
+/// another length begins empty.
+struct health_limits {
+  caf::timespan window = std::chrono::seconds{60}; ///< Error rates look back so far.
+  std::uint32_t min_requests = 20;         ///< With fewer in the window, rates decide nothing.
+  double ewma_alpha = 0.3;                 ///< Weight of the newest latency.
+  double degraded_from = 0.2;              ///< Error rate.
+  double unhealthy_from = 0.5;             ///< Error rate.
+  std::uint32_t unhealthy_consecutive = 5; ///< Failures in a row that make a bot unhealthy.
+  std::uint32_t failure_threshold = 5;     ///< Failures in a row that open a breaker.
+  caf::timespan open_timeout = std::chrono::seconds{60};
+  std::uint32_t success_threshold = 2;                ///< Successful probes that close it.
+  caf::timespan forget_after = std::chrono::hours{1}; ///< Records not heard of for so long go.
+  std::uint64_t max_records = 200'000; ///< Beyond, those not heard of for longest go.
+};
+
 /// HEALTH: aggregates the outcomes of all calls; decides status; opens, half-opens and closes the
 /// breakers, per bot and for the whole upstream.
 /// Owns: one record per bot seen in the last hour (bounded), one for the upstream. Blocks: never.
@@ -72,7 +88,7 @@ struct health_report {
 /// 0). Fails: a restart forgets; a bot whose breaker is open probes by itself when its time is
 /// over.
 ///
-///   outcome_batch, bot_started: notifications (never an error).
+///   outcome_batch, bot_started, health_limits: notifications (never an error).
 ///   bot_health_request → bot_health; unknown_bot for a bot without record.
 
 template <class Inspector>
@@ -91,6 +107,18 @@ bool inspect(Inspector& f, outcome_batch& x) {
 template <class Inspector>
 bool inspect(Inspector& f, bot_started& x) {
   return f.object(x).fields(f.field("bot", x.bot));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, health_limits& x) {
+  return f.object(x).fields(
+    f.field("window", x.window), f.field("min_requests", x.min_requests),
+    f.field("ewma_alpha", x.ewma_alpha), f.field("degraded_from", x.degraded_from),
+    f.field("unhealthy_from", x.unhealthy_from),
+    f.field("unhealthy_consecutive", x.unhealthy_consecutive),
+    f.field("failure_threshold", x.failure_threshold), f.field("open_timeout", x.open_timeout),
+    f.field("success_threshold", x.success_threshold), f.field("forget_after", x.forget_after),
+    f.field("max_records", x.max_records));
 }
 
 template <class Inspector>

@@ -25,12 +25,14 @@ struct permit_cancel {
   call_id id = 0;
 };
 
-/// A permit that found no session within 20 ms: its stamp is taken out of every window again.
+/// A permit that no request was sent for: its stamp is taken out of every window again.
 struct permit_unused {
   bot_id bot = 0;
   tenant_id tenant = 1;
   chat_ref chat;
-  std::int64_t permitted_at = 0;
+  std::int64_t permitted_at = 0; ///< 0: not known, since its lease was refused. Then:
+  call_id id = 0;                ///< The last permit of this call, ...
+  std::int64_t after = 0;        ///< ... if it was stamped later than this (steady clock, ns).
 };
 
 /// The Bot API answered 429 to `bot`.
@@ -59,12 +61,36 @@ struct pool_capacity {
   std::uint32_t epoch = 0;
   std::uint32_t sessions = 0; ///< Free places for requests, all of them now the governor's credits.
   std::uint32_t per_bot = 0;  ///< At most so many at once for one bot.
+  std::uint32_t places = 0;   ///< All places for requests, leased ones included.
 };
 
-/// A session that had been granted on credit is free again.
+/// The limits of the pool whose credits the governor has were changed. Credits that this one has
+/// too many of are found out when they are spent.
+struct capacity_change {
+  std::uint32_t epoch = 0;
+  std::uint32_t added = 0; ///< So many credits more.
+  std::uint32_t per_bot = 0;
+  std::uint32_t places = 0;
+};
+
+/// Limits of every budget, live: requests in any window of the named length, 0 = no limit. From
+/// now on no window holds more than these, what went out before counted.
+struct rate_limits {
+  std::uint32_t global_rps = 25;           ///< All bots together.
+  std::uint32_t tenant_rps = 0;            ///< The bots of one tenant.
+  std::uint32_t bot_rps = 30;              ///< One bot, unless it has a rate of its own.
+  std::uint32_t chat_rps = 3;              ///< Messages to one private chat (0: in 20 s, too), ...
+  std::uint32_t chat_per_20s = 20;         ///< ... and in 20 s.
+  std::uint32_t group_rpm = 20;            ///< Messages to one group, in 60 s.
+  std::uint32_t paid_broadcast_rps = 1000; ///< One bot, requests that pay for it included.
+  std::uint64_t max_windows = 1'000'000;   ///< Of bots, chats, groups each.
+};
+
+/// What had been granted on credit is over.
 struct credit {
   std::uint32_t epoch = 0;
-  bot_id bot = 0; ///< The bot whose lease ended.
+  bot_id bot = 0;    ///< The bot whose lease ended, or was refused.
+  bool gone = false; ///< Its place is not free again: there were more credits than places.
 };
 
 /// An adopted bot's token was accepted: what `from` used counts for `to` from now on.
@@ -102,7 +128,9 @@ struct governor_report {
 ///
 ///   permit_request → lease (answered by the pool). Errors, with `refusal` as context:
 ///                    budget_wait_too_long (at once, when the wait would outlast the patience),
-///                    no_session, deadline_passed, upstream_open, cancelled.
+///                    no_session, deadline_passed, upstream_open, cancelled. no_session before the
+///                    patience is over: the pool had no place for the credit; give the permit back
+///                    (permit_unused) and ask again.
 ///   The rest: notifications.
 
 template <class Inspector>
@@ -122,7 +150,8 @@ bool inspect(Inspector& f, permit_cancel& x) {
 template <class Inspector>
 bool inspect(Inspector& f, permit_unused& x) {
   return f.object(x).fields(f.field("bot", x.bot), f.field("tenant", x.tenant),
-                            f.field("chat", x.chat), f.field("permitted_at", x.permitted_at));
+                            f.field("chat", x.chat), f.field("permitted_at", x.permitted_at),
+                            f.field("id", x.id), f.field("after", x.after));
 }
 
 template <class Inspector>
@@ -145,12 +174,28 @@ bool inspect(Inspector& f, bot_limits& x) {
 template <class Inspector>
 bool inspect(Inspector& f, pool_capacity& x) {
   return f.object(x).fields(f.field("epoch", x.epoch), f.field("sessions", x.sessions),
-                            f.field("per_bot", x.per_bot));
+                            f.field("per_bot", x.per_bot), f.field("places", x.places));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, capacity_change& x) {
+  return f.object(x).fields(f.field("epoch", x.epoch), f.field("added", x.added),
+                            f.field("per_bot", x.per_bot), f.field("places", x.places));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, rate_limits& x) {
+  return f.object(x).fields(
+    f.field("global_rps", x.global_rps), f.field("tenant_rps", x.tenant_rps),
+    f.field("bot_rps", x.bot_rps), f.field("chat_rps", x.chat_rps),
+    f.field("chat_per_20s", x.chat_per_20s), f.field("group_rpm", x.group_rpm),
+    f.field("paid_broadcast_rps", x.paid_broadcast_rps), f.field("max_windows", x.max_windows));
 }
 
 template <class Inspector>
 bool inspect(Inspector& f, credit& x) {
-  return f.object(x).fields(f.field("epoch", x.epoch), f.field("bot", x.bot));
+  return f.object(x).fields(f.field("epoch", x.epoch), f.field("bot", x.bot),
+                            f.field("gone", x.gone));
 }
 
 template <class Inspector>

@@ -36,6 +36,17 @@ struct credit_request {
   std::uint32_t governor_epoch = 0;
 };
 
+/// Limits of a pool, live. Raised ones open at once; with lowered ones idle connections close and
+/// leases that are too many end in their own time.
+struct pool_limits {
+  std::uint32_t max_connections = 100; ///< In total, without long polls.
+  std::uint32_t max_per_host = 30;     ///< To one upstream, without long polls.
+  std::uint32_t max_per_bot = 10;      ///< Leases of one kind that one bot may have at once.
+  std::uint32_t max_polls = 1000;      ///< Long polls at once, over all bots.
+  caf::timespan idle_timeout = std::chrono::seconds{50}; ///< Idle for longer: closed.
+  caf::timespan max_age = std::chrono::seconds{600};     ///< Older: closed when it is idle.
+};
+
 /// One session, for /v1/sessions.
 struct session_info {
   std::uint64_t id = 0;
@@ -72,8 +83,9 @@ struct pool_report {
 /// network port (close a connection).
 /// Fails: a restart closes every connection; exchanges under way fail as broken.
 ///
-///   lease_request  → lease. Errors: no_session (deadline passed, or credit of another epoch).
-///   lease_return, lease_cancel: notifications.
+///   lease_request  → lease. Errors: no_session (deadline passed, or nothing behind its credit: it
+///                    is of another pool, or there are fewer places than there were).
+///   lease_return, lease_cancel, pool_limits: notifications.
 ///   credit_request → pool_capacity.
 ///
 /// A dead lessee's sessions are closed, their places freed, `lease.reclaimed` is logged, the next
@@ -100,6 +112,14 @@ bool inspect(Inspector& f, lease_cancel& x) {
 template <class Inspector>
 bool inspect(Inspector& f, credit_request& x) {
   return f.object(x).fields(f.field("governor_epoch", x.governor_epoch));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, pool_limits& x) {
+  return f.object(x).fields(
+    f.field("max_connections", x.max_connections), f.field("max_per_host", x.max_per_host),
+    f.field("max_per_bot", x.max_per_bot), f.field("max_polls", x.max_polls),
+    f.field("idle_timeout", x.idle_timeout), f.field("max_age", x.max_age));
 }
 
 template <class Inspector>

@@ -35,6 +35,7 @@ struct lease_cancel;
 struct credit_request;
 struct session_info;
 struct pool_report;
+struct pool_limits;
 
 struct permit_request;
 struct permit_cancel;
@@ -47,6 +48,8 @@ struct credit;
 struct identity_proven;
 struct budget_usage;
 struct governor_report;
+struct capacity_change;
+struct rate_limits;
 
 struct outcome_sample;
 struct outcome_batch;
@@ -54,6 +57,7 @@ struct bot_started;
 struct bot_health_request;
 struct bot_health;
 struct health_report;
+struct health_limits;
 
 struct child_info;
 struct supervision_report;
@@ -99,6 +103,7 @@ CAF_ADD_TYPE_ID(troupe_session_pool, (troupe::lease_cancel))
 CAF_ADD_TYPE_ID(troupe_session_pool, (troupe::credit_request))
 CAF_ADD_TYPE_ID(troupe_session_pool, (troupe::session_info))
 CAF_ADD_TYPE_ID(troupe_session_pool, (troupe::pool_report))
+CAF_ADD_TYPE_ID(troupe_session_pool, (troupe::pool_limits))
 CAF_END_TYPE_ID_BLOCK(troupe_session_pool)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_rate_governor, caf::first_custom_type_id + 300)
@@ -113,6 +118,8 @@ CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::credit))
 CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::identity_proven))
 CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::budget_usage))
 CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::governor_report))
+CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::capacity_change))
+CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::rate_limits))
 CAF_END_TYPE_ID_BLOCK(troupe_rate_governor)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_health, caf::first_custom_type_id + 400)
@@ -122,6 +129,7 @@ CAF_ADD_TYPE_ID(troupe_health, (troupe::bot_started))
 CAF_ADD_TYPE_ID(troupe_health, (troupe::bot_health_request))
 CAF_ADD_TYPE_ID(troupe_health, (troupe::bot_health))
 CAF_ADD_TYPE_ID(troupe_health, (troupe::health_report))
+CAF_ADD_TYPE_ID(troupe_health, (troupe::health_limits))
 CAF_END_TYPE_ID_BLOCK(troupe_health)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_supervisor, caf::first_custom_type_id + 500)

@@ -22,7 +22,7 @@ caf::result<grant> bot_state::admit(const call& c) {
   // Whoever waits, waits in the governor or in the pool, where a full chat or an exhausted budget
   // holds up nobody else; how many of a bot's calls run at once is theirs to bound too.
   bool full =
-    c.kind == call_kind::long_poll ? polls >= config->max_polls : waiting() >= config->max_queue;
+    c.kind == call_kind::long_poll ? polls >= limits().max_polls : waiting() >= limits().max_queue;
   if (full)
     return refuse(ec::queue_full, 1s);
   auto& entry = calls.emplace_back();
@@ -66,7 +66,10 @@ void bot_state::ask_for_grant(running_call& entry) {
   auto call_id = entry.what.id;
   auto chat = entry.what.produces_message ? entry.what.chat : chat_ref{};
   auto on_lease = [this, call_id, chat](const lease& lent) { hand_out(call_id, chat, lent); };
-  auto on_error = [this, call_id](caf::error& why) { grant_refused(call_id, std::move(why)); };
+  auto used = entry.last_permit;
+  auto on_error = [this, call_id, used](caf::error& why) {
+    grant_refused(call_id, used, std::move(why));
+  };
   const auto& c = entry.what;
   if (c.kind == call_kind::request) {
     if (auto governor = found->rate_governor.get()) {
@@ -99,7 +102,7 @@ void bot_state::hand_out(call_id cid, const chat_ref& charged, const lease& lent
   if (!entry || entry->now != stage::waiting) { // Given up meanwhile: nothing was written.
     if (lent.permitted_at != 0)
       notify(found->rate_governor.get(),
-             permit_unused{id, spec.tenant, charged, lent.permitted_at});
+             permit_unused{id, spec.tenant, charged, lent.permitted_at, cid, 0});
     notify(found->session_pool.get(), lease_return{lent.id, true});
     return;
   }
@@ -108,19 +111,28 @@ void bot_state::hand_out(call_id cid, const chat_ref& charged, const lease& lent
   entry->since = now;
   entry->now = stage::granted;
   entry->held = lent;
+  entry->last_permit = lent.permitted_at;
   if (!entry->poll())
     ++granted;
   entry->answer.deliver(grant{cid, lent, entry->attempt, entry->waited});
   arm_timer();
 }
 
-void bot_state::grant_refused(call_id cid, caf::error why) {
+void bot_state::grant_refused(call_id cid, std::int64_t used, caf::error why) {
+  // Errors of the actor system: the service died with our request.
+  bool died = why.category() == caf::type_id_v<caf::sec>;
+  bool no_place = why == ec::no_session;
+  if (died || no_place) // There may have been a permit, and nothing was sent for it.
+    notify(found->rate_governor.get(), permit_unused{id, spec.tenant, {}, 0, cid, used});
   auto* entry = find(cid);
   if (!entry || entry->now != stage::waiting)
     return;
-  // Errors of the actor system: the service died with our request.
-  if (why.category() == caf::type_id_v<caf::sec>)
+  if (died)
     return ask_again(cid);
+  // The governor itself says so only when the time is over: it was the pool that had no place for
+  // this credit, since it is a new one or has fewer places now. The governor knows that by now.
+  if (no_place && entry->what.kind == call_kind::request && entry->deadline > self->clock().now())
+    return ask_for_grant(*entry);
   give_up(cid, std::move(why));
 }
 

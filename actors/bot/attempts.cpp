@@ -68,13 +68,13 @@ caf::result<grant> bot_state::decide_retry(const attempt_failed& x) {
 }
 
 caf::timespan bot_state::retry_pause(const running_call& entry, const outcome& how) {
-  if (entry.attempt > config->retries || !may_repeat(entry.what, how) || !takes_calls(phase)
+  if (entry.attempt > limits().retries || !may_repeat(entry.what, how) || !takes_calls(phase)
       || breaker != breaker_state::closed)
     return caf::timespan{-1};
   // After a 429 the governor holds the chat or the bot for as long as the upstream asked.
   if (how.what == failure::none && how.status == 429)
     return caf::timespan{0};
-  return config->retry_delay.delay(entry.attempt, jitter.next());
+  return limits().retry_delay.delay(entry.attempt, jitter.next());
 }
 
 void bot_state::finish(const call_done& x) {
@@ -113,10 +113,10 @@ void bot_state::learn(running_call& entry, const outcome& how) {
   auto now = self->clock().now();
   samples.push_back(
     outcome_sample{now.time_since_epoch().count(), how.latency, how.status, how.what, probe});
-  if (is_failure(how) || probe || how.status == 401 || samples.size() >= config->batch_size)
+  if (is_failure(how) || probe || how.status == 401 || samples.size() >= limits().batch_size)
     flush();
   else if (samples.size() == 1)
-    self->run_delayed(config->batch_delay, [this] { flush(); });
+    self->run_delayed(limits().batch_delay, [this] { flush(); });
 }
 
 void bot_state::flush() {

@@ -20,7 +20,7 @@ constexpr caf::timespan stream_timeout = std::chrono::hours{24};
 } // namespace
 
 bot_state::bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32_t incarnation,
-                     std::shared_ptr<services> found, std::shared_ptr<const bot_config> config)
+                     std::shared_ptr<services> found, std::shared_ptr<const live_bot_config> config)
   : self(self), spec(spec), id(spec.bot), proven(spec.proven), found(std::move(found)),
     config(std::move(config)),
     jitter(static_cast<std::uint64_t>(spec.bot) * 0x9E3779B97F4A7C15u + incarnation) {
@@ -101,7 +101,7 @@ time_point bot_state::due_of(const running_call& entry) const {
     return entry.deadline + overdue;
   // What streams may take as long as it moves; its gateway ends it when it does not.
   bool streams = entry.streams || !entry.what.replayable || entry.what.kind == call_kind::file;
-  return entry.since + (streams ? stream_timeout : config->lease_timeout);
+  return entry.since + (streams ? stream_timeout : limits().lease_timeout);
 }
 
 time_point bot_state::next_due() const {
@@ -144,7 +144,8 @@ running_call* bot_state::find(call_id cid) {
 namespace troupe {
 
 bot_actor spawn_bot(caf::actor_system& sys, const start_bot& spec, std::uint32_t incarnation,
-                    std::shared_ptr<services> found, std::shared_ptr<const bot_config> config) {
+                    std::shared_ptr<services> found,
+                    std::shared_ptr<const live_bot_config> config) {
   // Lazily: a bot's state is made by its first message, so 100,000 idle ones start at once.
   return sys.spawn<bot_actor::stateful_impl<bot::bot_state>, caf::lazy_init>(
     spec, incarnation, std::move(found), std::move(config));

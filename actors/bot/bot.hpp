@@ -2,6 +2,7 @@
 #include "messages/bot.hpp"
 #include "messages/supervisor.hpp"
 #include "runtime/policy/backoff.hpp"
+#include "runtime/registry/live_value.hpp"
 #include "runtime/registry/services.hpp"
 
 #include <caf/fwd.hpp>
@@ -10,7 +11,7 @@
 
 namespace troupe {
 
-/// What all bots of a node share.
+/// What all bots of a node share. Changes live: see live_bot_config.
 struct bot_config {
   std::uint32_t max_queue = 100; ///< Calls of one bot that wait for permit and session.
   std::uint32_t max_polls = 4;   ///< Long polls of one bot at once.
@@ -23,9 +24,13 @@ struct bot_config {
   std::size_t batch_size = 32;      ///< Outcomes in a batch at most.
 };
 
+/// Bots ask for their settings at each use, so what is published here holds for all of them at
+/// once.
+using live_bot_config = live_value<bot_config>;
+
 /// Spawns a bot. Only the bots supervisor calls this.
 /// @param incarnation 1 for the first start, counted up by restarts
 bot_actor spawn_bot(caf::actor_system& sys, const start_bot& spec, std::uint32_t incarnation,
-                    std::shared_ptr<services> found, std::shared_ptr<const bot_config> config);
+                    std::shared_ptr<services> found, std::shared_ptr<const live_bot_config> config);
 
 } // namespace troupe

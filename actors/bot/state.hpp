@@ -29,6 +29,7 @@ struct running_call {
   time_point since;     ///< When the current stage began.
   caf::timespan waited{0};
   stage now = stage::waiting;
+  std::int64_t last_permit = 0; ///< Stamp of the last permit that was used; 0: none.
   std::uint16_t attempt = 1;
   bool probe = false;
   bool streams = false; ///< Its answer is being passed on: it takes as long as it moves.
@@ -56,8 +57,10 @@ struct bot_state {
   static inline const char* name = "troupe.bot";
 
   bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32_t incarnation,
-            std::shared_ptr<services> found, std::shared_ptr<const bot_config> config);
+            std::shared_ptr<services> found, std::shared_ptr<const live_bot_config> config);
   bot_actor::behavior_type make_behavior();
+  /// The settings now: asked for at each use.
+  [[nodiscard]] const bot_config& limits() const noexcept { return config->get(); }
 
   // admission.cpp: from the call to its grant.
   caf::result<grant> admit(const call& c);
@@ -70,7 +73,8 @@ struct bot_state {
   /// The service is being restarted: ask its successor.
   void ask_again(call_id cid);
   void hand_out(call_id cid, const chat_ref& charged, const lease& lent);
-  void grant_refused(call_id cid, caf::error why);
+  /// @param used stamp of the last permit that this call had used before; 0: none
+  void grant_refused(call_id cid, std::int64_t used, caf::error why);
 
   // attempts.cpp: the end of an exchange, retries, what is learnt.
   caf::result<grant> decide_retry(const attempt_failed& x);
@@ -125,7 +129,7 @@ struct bot_state {
   time_point timer_at{}; ///< When the timer fires; zero if it is not armed.
   caf::disposable timer;
   std::shared_ptr<services> found;
-  std::shared_ptr<const bot_config> config;
+  std::shared_ptr<const live_bot_config> config;
   jitter_source jitter;
   std::vector<running_call> calls; ///< In order of arrival.
   std::vector<outcome_sample> samples;

@@ -35,6 +35,22 @@ double seconds(caf::timespan x) {
   return std::chrono::duration<double>(x).count();
 }
 
+void raise_alert(const bot_record& record, std::string_view alert, std::string_view reason,
+                 std::string_view note) {
+  log::event(log::level::error, "alert.raised", "troupe.bot",
+             {{"bot", record.known_as()},
+              {"tenant", std::int64_t{record.tenant}},
+              {"alert", alert},
+              {"reason", reason}},
+             note);
+}
+
+void resolve_alert(const bot_record& record, std::string_view alert, std::string_view note) {
+  log::event(
+    log::level::info, "alert.resolved", "troupe.bot",
+    {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}}, {"alert", alert}}, note);
+}
+
 } // namespace
 
 void bots_state::take_over() {
@@ -70,6 +86,7 @@ void bots_state::launch(place at) {
   // Its token may have been dropped while the order to start was on its way: nobody could find it.
   if (!names->set_phase(record.token_hash, record.bot, bot_phase::starting))
     return forget(at, caf::make_error(ec::unknown_bot));
+  auto before = record.phase;
   ++record.starts;
   record.since = now();
   record.returns = record.leaving = false;
@@ -100,6 +117,10 @@ void bots_state::launch(place at) {
     log::event(log::level::debug, "child.started", "troupe.bot",
                {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}}},
                "The supervisor started the bot.");
+  tell_activated(at, before);
+  if (std::exchange(record.rejected, false))
+    resolve_alert(record, "bot.unauthorized",
+                  "The bot starts again, with a new token or by order.");
   await_calm(at);
   if (auto found = waiting.find(at); found != waiting.end()) {
     for (auto& promise : found->second)
@@ -108,14 +129,32 @@ void bots_state::launch(place at) {
   }
 }
 
+/// A bot that crashed was active all the time, as its owner sees it.
+void bots_state::tell_activated(place at, bot_phase before) const {
+  auto& record = ledger[at];
+  bool first = record.starts == 1;
+  if (!first && (before == bot_phase::starting || before == bot_phase::active))
+    return;
+  // All the bots of a configuration start at once; an adopted one tells when it is proven.
+  auto level = first ? log::level::debug : log::level::info;
+  if (log::enabled(level))
+    log::event(level, "bot.activated", "troupe.bot",
+               {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}}},
+               "The bot takes calls.");
+}
+
 void bots_state::prove(const identity_proven& proof) {
   auto at = ledger.find(proof.from);
   if (!at)
     return;
   auto& record = ledger[*at];
-  record.proven = true;
+  bool first = !std::exchange(record.proven, true);
   record.claimed = proof.to;
   names->prove(record.token_hash, proof.to);
+  if (first)
+    log::event(log::level::info, "bot.activated", "troupe.bot",
+               {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}}},
+               "The upstream accepted the token of an adopted bot.");
 }
 
 void bots_state::on_down(const caf::down_msg& down) {
@@ -180,6 +219,9 @@ void bots_state::settle(place at, bot_phase phase, const caf::error& reason) {
     is_orderly(reason) ? log::level::info : log::level::warning, "child.stopped", "troupe.bot",
     {{"bot", record.known_as()}, {"reason", readable(reason)}, {"phase", to_string(phase)}},
     "The bot ended and is not restarted.");
+  if (phase == bot_phase::unauthorized && !std::exchange(record.rejected, true))
+    raise_alert(record, "bot.unauthorized", "unauthorized",
+                "The upstream rejected the token of a bot that it knew.");
 }
 
 void bots_state::forget(place at, const caf::error& reason) {
@@ -188,6 +230,11 @@ void bots_state::forget(place at, const caf::error& reason) {
   refuse_waiting(at, caf::make_error(ec::unknown_bot));
   log::event(log::level::info, "child.stopped", "troupe.bot",
              {{"bot", record.known_as()}, {"reason", readable(reason)}}, "The bot ended.");
+  if (auto trouble = ledger.troubles.find(at);
+      trouble != ledger.troubles.end() && trouble->second.alert)
+    resolve_alert(record, "bot.quarantined", "The bot is gone.");
+  if (record.rejected)
+    resolve_alert(record, "bot.unauthorized", "The bot is gone.");
   ledger.remove(at);
 }
 
@@ -236,12 +283,7 @@ void bots_state::quarantine(place at, bot_trouble& trouble, const caf::error& re
               {"after", seconds(length)}},
              "The bot spent its restart budget and rests.");
   if (!std::exchange(trouble.alert, true))
-    log::event(log::level::error, "alert.raised", "troupe.bot",
-               {{"bot", record.known_as()},
-                {"tenant", std::int64_t{record.tenant}},
-                {"alert", std::string_view{"bot.quarantined"}},
-                {"reason", readable(reason)}},
-               "A bot crashes again and again.");
+    raise_alert(record, "bot.quarantined", readable(reason), "A bot crashes again and again.");
   refuse_waiting(at, refuse_start(ec::quarantined, length));
   trouble.timer = self->run_delayed(length, [this, at] { launch(at); });
 }
@@ -262,11 +304,7 @@ void bots_state::calm_down(place at) {
   auto& trouble = ledger.troubles.at(at);
   auto& record = ledger[at];
   if (std::exchange(trouble.alert, false)) {
-    log::event(log::level::info, "alert.resolved", "troupe.bot",
-               {{"bot", record.known_as()},
-                {"tenant", std::int64_t{record.tenant}},
-                {"alert", std::string_view{"bot.quarantined"}}},
-               "The bot runs again without crashing.");
+    resolve_alert(record, "bot.quarantined", "The bot runs again without crashing.");
     return await_calm(at);
   }
   ledger.troubles.erase(at);

@@ -47,6 +47,7 @@ struct bots_state {
   void quarantine(place at, bot_trouble& trouble, const caf::error& reason);
   void await_calm(place at);
   void calm_down(place at);
+  void tell_activated(place at, bot_phase before) const;
   void end(caf::error reason);
   void finish_if_empty();
 

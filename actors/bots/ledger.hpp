@@ -30,6 +30,7 @@ struct bot_record {
   bool leaving = false;   ///< Asked or forced to end: its end is no crash.
   bool returns = false;   ///< Starts again once it has ended.
   bool forgotten = false; ///< Leaves the ledger once it has ended.
+  bool rejected = false;  ///< An alert was raised, since the upstream rejected its token.
 
   /// The id it goes by: its number once that is proven.
   [[nodiscard]] bot_id known_as() const noexcept { return proven && claimed != 0 ? claimed : bot; }

@@ -22,14 +22,14 @@ struct health_state {
   static inline const char* name = "troupe.health";
 
   health_state(health_actor::pointer self, const health_config& cfg, health_ports wired)
-    : self(self), cfg(cfg), ports(std::move(wired)),
-      watch({breaker_rules(), cfg.settle, cfg.window}) {}
+    : self(self), cfg(cfg), ports(std::move(wired)), watch(watch_rules()) {}
 
   health_actor::behavior_type make_behavior() {
     tell_governor(breaker_state::closed, duration{0});
     return {
       [this](const outcome_batch& x) { on_batch(x); },
       [this](bot_started x) { on_started(x.bot); },
+      [this](const health_limits& x) { on_limits(x); },
       [this](bot_health_request x) { return one(x.bot); },
       [this](get_report x) { return report(x.limit); },
     };
@@ -38,6 +38,8 @@ struct health_state {
   breaker_limits breaker_rules() const {
     return {cfg.failure_threshold, cfg.open_timeout, cfg.success_threshold};
   }
+
+  upstream_watch::options watch_rules() const { return {breaker_rules(), cfg.settle, cfg.window}; }
 
   // -- outcomes -------------------------------------------------------------------------------
 
@@ -61,7 +63,7 @@ struct health_state {
       if (watch.phase() == breaker_phase::open)
         remind_governor(finished - x.latency, at);
       if (x.status == 401 && x.what == failure::none && batch.proven)
-        unauthorized(batch.bot, record, at);
+        unauthorized(batch.bot, record);
     }
     set_timer(at);
   }
@@ -89,20 +91,43 @@ struct health_state {
     auto at = now();
     if (auto& sender = self->current_sender())
       record->who = sender->address();
-    record->alerted = time_point{};
     if (record->gate.phase(at) != breaker_phase::closed)
       tell_bot(bot, *record, at);
   }
 
-  void unauthorized(bot_id bot, health_record& record, time_point at) {
+  /// The bot ends; its supervisor raises the alert, and resolves it when the bot starts again.
+  static void unauthorized(bot_id bot, const health_record& record) {
     if (auto who = caf::actor_cast<bot_actor>(record.who))
       caf::anon_send(who, bot_command{bot, bot_phase::unauthorized});
-    if (record.alerted != time_point{} && at - record.alerted < seconds{60})
-      return;
-    record.alerted = at;
-    log::event(log::level::error, "alert.raised", name,
-               {{"bot", std::int64_t{bot}}, {"reason", "unauthorized"}},
-               "the upstream rejected the token of a bot that it knew");
+  }
+
+  // -- limits ---------------------------------------------------------------------------------
+
+  void on_limits(const health_limits& x) {
+    auto at = now();
+    half_open_due(at);
+    bool other_window = x.window != cfg.window;
+    static_cast<health_limits&>(cfg) = x;
+    while (records.size() > cfg.max_records)
+      records.erase_oldest();
+    if (other_window) // Its buckets are of another length.
+      whole.window = {};
+    opened.clear();
+    records.for_each([&](bot_id bot, health_record& record) {
+      if (other_window)
+        record.window = {};
+      bool was_open = record.gate.phase(at) == breaker_phase::open;
+      record.gate.set_limits(breaker_rules(), at);
+      if (!was_open)
+        return;
+      opened.emplace(at + record.gate.opens_in(at), bot);
+      tell_bot(bot, record, at); // When it may probe has changed.
+    });
+    watch.set_options(watch_rules(), at);
+    upstream_moved(watch.advance(at), at);
+    if (watch.phase() == breaker_phase::open)
+      tell_governor(breaker_state::open, watch.opens_in(at));
+    set_timer(at);
   }
 
   // -- breakers of bots -----------------------------------------------------------------------
@@ -188,13 +213,15 @@ struct health_state {
       return;
     timer.dispose();
     timer_at = due;
-    timer = self->run_delayed(std::max(due - at, duration{0}), [this] {
-      timer_at = time_point::max();
-      auto late = now();
-      half_open_due(late);
-      upstream_moved(watch.advance(late), late);
-      set_timer(late);
-    });
+    timer = self->run_delayed(std::max(due - at, duration{0}), [this] { on_timer(); });
+  }
+
+  void on_timer() {
+    timer_at = time_point::max();
+    auto at = now();
+    half_open_due(at);
+    upstream_moved(watch.advance(at), at);
+    set_timer(at);
   }
 
   time_point now() const { return self->clock().now(); }

@@ -30,8 +30,7 @@ struct outcome_record {
   std::uint32_t consecutive = 0; ///< Failures in a row.
   time_point last_success{};     ///< The epoch: never.
   time_point last_failure{};
-  time_point heard{};   ///< Of the bot, last.
-  time_point alerted{}; ///< When its 401 was last logged.
+  time_point heard{}; ///< Of the bot, last.
   breaker gate;
   caf::actor_addr who;
 

@@ -16,19 +16,24 @@ static_assert(static_cast<int>(breaker_phase::half_open)
 
 } // namespace
 
+budget_limits to_budgets(const rate_limits& x) {
+  budget_limits result;
+  result.global.rules[0] = {x.global_rps, seconds{1}};
+  result.tenant.rules[0] = {x.tenant_rps, seconds{1}};
+  result.bot.rules[0] = {x.bot_rps, seconds{1}};
+  result.lifted.rules[0] = {x.paid_broadcast_rps, seconds{1}};
+  if (x.chat_rps > 0)
+    result.chat.rules = {rate_rule{x.chat_rps, seconds{1}}, rate_rule{x.chat_per_20s, seconds{20}}};
+  else
+    result.chat = {};
+  result.group.rules[0] = {x.group_rpm, seconds{60}};
+  result.max_bots = result.max_chats = static_cast<std::size_t>(x.max_windows);
+  return result;
+}
+
 grant_limits to_limits(const rate_governor_config& cfg) {
   grant_limits result;
-  auto& b = result.budgets;
-  b.global.rules[0] = {cfg.global_rps, seconds{1}};
-  b.tenant.rules[0] = {cfg.tenant_rps, seconds{1}};
-  b.bot.rules[0] = {cfg.bot_rps, seconds{1}};
-  b.lifted.rules[0] = {cfg.paid_broadcast_rps, seconds{1}};
-  if (cfg.chat_rps > 0)
-    b.chat.rules = {rate_rule{cfg.chat_rps, seconds{1}}, rate_rule{cfg.chat_per_20s, seconds{20}}};
-  else
-    b.chat = {};
-  b.group.rules[0] = {cfg.group_rpm, seconds{60}};
-  b.max_bots = b.max_chats = cfg.max_windows;
+  result.budgets = to_budgets(cfg);
   result.max_waiting = cfg.max_waiting;
   result.probe_timeout = cfg.probe_timeout;
   return result;

@@ -5,6 +5,7 @@
 /// Between the words of the protocol and those of the policy.
 namespace troupe {
 
+[[nodiscard]] budget_limits to_budgets(const rate_limits& x);
 [[nodiscard]] grant_limits to_limits(const rate_governor_config& cfg);
 [[nodiscard]] grant_request to_request(const permit_request& x);
 [[nodiscard]] governor_report report_of(const grant_engine& engine, time_point now);

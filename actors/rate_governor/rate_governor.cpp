@@ -45,7 +45,7 @@ struct rate_governor_state {
       // The two of every call first: handlers are tried in this order.
       [this](const permit_request& x) { return on_request(x); },
       [this](credit x) {
-        engine.credit(x.epoch, x.bot);
+        engine.credit(x.epoch, x.bot, x.gone);
         serve();
       },
       [this](permit_cancel x) {
@@ -53,7 +53,10 @@ struct rate_governor_state {
           waiters.take(at).promise.deliver(refuse(ec::cancelled));
       },
       [this](permit_unused x) {
-        engine.give_back(x.bot, x.chat.key, time_point{duration{x.permitted_at}});
+        if (x.permitted_at != 0)
+          engine.give_back(x.bot, x.chat.key, time_point{duration{x.permitted_at}});
+        else
+          engine.give_back_last(x.id, time_point{duration{x.after}}, now());
         serve();
       },
       [this](flood_report x) { on_flood(x); },
@@ -67,7 +70,15 @@ struct rate_governor_state {
           engine.cap_bot(x.bot, x.concurrent);
         serve();
       },
+      [this](const rate_limits& x) {
+        engine.set_limits(to_budgets(x), now());
+        serve();
+      },
       [this](pool_capacity x) { on_capacity(x, pool()); },
+      [this](capacity_change x) {
+        engine.change_capacity(x.epoch, x.added, x.per_bot, x.places);
+        serve();
+      },
       [this](identity_proven x) {
         engine.merge_bot(x.from, x.to, now());
         serve();
@@ -230,7 +241,7 @@ struct rate_governor_state {
 
   void on_capacity(const pool_capacity& x, const session_pool_actor& lessor) {
     capacity_known = true;
-    engine.set_capacity(x.epoch, x.sessions, x.per_bot);
+    engine.set_capacity(x.epoch, x.sessions, x.per_bot, x.places);
     if (auto addr = lessor.address(); lessor && addr != watched_pool) {
       if (watched_pool)
         self->demonitor(watched_pool);

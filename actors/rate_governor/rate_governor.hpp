@@ -1,5 +1,5 @@
 #pragma once
-#include "messages/handles.hpp"
+#include "messages/rate_governor.hpp"
 #include "runtime/policy/grant_engine.hpp"
 
 #include <caf/fwd.hpp>
@@ -9,17 +9,9 @@
 
 namespace troupe {
 
-/// Settings of the governor; rates are requests in any window of the named length, 0 = no limit.
-struct rate_governor_config {
-  std::uint32_t global_rps = 25;           ///< All bots together.
-  std::uint32_t tenant_rps = 0;            ///< The bots of one tenant.
-  std::uint32_t bot_rps = 30;              ///< One bot, unless it has a rate of its own.
-  std::uint32_t chat_rps = 3;              ///< Messages to one private chat, ...
-  std::uint32_t chat_per_20s = 20;         ///< ... and in 20 s.
-  std::uint32_t group_rpm = 20;            ///< Messages to one group, in 60 s.
-  std::uint32_t paid_broadcast_rps = 1000; ///< One bot, requests that pay for it included.
-  std::size_t max_windows = 1'000'000;     ///< Of bots, chats, groups each.
-  std::size_t max_waiting = 200'000;       ///< Requests in the queue; more are refused.
+/// Settings of the governor; its limits change live by a message of that type.
+struct rate_governor_config : rate_limits {
+  std::size_t max_waiting = 200'000; ///< Requests in the queue; more are refused.
   /// A request let through a half-open upstream that is not heard of for so long is lost.
   duration probe_timeout = std::chrono::seconds{65};
 };

@@ -16,6 +16,12 @@ public:
   /// @param per_bot places that one bot may have at once, at least 1
   explicit place_line(std::uint32_t per_bot) : per_bot_(per_bot) {}
 
+  /// Another share for each bot, at least 1; wakes everybody.
+  void share(std::uint32_t per_bot) {
+    per_bot_ = per_bot;
+    queue.wake_all();
+  }
+
   /// Whether the bot may have one more place.
   [[nodiscard]] bool may_take(std::int64_t bot) const noexcept {
     const auto* taken = taken_.find(bot);

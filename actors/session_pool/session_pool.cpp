@@ -13,32 +13,33 @@ caf::error refused() {
   return caf::make_error(ec::no_session, refusal{});
 }
 
-std::uint32_t places(const session_pool_config& config) noexcept {
-  return std::max(std::min(config.max_connections, config.max_per_host), 2u);
+std::uint32_t places(const pool_limits& limits) noexcept {
+  return std::max(std::min(limits.max_connections, limits.max_per_host), 1u);
+}
+
+} // namespace
+
+std::uint32_t file_places(const pool_limits& limits) noexcept {
+  return std::max(places(limits) / 8, 1u);
+}
+
+std::uint32_t request_places(const pool_limits& limits) noexcept {
+  return std::max(places(limits) - file_places(limits), 1u);
 }
 
 // One bot leaves the others something, unless there is but one place.
-std::uint32_t file_share(const session_pool_config& config) {
-  return std::clamp((file_places(config) + 1) / 2, 1u, std::max(config.max_per_bot, 1u));
+std::uint32_t session_pool_state::file_share(const pool_limits& limits) {
+  return std::clamp((file_places(limits) + 1) / 2, 1u, std::max(limits.max_per_bot, 1u));
 }
 
-session_limits limits_of(const session_pool_config& config) {
-  return {.requests = request_places(config),
+session_limits session_pool_state::limits_of(const session_pool_config& config) {
+  return {.calls = places(config),
+          .requests = request_places(config),
           .files = file_places(config),
           .polls = config.max_polls,
           .lanes = config.lanes,
           .idle_timeout = config.idle_timeout,
           .max_age = config.max_age};
-}
-
-} // namespace
-
-std::uint32_t file_places(const session_pool_config& config) noexcept {
-  return std::max(places(config) / 8, 1u);
-}
-
-std::uint32_t request_places(const session_pool_config& config) noexcept {
-  return places(config) - file_places(config);
 }
 
 session_pool_state::session_pool_state(session_pool_actor::pointer self, session_pool_config config,
@@ -57,6 +58,7 @@ session_pool_actor::behavior_type session_pool_state::make_behavior() {
     [this](lease_return back) { on_return(back); },
     [this](lease_cancel what) { on_cancel(what); },
     [this](credit_request) { return announce_to(self->current_sender()); },
+    [this](const pool_limits& limits) { on_limits(limits); },
     [this](get_report what) { return report(what); },
   };
 }
@@ -70,7 +72,8 @@ caf::result<lease> session_pool_state::on_request(const lease_request& what) {
   if (what.kind == call_kind::request)
     return on_credit(what, sender);
   auto& line = waiting_for(what.kind).line;
-  if (table.has_place(what.kind) && line.may_take(what.bot)) {
+  bool others_first = what.kind == call_kind::file && table.shared() && !line.queue.empty();
+  if (!others_first && table.has_place(what.kind) && line.may_take(what.bot)) {
     line.take(what.bot);
     return grant(what, meet(sender), now());
   }
@@ -85,8 +88,11 @@ caf::result<lease> session_pool_state::on_credit(const lease_request& what,
     look_for_governor();
     return refused();
   }
-  if (!credits.spend(what.credit_epoch, table.has_place(call_kind::request)))
+  if (!credits.spend(what.credit_epoch, table.has_place(call_kind::request))) {
+    if (what.credit_epoch == credits.epoch())
+      tell_governor(what.bot, false);
     return refused();
+  }
   return grant(what, meet(sender), now());
 }
 
@@ -94,7 +100,10 @@ lease session_pool_state::grant(const lease_request& what, std::uint64_t who, ti
   auto& holder = *lessees.find(who);
   ++holder.leases;
   holder.seen = at;
+  auto room = table.room_for_requests();
   const auto& x = table[table.take(what.kind, what.lane, what.bot, who, at)];
+  if (what.kind == call_kind::file)
+    settle_credits(room);
   return {.id = x.lease,
           .session = x.id,
           .lane = x.lane,

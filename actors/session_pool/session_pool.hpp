@@ -10,17 +10,13 @@
 namespace troupe {
 
 /// Places are for requests and file downloads, min(max_connections, max_per_host) of them as there
-/// is one upstream, and at least two. An eighth of them (at least one) is kept for files: all
-/// others are the governor's credits, so a file could never get one of those. Polls have their own.
-struct session_pool_config {
-  std::uint32_t max_connections = 100; ///< In total, without long polls.
-  std::uint32_t max_per_host = 30;     ///< To one upstream, without long polls.
-  std::uint32_t max_per_bot = 10;      ///< Leases of one kind that one bot may have at once.
-  std::uint32_t max_polls = 1000;      ///< Long polls at once, over all bots.
-  std::uint32_t max_waiting = 10'000;  ///< Waiters of one kind; beyond, no_session at once.
-  std::uint16_t lanes = 1;             ///< I/O threads.
-  caf::timespan idle_timeout = std::chrono::seconds{50}; ///< Idle for longer: closed.
-  caf::timespan max_age = std::chrono::seconds{600};     ///< Older: closed when it is idle.
+/// is one upstream. An eighth of them (at least one) is kept for files, of which one bot has at
+/// most half (at least one): all others are the governor's credits. If there is but one place,
+/// requests and files have it in turn. Polls have their own. The limits change live by a message of
+/// that type.
+struct session_pool_config : pool_limits {
+  std::uint32_t max_waiting = 10'000; ///< Waiters of one kind; beyond, no_session at once.
+  std::uint16_t lanes = 1;            ///< I/O threads.
 };
 
 struct session_pool_ports {
@@ -29,11 +25,11 @@ struct session_pool_ports {
   std::function<rate_governor_actor()> governor;
 };
 
-/// Places for requests under a configuration: what the governor has as credits at first.
-[[nodiscard]] std::uint32_t request_places(const session_pool_config& config) noexcept;
+/// Places for requests under these limits: what the governor has as credits at first.
+[[nodiscard]] std::uint32_t request_places(const pool_limits& limits) noexcept;
 
-/// Places for file downloads under a configuration.
-[[nodiscard]] std::uint32_t file_places(const session_pool_config& config) noexcept;
+/// Places for file downloads under these limits.
+[[nodiscard]] std::uint32_t file_places(const pool_limits& limits) noexcept;
 
 /// Spawns the pool; it closes all connections of earlier pools and tells the governor its capacity.
 session_pool_actor spawn_session_pool(caf::actor_system& sys, session_pool_config config,

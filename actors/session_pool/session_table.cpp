@@ -17,16 +17,41 @@ constexpr std::uint64_t lease_number(std::uint32_t epoch, std::uint64_t n, std::
 
 session_table::session_table(const session_limits& limits, std::uint32_t epoch,
                              std::shared_ptr<net::session_port> port)
-  : limits_(limits), epoch_(epoch), port_(std::move(port)) {
-  auto calls = std::min(limits.requests + limits.files, max_sessions / 2);
-  limits_.lanes = std::max<std::uint16_t>(limits.lanes, 1);
-  limits_.requests = calls - std::min(limits.files, calls);
-  limits_.polls = std::min(limits.polls, max_sessions - calls);
-  rooms_[0].limit = calls;
-  rooms_[1].limit = limits_.polls;
+  : epoch_(epoch), port_(std::move(port)) {
+  set(limits);
   for (auto& r : rooms_)
     r.idle.resize(limits_.lanes);
-  all_.reserve(calls);
+  all_.reserve(limits_.calls);
+}
+
+void session_table::set(const session_limits& limits) {
+  limits_ = limits;
+  limits_.lanes = std::max<std::uint16_t>(limits.lanes, 1);
+  // Leases of before the change keep their numbers.
+  limits_.calls = std::min({limits.calls, max_sessions / 2, max_sessions - rooms_[1].busy});
+  limits_.files = std::min(limits.files, limits_.calls);
+  limits_.requests = std::min(limits.requests, std::max(limits_.calls - limits_.files, 1u));
+  limits_.polls = std::min(limits.polls, max_sessions - std::max(limits_.calls, rooms_[0].busy));
+  rooms_[0].limit = limits_.calls;
+  rooms_[1].limit = limits_.polls;
+}
+
+void session_table::change(const session_limits& limits, time_point now) {
+  set(limits);
+  expire(now);
+  for (auto& r : rooms_)
+    while (r.open > std::max(r.limit, r.busy))
+      close_longest_idle(r);
+}
+
+bool session_table::has_place(call_kind kind) const noexcept {
+  const auto& r = rooms_[kind == call_kind::long_poll ? 1 : 0];
+  return leased(kind) < limit(kind) && r.busy < r.limit;
+}
+
+std::uint32_t session_table::room_for_requests() const noexcept {
+  auto left = limits_.calls - std::min(leased(call_kind::file), limits_.calls);
+  return std::min(limits_.requests, left);
 }
 
 std::uint32_t session_table::leased(call_kind kind) const noexcept {
@@ -51,7 +76,7 @@ std::uint32_t session_table::take(call_kind kind, std::uint16_t lane, bot_id bot
   lane = static_cast<std::uint16_t>(lane % limits_.lanes);
   auto index = reuse(r, lane, now);
   if (index == no_index) {
-    if (r.open == r.limit)
+    if (r.open >= r.limit)
       close_longest_idle(r);
     index = open(r, lane, now);
   }
@@ -78,7 +103,7 @@ void session_table::give_back(std::uint32_t index, bool reusable, time_point now
   x.used = now;
   --r.busy;
   --leased_[static_cast<std::size_t>(x.kind)];
-  if (reusable && !worn(x, now))
+  if (reusable && !worn(x, now) && r.open <= r.limit)
     r.idle[x.lane].push_front(all_, index);
   else
     close(r, index);

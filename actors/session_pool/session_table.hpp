@@ -12,8 +12,9 @@
 namespace troupe {
 
 /// How many leases of each kind there may be at once. Connections for requests and files are
-/// shared: as many as both together; those for polls are apart.
+/// shared; those for polls are apart.
 struct session_limits {
+  std::uint32_t calls = 30; ///< Requests and files together.
   std::uint32_t requests = 27;
   std::uint32_t files = 3;
   std::uint32_t polls = 1000;
@@ -45,7 +46,16 @@ public:
   /// Leases of a kind now, and how many there may be.
   [[nodiscard]] std::uint32_t leased(call_kind kind) const noexcept;
   [[nodiscard]] std::uint32_t limit(call_kind kind) const noexcept;
-  [[nodiscard]] bool has_place(call_kind kind) const noexcept { return leased(kind) < limit(kind); }
+  [[nodiscard]] bool has_place(call_kind kind) const noexcept;
+  /// Whether files and requests compete for the same places.
+  [[nodiscard]] bool shared() const noexcept {
+    return limits_.requests + limits_.files > limits_.calls;
+  }
+  /// Places that requests may have, those that they have included.
+  [[nodiscard]] std::uint32_t room_for_requests() const noexcept;
+
+  /// Other limits, of the same lanes. Closes what is idle and too much or too old now.
+  void change(const session_limits& limits, time_point now);
 
   /// Leases a session: the last one that came back on `lane`, else a new one on that lane, for
   /// which the longest idle one of another lane goes if there are too many. @pre has_place(kind)
@@ -79,6 +89,7 @@ private:
   };
 
   room& room_of(call_kind kind) noexcept { return rooms_[kind == call_kind::long_poll ? 1 : 0]; }
+  void set(const session_limits& limits);
   [[nodiscard]] bool worn(const pooled_session& x, time_point now) const noexcept {
     return now - x.opened >= limits_.max_age || now - x.used >= limits_.idle_timeout;
   }

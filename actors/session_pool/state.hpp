@@ -56,7 +56,7 @@ struct session_pool_state {
   void set_alarm();
   void on_alarm();
 
-  // -- upkeep.cpp: leases that end, lessees, the governor, reports ------------
+  // -- upkeep.cpp: leases that end, lessees, governor, limits, reports -----------
 
   void on_return(const lease_return& back);
   void end_lease(std::uint32_t index, bool reusable);
@@ -64,12 +64,19 @@ struct session_pool_state {
   void forget_quiet(std::size_t n, duration quiet_for);
   void on_down(const caf::down_msg& down);
   void reclaim(std::uint32_t index, const caf::error& reason);
+  void tell_governor(bot_id bot, bool free);
+  void on_limits(const pool_limits& limits);
+  void settle_credits(std::uint32_t room_before);
   void look_for_governor();
   pool_capacity announce_to(const caf::strong_actor_ptr& governor);
   void on_tick();
   template <class T>
   void tell(const rate_governor_actor& governor, T what);
   pool_report report(const get_report& what);
+
+  static session_limits limits_of(const session_pool_config& config);
+  /// Files that one bot may download at once.
+  static std::uint32_t file_share(const pool_limits& limits);
 
   waiting& waiting_for(call_kind kind) { return kind == call_kind::file ? files : polls; }
 

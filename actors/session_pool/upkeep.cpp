@@ -2,6 +2,7 @@
 #include "actors/supervisor/end_reason.hpp"
 #include "runtime/log/log.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -42,17 +43,27 @@ void session_pool_state::on_return(const lease_return& back) {
 void session_pool_state::end_lease(std::uint32_t index, bool reusable) {
   auto ended = table[index];
   auto at = now();
+  auto room = table.room_for_requests();
   table.give_back(index, reusable, at);
   auto& holder = *lessees.find(ended.lessee);
   --holder.leases;
   holder.seen = at;
   if (ended.kind == call_kind::request) {
-    if (credits.settle())
-      tell(caf::actor_cast<rate_governor_actor>(told), credit{credits.epoch(), ended.bot});
+    if (table.shared())
+      serve(call_kind::file); // Its turn; the credit waits for its end.
+    tell_governor(ended.bot, credits.settle());
     return;
   }
   waiting_for(ended.kind).line.put_back(ended.bot);
-  serve(ended.kind);
+  if (ended.kind == call_kind::file)
+    settle_credits(room);
+  if (ended.kind == call_kind::long_poll || !table.shared()) // A request's turn, a tick long.
+    serve(ended.kind);
+}
+
+// What a bot had on credit is over; its place is free for another request, or not.
+void session_pool_state::tell_governor(bot_id bot, bool free) {
+  tell(caf::actor_cast<rate_governor_actor>(told), credit{credits.epoch(), bot, !free});
 }
 
 // -- lessees ----------------------------------------------------------------
@@ -125,18 +136,45 @@ void session_pool_state::look_for_governor() {
 }
 
 pool_capacity session_pool_state::announce_to(const caf::strong_actor_ptr& governor) {
-  if (std::exchange(announced, true))
-    credits.announce(next_epoch());
+  auto room = table.room_for_requests();
+  auto leased = table.leased(call_kind::request);
+  auto epoch = std::exchange(announced, true) ? next_epoch() : credits.epoch();
+  credits.announce(epoch, leased - std::min(leased, room));
   told = caf::actor_cast<caf::actor_addr>(governor);
-  return {.epoch = credits.epoch(),
-          .sessions = table.limit(call_kind::request) - table.leased(call_kind::request),
-          .per_bot = config.max_per_bot};
+  return {.epoch = epoch,
+          .sessions = room - std::min(leased, room),
+          .per_bot = config.max_per_bot,
+          .places = table.limit(call_kind::request)};
+}
+
+// -- limits -----------------------------------------------------------------
+
+void session_pool_state::on_limits(const pool_limits& limits) {
+  auto room = table.room_for_requests();
+  static_cast<pool_limits&>(config) = limits;
+  table.change(limits_of(config), now());
+  polls.line.share(std::max(config.max_per_bot, 1u));
+  files.line.share(file_share(config));
+  auto added = credits.change(room, table.room_for_requests());
+  tell(
+    caf::actor_cast<rate_governor_actor>(told),
+    capacity_change{credits.epoch(), added, config.max_per_bot, table.limit(call_kind::request)});
+  serve(call_kind::long_poll);
+  serve(call_kind::file);
+}
+
+// A file took or left a place that requests may have, too.
+void session_pool_state::settle_credits(std::uint32_t room_before) {
+  for (auto n = credits.change(room_before, table.room_for_requests()); n > 0; --n)
+    tell_governor(0, true);
 }
 
 // -- the rest ---------------------------------------------------------------
 
 void session_pool_state::on_tick() {
   table.expire(now());
+  if (table.shared())
+    serve(call_kind::file); // No request wanted the place.
   forget_quiet(256, monitor_for);
   look_for_governor();
   self->run_delayed(tick, [this] { on_tick(); });

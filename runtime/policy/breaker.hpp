@@ -53,6 +53,12 @@ public:
   /// The probe ended without an outcome that says anything (cancelled): another may start.
   void probe_lost() noexcept { probe_out_ = false; }
 
+  /// Other limits from now on; what was counted so far goes on.
+  void set_limits(const breaker_limits& limits, time_point now) noexcept {
+    settle(now);
+    limits_ = limits;
+  }
+
   /// Opens it for the whole timeout, closes it, or lets probes through: somebody else decided.
   void force(breaker_phase to, time_point now) noexcept;
 

@@ -82,6 +82,8 @@ public:
   /// Something changed for this bot or tenant: all of it that is parked may be asked again.
   void wake_bot(std::int64_t bot);
   void wake_tenant(std::uint32_t tenant);
+  /// Something changed for everybody. O(n) in the number of bots and lanes with waiters.
+  void wake_all();
 
   /// Moves the waiters of `from` to the end of the queue of `to`, keeping their order and slots.
   void merge_bot(std::int64_t from, std::int64_t to);

@@ -93,6 +93,11 @@ void fair_queue::wake_tenant(std::uint32_t tenant) {
     wake_tenant_node(*known);
 }
 
+void fair_queue::wake_all() {
+  tenant_index_.for_each([this](std::uint32_t, std::uint32_t at) { wake_tenant_node(at); });
+  bot_index_.for_each([this](std::int64_t, std::uint32_t at) { wake_bot_node(at, true); });
+}
+
 /// Puts a bot into its tenant's ring, or takes it out, as its state wants.
 void fair_queue::settle_bot(std::uint32_t bot) {
   auto& node = bots_[bot];

@@ -92,10 +92,10 @@ fair_queue::decision grant_engine::judge(const fair_queue::waiter& w, time_point
 void grant_engine::charge_all(const fair_queue::waiter& w, time_point now) {
   auto x = to_charge(w);
   budgets_.record_rates(x, now);
-  memory_->rates.append(now, x);
+  memory_->rates.append(now, x, w.call);
   if (x.chat != 0) {
     budgets_.record_chat(x, now);
-    memory_->chats.append(now, x);
+    memory_->chats.append(now, x, w.call);
   }
   --credits_;
   ++granted_total_;
@@ -188,9 +188,32 @@ void grant_engine::give_back(std::int64_t bot, std::int64_t chat, time_point sta
     return;
   if (x->chat != 0)
     memory_->chats.revoke(stamp, bot, chat);
-  budgets_.remove(*x, stamp);
-  queue_.wake_bot(x->bot);
-  queue_.wake_tenant(x->tenant);
+  take_back(*x, stamp);
+}
+
+void grant_engine::give_back_last(std::uint64_t call, time_point after, time_point now) {
+  after = std::max(after, now - std::chrono::seconds{1});
+  auto found = memory_->rates.revoke_call(call, after);
+  if (!found)
+    return;
+  if (found->what.chat != 0)
+    memory_->chats.revoke_call(call, after);
+  take_back(found->what, found->at);
+}
+
+void grant_engine::take_back(const charge& x, time_point stamp) {
+  budgets_.remove(x, stamp);
+  queue_.wake_bot(x.bot);
+  queue_.wake_tenant(x.tenant);
+}
+
+void grant_engine::set_limits(const budget_limits& limits, time_point now) {
+  // A new book, written from the log of what was granted, as a new governor's is: exact however
+  // the limits change, and whatever was not counted before because it had no limit.
+  limits_.budgets = limits;
+  budgets_ = budgets{limits};
+  replay(unseen_past::none(), now);
+  queue_.wake_all();
 }
 
 void grant_engine::charge_chat(const charge& x, time_point now) {
@@ -230,10 +253,12 @@ void grant_engine::merge_bot(std::int64_t from, std::int64_t to, time_point now)
   queue_.wake_bot(to);
 }
 
-void grant_engine::set_capacity(std::uint32_t epoch, std::uint32_t sessions,
-                                std::uint32_t per_bot) {
+void grant_engine::set_capacity(std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot,
+                                std::uint32_t places) {
   epoch_ = epoch;
-  capacity_ = credits_ = sessions;
+  credits_ = sessions;
+  capacity_ = std::max(sessions, places);
+  capacity_exact_ = places > 0;
   per_bot_ = per_bot;
   probe_credits_ = 0;
   std::vector<std::int64_t> bots;
@@ -243,11 +268,24 @@ void grant_engine::set_capacity(std::uint32_t epoch, std::uint32_t sessions,
     queue_.wake_bot(bot);
 }
 
-void grant_engine::credit(std::uint32_t epoch, std::int64_t bot) {
+void grant_engine::change_capacity(std::uint32_t epoch, std::uint32_t added, std::uint32_t per_bot,
+                                   std::uint32_t places) {
   if (epoch != epoch_)
     return;
+  credits_ += added;
+  capacity_ = places;
+  capacity_exact_ = true;
+  per_bot_ = per_bot;
+  queue_.wake_all();
+}
+
+void grant_engine::credit(std::uint32_t epoch, std::int64_t bot, bool gone) {
+  if (epoch != epoch_)
+    return;
+  credits_ += gone ? 0 : 1;
   // Leases of an earlier governor come back too: what was free at first is not all there is.
-  capacity_ = std::max(capacity_, ++credits_);
+  if (!capacity_exact_)
+    capacity_ = std::max(capacity_, credits_);
   auto was_capped = at_cap(bot);
   if (auto* out = leased_.find(bot); out && --*out == 0)
     leased_.erase(bot);

@@ -135,6 +135,9 @@ public:
 
   /// A permit was not used. Unknown ones are ignored. @param chat what it was charged to; 0: none
   void give_back(std::int64_t bot, std::int64_t chat, time_point stamp);
+  /// The last permit of this call was not used, if it is stamped later than `after`. Only permits
+  /// of the last second are looked at.
+  void give_back_last(std::uint64_t call, time_point after, time_point now);
   /// A chat that was seen after its permit.
   void charge_chat(const charge& x, time_point now);
   /// A 429. @returns whether the whole bot is held
@@ -143,14 +146,22 @@ public:
     return memory_->holds.report(bot, chat, method, retry_after, now);
   }
   void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now);
+  /// Other limits for all windows; what went out before counts in them. Everybody who waits is
+  /// looked at again.
+  void set_limits(const budget_limits& limits, time_point now);
   /// A bot may have so many requests at once, instead of what the pool said.
   void cap_bot(std::int64_t bot, std::uint32_t concurrent);
   void merge_bot(std::int64_t from, std::int64_t to, time_point now);
 
   /// A pool says what it has; credits of earlier epochs are void. 0 sessions: no pool.
-  void set_capacity(std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot);
-  /// A session came back.
-  void credit(std::uint32_t epoch, std::int64_t bot);
+  /// @param places all it has, leased ones included; 0: not known
+  void set_capacity(std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot,
+                    std::uint32_t places = 0);
+  /// The same pool has other limits now; `added` credits more.
+  void change_capacity(std::uint32_t epoch, std::uint32_t added, std::uint32_t per_bot,
+                       std::uint32_t places);
+  /// A session came back; or, `gone`, only its bot's use of it is over.
+  void credit(std::uint32_t epoch, std::int64_t bot, bool gone = false);
 
   void upstream_opens(time_point until) noexcept;
   void upstream_half_opens() noexcept;
@@ -187,6 +198,7 @@ private:
   [[nodiscard]] departure why_late(slot at, time_point now) const noexcept;
   [[nodiscard]] bool at_cap(std::int64_t bot) const noexcept;
   void charge_all(const fair_queue::waiter& w, time_point now);
+  void take_back(const charge& x, time_point stamp);
   void replay(const unseen_past& past, time_point now);
 
   grant_limits limits_;
@@ -200,6 +212,7 @@ private:
   std::uint64_t refused_ = 0;
   std::uint32_t epoch_ = 0;
   std::uint32_t capacity_ = 0;
+  bool capacity_exact_ = false; ///< The pool said how many places it has in all.
   std::uint32_t credits_ = 0;
   std::uint32_t per_bot_ = 0;
   upstream upstream_ = upstream::closed;

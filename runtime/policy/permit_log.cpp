@@ -4,7 +4,7 @@
 
 namespace troupe {
 
-void permit_log::append(time_point now, const charge& what) {
+void permit_log::append(time_point now, const charge& what, std::uint64_t call) {
   if (size_ == ring_.size()) {
     auto young = size_ > 0 && now - at(0).at < horizon_;
     if (size_ == 0 || (young && size_ * 2 <= max_entries_)) {
@@ -16,7 +16,7 @@ void permit_log::append(time_point now, const charge& what) {
       --size_;
     }
   }
-  at(size_++) = stamp{now, what, false};
+  at(size_++) = stamp{now, what, call, false};
 }
 
 void permit_log::grow() {
@@ -39,6 +39,16 @@ std::optional<charge> permit_log::revoke(time_point when, std::int64_t bot,
     return std::nullopt;
   found->revoked = true;
   return found->what;
+}
+
+std::optional<permit_log::stamp> permit_log::revoke_call(std::uint64_t call,
+                                                         time_point after) noexcept {
+  for (auto i = size_; i > 0 && at(i - 1).at > after; --i)
+    if (auto& entry = at(i - 1); entry.call == call && !entry.revoked) {
+      entry.revoked = true;
+      return entry;
+    }
+  return std::nullopt;
 }
 
 void permit_log::merge_bot(std::int64_t from, std::int64_t to) noexcept {

@@ -23,6 +23,7 @@ public:
   struct stamp {
     time_point at{};
     charge what;
+    std::uint64_t call = 0;
     bool revoked = false;
   };
 
@@ -30,12 +31,15 @@ public:
     : horizon_(horizon), max_entries_(max_entries) {}
 
   /// @pre `at` is no earlier than any other stamp.
-  void append(time_point at, const charge& what);
+  void append(time_point at, const charge& what, std::uint64_t call = 0);
 
   /// A permit was not used: it counts no longer. @returns what it was charged to, if it is known
   /// Several permits may share a stamp; of two that differ only in who pays, the one that paid
   /// goes, because the other binds more.
   std::optional<charge> revoke(time_point at, std::int64_t bot, std::int64_t chat) noexcept;
+
+  /// The same for the last permit of a call, if it is stamped later than `after`.
+  std::optional<stamp> revoke_call(std::uint64_t call, time_point after) noexcept;
 
   /// `from` turned out to be `to`.
   void merge_bot(std::int64_t from, std::int64_t to) noexcept;

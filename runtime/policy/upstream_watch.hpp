@@ -22,6 +22,12 @@ public:
 
   explicit upstream_watch(const options& how) : options_(how), breaker_(how.limits) {}
 
+  /// Other limits from now on; what was counted so far goes on. Call `advance` next.
+  void set_options(const options& how, time_point now) noexcept {
+    options_ = how;
+    breaker_.set_limits(how.limits, now);
+  }
+
   /// An exchange of `bot` began at `started` and ended at `finished`.
   /// @returns the phase the breaker changed to, if it did; open again counts too
   std::optional<breaker_phase> record(std::int64_t bot, time_point started, time_point finished,

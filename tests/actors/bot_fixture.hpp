@@ -29,6 +29,7 @@ struct script {
   std::set<std::uint64_t> open;      ///< Leases granted and not returned.
   std::map<std::uint64_t, bool> returned;
   std::vector<outcome_batch> batches;
+  std::vector<bot_id> started; ///< Who asked health for its breaker.
   std::uint64_t next_lease = 1;
 
   caf::typed_response_promise<lease> take_held() {
@@ -72,7 +73,9 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
       s->take_held().deliver(caf::make_error(s->refusal_code, refusal{std::chrono::seconds{30}}));
     },
     [](const pool_capacity&) {},
+    [](const capacity_change&) {},
     [](const credit&) {},
+    [](const rate_limits&) {},
     [=](const identity_proven& x) { s->proofs.push_back(x); },
     [](const breaker_change&) {},
     [](const get_report&) { return governor_report{}; },
@@ -91,6 +94,7 @@ inline session_pool_actor::behavior_type fake_pool(script_ptr s) {
     },
     [](const lease_cancel&) {},
     [](const credit_request&) { return pool_capacity{}; },
+    [](const pool_limits&) {},
     [](const get_report&) { return pool_report{}; },
   };
 }
@@ -98,7 +102,8 @@ inline session_pool_actor::behavior_type fake_pool(script_ptr s) {
 inline health_actor::behavior_type fake_health(script_ptr s) {
   return {
     [=](const outcome_batch& x) { s->batches.push_back(x); },
-    [](const bot_started&) {},
+    [=](const bot_started& x) { s->started.push_back(x.bot); },
+    [](const health_limits&) {},
     [](const bot_health_request&) { return bot_health{}; },
     [](const get_report&) { return health_report{}; },
   };
@@ -113,7 +118,8 @@ struct fixture : test_coordinator_fixture<> {
       sys.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](caf::ok_atom) {}}; });
     client =
       dynamic_cast<caf::event_based_actor*>(caf::actor_cast<caf::abstract_actor*>(client_handle));
-    config->max_queue = 2;
+    limits.max_queue = 2;
+    config->publish(limits);
     start_bot spec;
     spec.bot = 7;
     bot = spawn(spec);
@@ -129,8 +135,8 @@ struct fixture : test_coordinator_fixture<> {
     sched.run();
   }
 
-  bot_actor spawn(const start_bot& spec) {
-    auto result = spawn_bot(sys, spec, 1, found, config);
+  bot_actor spawn(const start_bot& spec, std::uint32_t incarnation = 1) {
+    auto result = spawn_bot(sys, spec, incarnation, found, config);
     sched.run();
     return result;
   }
@@ -199,7 +205,8 @@ struct fixture : test_coordinator_fixture<> {
 
   script_ptr s = std::make_shared<script>();
   std::shared_ptr<services> found = std::make_shared<services>(1);
-  std::shared_ptr<bot_config> config = std::make_shared<bot_config>();
+  bot_config limits;
+  std::shared_ptr<live_bot_config> config = std::make_shared<live_bot_config>();
   bot_actor bot;
   caf::actor client_handle;
   caf::event_based_actor* client = nullptr; ///< Used from outside: nothing runs beside the test.

@@ -188,7 +188,7 @@ SCENARIO("failures reach health at once, successes in batches") {
 
 SCENARIO("a call whose exchange nobody reports on is given up and its session closed") {
   ask(1, make_call(1));
-  advance(config->lease_timeout + 1s);
+  advance(limits.lease_timeout + 1s);
   CHECK(s->open.empty());
   CHECK_EQ(s->returned.begin()->second, false);
 }
@@ -246,6 +246,121 @@ SCENARIO("while the governor is away calls wait for its successor") {
   found->rate_governor.publish(sys.spawn(bot_tests::fake_governor, s));
   advance(25ms);
   CHECK_EQ(got.granted.count(1), 1u);
+}
+
+SCENARIO("a permit whose lease is refused goes back, and the call asks again") {
+  s->governor = bot_tests::script::mode::hold;
+  s->refusal_code = ec::no_session;
+  ask(1, make_call(1));
+  refuse_held();
+  CHECK_EQ(got.count(1), 0u);
+  REQUIRE_EQ(s->unused.size(), 1u);
+  CHECK_EQ(s->unused[0].id, 1u);
+  CHECK_EQ(s->unused[0].permitted_at, 0);
+  CHECK_EQ(s->unused[0].after, 0);
+  CHECK_EQ(s->permits.size(), 2u);
+  grant_held();
+  CHECK_EQ(got.granted.count(1), 1u);
+  failed(1, broke(failure::not_sent));
+  advance(2s);
+  REQUIRE_EQ(s->held.size(), 1u);
+  refuse_held();
+  REQUIRE_EQ(s->unused.size(), 2u);
+  CHECK_EQ(s->unused[1].after, 1); // The permit of the first attempt was used: all stamps are 1.
+}
+
+SCENARIO("a lease refused at the deadline gives its permit back and ends the call") {
+  s->governor = bot_tests::script::mode::hold;
+  s->refusal_code = ec::no_session;
+  ask(1, make_call(1));
+  advance(10s);
+  refuse_held();
+  CHECK_EQ(s->unused.size(), 1u);
+  CHECK_EQ(s->permits.size(), 1u);
+  CHECK_EQ(got.refused[1], ec::no_session);
+}
+
+SCENARIO("a lease refused after its call was given up gives the permit back all the same") {
+  s->governor = bot_tests::script::mode::hold;
+  s->refusal_code = ec::no_session;
+  ask(1, make_call(1));
+  tell(call_cancelled{1});
+  refuse_held();
+  CHECK_EQ(s->unused.size(), 1u);
+  CHECK_EQ(s->permits.size(), 1u);
+  CHECK_EQ(got.refused[1], ec::cancelled);
+}
+
+SCENARIO("a permit of a call whose pool died goes back, too") {
+  s->governor = bot_tests::script::mode::hold;
+  auto governor = found->rate_governor.get();
+  ask(1, make_call(1));
+  // Another governor takes over; the first one's end answers as a dead pool does.
+  found->rate_governor.publish(sys.spawn(bot_tests::fake_governor, s));
+  caf::anon_send_exit(governor, caf::exit_reason::kill);
+  settle();
+  s->held.clear(); // Its promises break with it.
+  settle();
+  REQUIRE_EQ(s->unused.size(), 1u);
+  CHECK_EQ(s->unused[0].id, 1u);
+  advance(25ms);
+  CHECK_EQ(s->permits.size(), 2u);
+}
+
+SCENARIO("a file that finds no place is not asked for again") {
+  start_bot spec;
+  spec.bot = 7;
+  found->session_pool.publish(sys.spawn([](session_pool_actor::pointer) {
+    return session_pool_actor::behavior_type{
+      [](const lease_request&) -> caf::result<lease> { return caf::make_error(ec::no_session); },
+      [](const lease_return&) {},
+      [](const lease_cancel&) {},
+      [](const credit_request&) { return pool_capacity{}; },
+      [](const pool_limits&) {},
+      [](const get_report&) { return pool_report{}; }};
+  }));
+  auto c = make_call(1);
+  c.kind = call_kind::file;
+  ask(1, c);
+  CHECK_EQ(got.refused[1], ec::no_session);
+}
+
+SCENARIO("a restarted bot asks health for its breaker and obeys it; a new one has none") {
+  CHECK(s->started.empty());
+  start_bot spec;
+  spec.bot = 7;
+  auto first = std::exchange(bot, spawn(spec, 2));
+  ask(1, make_call(1)); // A bot is made by its first message.
+  CHECK_EQ(s->started, std::vector<bot_id>{7});
+  tell(breaker_change{7, breaker_state::open, 10s});
+  ask(2, make_call(2));
+  CHECK_EQ(got.refused[2], ec::breaker_open);
+  caf::anon_send_exit(first, caf::exit_reason::user_shutdown);
+}
+
+SCENARIO("changed settings hold for all bots from the next call on") {
+  s->governor = bot_tests::script::mode::hold;
+  for (call_id id = 1; id <= 3; ++id)
+    ask(id, make_call(id));
+  CHECK_EQ(got.refused[3], ec::queue_full);
+  limits.max_queue = 4;
+  limits.retries = 0;
+  limits.max_polls = 1;
+  config->publish(limits);
+  for (call_id id = 4; id <= 6; ++id)
+    ask(id, make_call(id));
+  CHECK_EQ(got.count(4) + got.count(5), 0u);
+  CHECK_EQ(got.refused[6], ec::queue_full);
+  grant_held();
+  failed(1, broke(failure::not_sent));
+  CHECK_EQ(got.refused[1], ec::not_retried);
+  auto poll = make_call(7);
+  poll.kind = call_kind::long_poll;
+  ask(7, poll);
+  CHECK_EQ(got.granted.count(7), 1u);
+  poll.id = 8;
+  ask(8, poll);
+  CHECK_EQ(got.refused[8], ec::queue_full);
 }
 
 SCENARIO("nobody waits for ever for a governor that does not come back") {

@@ -154,6 +154,86 @@ SCENARIO("quarantines double from a minute to an hour, and start over after a ca
   }
 }
 
+SCENARIO("a quarantined bot that is removed leaves no alert behind") {
+  boot();
+  up(7);
+  spend_budget(*this, 7);
+  REQUIRE_EQ(lines.count("alert.raised"), 1u);
+  caf::anon_send(shard(), stop_bot{7});
+  sched.run();
+  CHECK_EQ(lines.count("alert.resolved"), 1u);
+}
+
+SCENARIO("an unauthorized bot raises one alert, which its new token resolves") {
+  boot();
+  up(7);
+  order(7, bot_phase::unauthorized);
+  REQUIRE_EQ(phase(7), "unauthorized");
+  order(7, bot_phase::unauthorized);
+  REQUIRE_EQ(lines.count("alert.raised"), 1u);
+  CHECK(lines.lines("alert.raised").at(0).find("bot.unauthorized") != std::string::npos);
+  CHECK_EQ(lines.count("alert.resolved"), 0u);
+  auto spec = spec_of(7);
+  auto other = token_hash({1, 2}, "7:another");
+  names->put(other, 7, 1, true, sched.clock().now());
+  spec.token_hash = other.key;
+  CHECK_EQ(start(spec), caf::error{});
+  CHECK_EQ(lines.count("alert.resolved"), 1u);
+  CHECK_EQ(lines.count("bot.activated"), 2u);
+  order(7, bot_phase::unauthorized);
+  CHECK_EQ(lines.count("alert.raised"), 2u); // That token is wrong, too.
+}
+
+SCENARIO("an unauthorized bot that is removed leaves no alert behind") {
+  boot();
+  up(7);
+  order(7, bot_phase::unauthorized);
+  caf::anon_send(shard(), stop_bot{7});
+  sched.run();
+  CHECK_EQ(lines.count("alert.resolved"), 1u);
+}
+
+SCENARIO("the alert of an unauthorized bot outlasts its supervisor, until an operator resumes it") {
+  boot();
+  up(7);
+  order(7, bot_phase::unauthorized);
+  caf::anon_send_exit(shard(), caf::exit_reason::kill);
+  sched.run();
+  pass(1s);
+  CHECK_EQ(lines.count("alert.resolved"), 0u);
+  order(7, bot_phase::active);
+  CHECK_EQ(alive(7), 1);
+  CHECK_EQ(lines.count("alert.resolved"), 1u);
+  CHECK_EQ(lines.count("alert.raised"), 1u);
+}
+
+SCENARIO("a bot that becomes active is told of, one that was restarted is not") {
+  boot();
+  up(7);
+  CHECK_EQ(lines.count("bot.activated"), 1u);
+  spend_budget(*this, 7);
+  REQUIRE_EQ(phase(7), "quarantined");
+  CHECK_EQ(lines.count("bot.activated"), 1u);
+  pass(60s);
+  CHECK_EQ(lines.count("bot.activated"), 2u); // Out of its quarantine.
+}
+
+SCENARIO("an adopted bot is active for everybody to read once the upstream accepts its token") {
+  log::capture seen{log::level::info};
+  boot();
+  auto spec = spec_of(-9);
+  spec.proven = false;
+  spec.claimed = 9;
+  names->put(token(-9), -9, 1, false, sched.clock().now());
+  CHECK_EQ(start(spec), caf::error{});
+  CHECK_EQ(seen.count("bot.activated"), 0u);
+  for (int i = 0; i < 2; ++i) {
+    caf::anon_send(shard(), identity_proven{-9, 9});
+    sched.run();
+    CHECK_EQ(seen.count("bot.activated"), 1u);
+  }
+}
+
 SCENARIO("a bot whose spawn throws is quarantined, too") {
   world->failing.insert(7);
   boot();

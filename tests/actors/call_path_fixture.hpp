@@ -194,10 +194,10 @@ private:
             }};
   }
 
-  static std::shared_ptr<const bot_config> bot_terms() {
-    auto result = std::make_shared<bot_config>();
-    result->retry_delay.first = 100ms;
-    return result;
+  static std::shared_ptr<const live_bot_config> bot_terms() {
+    bot_config result;
+    result.retry_delay.first = 100ms;
+    return std::make_shared<live_bot_config>(result);
   }
 
   std::shared_ptr<directory> names = std::make_shared<directory>();

@@ -198,6 +198,7 @@ SCENARIO("kills at every step of plain calls") {
   world w;
   w.kill_everywhere([](std::int64_t) { return times(12, request()); });
   CHECK_GT(w.endings["200"], 0u);
+  CHECK_EQ(w.endings["no_session"], 0u); // Whose pool had no place for them asked the next one.
 }
 
 SCENARIO("kills at every step of long polls, some more than the bot may have") {

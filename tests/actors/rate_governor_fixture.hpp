@@ -42,6 +42,7 @@ struct fake_pool {
       [=](credit_request) {
         return pool_capacity{++p->epoch, p->places - p->taken, p->per_bot};
       },
+      [](const pool_limits&) {},
       [](get_report) { return pool_report{}; },
     };
   }

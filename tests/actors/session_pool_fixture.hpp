@@ -41,14 +41,22 @@ struct treasury {
   std::uint32_t epoch = 0;
   std::uint32_t credits = 0;
   std::uint32_t per_bot = 0;
+  std::uint32_t places = 0;
   std::vector<pool_capacity> capacities;
   std::vector<bot_id> returned; ///< Bots of the credits that came back.
+
+  void change(const capacity_change& x) {
+    credits += x.added;
+    per_bot = x.per_bot;
+    places = x.places;
+  }
 
   void learn(const pool_capacity& x) {
     capacities.push_back(x);
     epoch = x.epoch;
     credits = x.sessions;
     per_bot = x.per_bot;
+    places = x.places;
   }
 };
 
@@ -62,12 +70,17 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
     [](const chat_charge&) {},
     [](bot_limits) {},
     [book](pool_capacity x) { book->learn(x); },
+    [book](capacity_change x) {
+      if (x.epoch == book->epoch)
+        book->change(x);
+    },
     [book](credit x) {
       if (x.epoch != book->epoch)
         return;
-      ++book->credits;
+      book->credits += x.gone ? 0 : 1;
       book->returned.push_back(x.bot);
     },
+    [](const rate_limits&) {},
     [](identity_proven) {},
     [](const breaker_change&) {},
     [](get_report) { return governor_report{}; },

@@ -36,8 +36,11 @@ struct script {
 
 inline session_pool_actor spawn_pool(caf::actor_system& sys, std::shared_ptr<script> s) {
   return sys.spawn([s](session_pool_actor::pointer self) -> session_pool_actor::behavior_type {
-    return {[](lease_request) { return lease{}; }, [](lease_return) {}, [](lease_cancel) {},
+    return {[](lease_request) { return lease{}; },
+            [](lease_return) {},
+            [](lease_cancel) {},
             [](credit_request) { return pool_capacity{}; },
+            [](const pool_limits&) {},
             [self, s](get_report) -> caf::result<pool_report> {
               if (!s->silent)
                 return s->pool;
@@ -57,7 +60,9 @@ inline rate_governor_actor spawn_governor(caf::actor_system& sys, std::shared_pt
             [](chat_charge) {},
             [](bot_limits) {},
             [](pool_capacity) {},
+            [](capacity_change) {},
             [](credit) {},
+            [](rate_limits) {},
             [](identity_proven) {},
             [](breaker_change) {},
             [s](get_report) { return s->governor; }};
@@ -66,7 +71,7 @@ inline rate_governor_actor spawn_governor(caf::actor_system& sys, std::shared_pt
 
 inline health_actor spawn_health(caf::actor_system& sys, std::shared_ptr<script> s) {
   return sys.spawn([s](health_actor::pointer) -> health_actor::behavior_type {
-    return {[](outcome_batch) {}, [](bot_started) {},
+    return {[](outcome_batch) {}, [](bot_started) {}, [](health_limits) {},
             [](bot_health_request) { return bot_health{}; }, [s](get_report) { return s->health; }};
   });
 }
