@@ -1,6 +1,7 @@
 // What operators see while bots are at work, and how a node ends.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { RawConnection, request } from './harness/http.mjs';
 import { grammy } from './harness/libraries.mjs';
@@ -257,6 +258,69 @@ describe('SIGTERM', () => {
     assert.equal(await ended(node, 10_000), 0);
     assert.deepEqual(node.events('node.stopping').map(({ calls }) => calls), [1]);
     await call;
+  });
+});
+
+describe('SIGHUP', () => {
+  const budget = (rps) => `rate-governor {\n  global-rps = ${rps}\n}\n`;
+  const granted = async (node) => (await node.get('/v1/budgets')).granted_total;
+
+  /// Seconds until `count` more requests were granted.
+  async function timeFor(node, count) {
+    const [before, started] = [await granted(node), performance.now()];
+    await until(`${count} more requests are granted`, async () => await granted(node) >= before + count,
+      { within: 30_000 });
+    return (performance.now() - started) / 1000;
+  }
+
+  /// Writes a config file anew, and waits until the running node has said what it did about it.
+  async function reload(node, file, text, event, key) {
+    const seen = node.events(event).length;
+    writeFileSync(join(node.dir, 'config', file), text);
+    node.program.child.kill('SIGHUP');
+    await until(`${event} is logged`, () => node.events(event).slice(seen).some((entry) => entry.key === key));
+  }
+
+  test('changes a budget while calls wait for it: throughput follows, up and down', limit, async () => {
+    const node = await Node.start(sandbox, {
+      options: { 'rate-governor.global-rps': undefined },
+      files: { 'rate-governor.conf': budget(5) },
+    });
+    const bots = [];
+    for (let count = 0; count < 3; ++count) bots.push((await sandbox.stage()).bot);
+    let talking = true;
+    const failures = [];
+    const talk = Array.from({ length: 30 }, async (_, index) => {
+      while (talking) {
+        const answer = await node.call(bots[index % 3].token, 'getMe', undefined, { headers: { 'x-troupe-deadline': '20s' } });
+        if (answer.status !== 200) failures.push(answer.text);
+      }
+    });
+    await until('calls wait', async () => await node.waiting() > 10);
+    const slow = await timeFor(node, 15);
+    assert.ok(slow > 1.9, `15 requests at 5/s took ${slow} s`);
+    await reload(node, 'rate-governor.conf', budget(50), 'config.reloaded', 'rate-governor.global-rps');
+    const fast = await timeFor(node, 100);
+    assert.ok(fast < 10, `100 requests at 50/s took ${fast} s`);
+    await reload(node, 'rate-governor.conf', budget(10), 'config.reloaded', 'rate-governor.global-rps');
+    const slower = await timeFor(node, 30);
+    assert.ok(slower > 1.9, `30 requests at 10/s took ${slower} s`);
+    assert.equal((await node.get('/v1/budgets')).budgets.find(({ scope }) => scope === 'global').limit, 10);
+    talking = false;
+    await Promise.all(talk);
+    assert.deepEqual(failures, []);
+    await node.stop();
+  });
+
+  test('names what needs a restart, and rejects what is wrong as a whole', limit, async () => {
+    const node = await Node.start(sandbox);
+    await reload(node, 'node.conf', 'node {\n  drain-timeout = 7s\n}\n', 'config.needs-restart', 'node.drain-timeout');
+    writeFileSync(join(node.dir, 'config', 'bot.conf'), 'bot {\n  max-queue = -1\n}\n');
+    await reload(node, 'session-pool.conf', 'session-pool {\n  max-connections = 40\n}\n', 'config.rejected');
+    assert.equal((await node.get('/v1/sessions')).max_connections, 100);
+    await reload(node, 'bot.conf', 'bot {\n  max-queue = 7\n}\n', 'config.reloaded', 'bot.max-queue');
+    await until('the pool has the new limit', async () => (await node.get('/v1/sessions')).max_connections === 40);
+    await node.stop();
   });
 });
 

@@ -28,7 +28,8 @@ function parsed(line) {
 /// One trouped with directories and ports of its own.
 export class Node {
   /// `upstream`: what the pool speaks to (a Sandbox or {url, tokens}). `options`: command line, by
-  /// setting. `files`: config files, by name. Adopts unknown tokens unless told otherwise.
+  /// setting, undefined ones left out. `files`: config files, by name. Adopts unknown tokens unless
+  /// told otherwise.
   static async start(upstream, { options = {}, files = {} } = {}) {
     const node = new Node();
     node.upstream = upstream;
@@ -47,7 +48,8 @@ export class Node {
       ...options,
     };
     node.program = new Program('trouped', [`--config-dir=${join(node.dir, 'config')}`,
-      ...Object.entries(settings).map(([key, value]) => `--${key}=${value}`)]);
+      ...Object.entries(settings).filter(([, value]) => value !== undefined)
+        .map(([key, value]) => `--${key}=${value}`)]);
     try {
       node.gatewayPort = await node.listener('gateway');
       node.apiPort = await node.listener('api');
