@@ -24,7 +24,7 @@ constexpr std::array own{
   error_text{"invalid_field", 400, "A field has a value that is not allowed.", see_document},
   error_text{"nothing_to_change", 400, "The body names nothing to change.",
              "Send at least one of the fields that can be changed."},
-  error_text{"body_too_large", 413, "The body is too large.", "Send at most 1 MiB."},
+  error_text{"body_too_large", 413, "The body is too large.", "Send at most 4 MiB."},
   error_text{"head_too_large", 431, "The request's head is too large.",
              "Send fewer or shorter headers."},
   error_text{"media_type", 415, "The body is not declared as JSON.",

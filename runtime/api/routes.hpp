@@ -28,7 +28,7 @@ struct context;
 [[nodiscard]] std::shared_ptr<context> make_context(ports from);
 
 /// Largest body of a request, bytes.
-inline constexpr std::size_t largest_body = 1024 * 1024;
+inline constexpr std::size_t largest_body = 4 * 1024 * 1024;
 
 /// Answers one request: see router.hpp for the table of routes and /openapi.json for what they
 /// take. In this order: path and method (404, 405), key (401), quota (429), role (403), query and

@@ -19,6 +19,7 @@ enum class form : std::uint8_t {
   api_root,   ///< http(s)://host[:port][/path]
   public_url, ///< Empty, or https://host[:port][/path]
   store_uri,  ///< Empty, sqlite:PATH, or postgresql://…
+  networks,   ///< Addresses and networks, separated by commas; may be empty.
 };
 
 enum flag : std::uint8_t {

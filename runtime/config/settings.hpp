@@ -136,6 +136,9 @@ struct api_settings {
   std::string tls_key;
   caf::timespan answer_timeout = 2s;
   std::size_t max_connections = 500;
+  std::size_t user_rpm = 100;
+  std::size_t creations_per_minute = 5;
+  std::string trusted_proxies;
 };
 
 struct webhook_settings {

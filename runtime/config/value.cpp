@@ -1,4 +1,5 @@
 #include "runtime/config/value.hpp"
+#include "runtime/config/networks.hpp"
 #include "runtime/log/mask.hpp"
 
 #include <fmt/format.h>
@@ -93,6 +94,8 @@ bool fits(const option& what, const std::string& text) {
   case form::store_uri:
     return text.empty() || (text.starts_with("sqlite:") && text.size() > 7)
            || (text.starts_with("postgresql://") && text.size() > 13);
+  case form::networks:
+    return parse_networks(text).has_value();
   default:
     return true;
   }
@@ -235,6 +238,8 @@ std::string allowed_text(const option& what) {
     return "\"https://HOST[:PORT][/PATH]\" in quotes, or \"\"";
   case form::store_uri:
     return "\"sqlite:PATH\" or \"postgresql://…\" in quotes, or \"\"";
+  case form::networks:
+    return "addresses like \"192.0.2.1\" and networks like \"10.0.0.0/8\", separated by commas, in quotes, or \"\"";
   default:
     return "a text in quotes";
   }

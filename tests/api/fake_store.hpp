@@ -29,6 +29,8 @@ struct memory {
   method_answer next_answer{200, "application/json", R"({"ok":true,"result":1})"};
   std::optional<caf::error> failure; ///< What store and registrar answer instead, but for keys.
   bool silent = false;               ///< They answer nothing, but for keys.
+  int busy = 0; ///< So many questions for bots are answered with `unavailable` first.
+  std::vector<std::size_t> lookups; ///< How many ids each question for bots had.
   std::vector<caf::response_promise> unanswered;
   usage_report usage;
   std::int64_t last_id = 100;

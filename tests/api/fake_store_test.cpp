@@ -140,7 +140,10 @@ caf::message_handler keys_and_tenants(self_ptr self, script m) {
 caf::message_handler bots_and_records(self_ptr self, script m) {
   return {
     scripted<bot_batch, bot_lookup>(self, m,
-                                    [m](bot_lookup& what) {
+                                    [m](bot_lookup& what) -> caf::result<bot_batch> {
+                                      m->lookups.push_back(what.ids.size());
+                                      if (m->busy-- > 0)
+                                        return refuse(store_refusal::unavailable);
                                       bot_batch batch;
                                       for (auto id : what.ids) {
                                         if (auto* row = m->find(what.tenant, id))

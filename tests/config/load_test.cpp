@@ -75,6 +75,8 @@ SCENARIO(
      "\"ftp://x\"", "https://HOST"},
     {"session-pool", "session-pool { api-root = \"http://\" }", "1", "session-pool.api-root",
      "\"http://\"", "https://HOST"},
+    {"api", "api { trusted-proxies = \"10.0.0.0/33\" }", "1", "api.trusted-proxies",
+     "\"10.0.0.0/33\"", "networks like"},
     {"gateway", "gateway { default-deadline = 5 }", "1", "gateway.default-deadline", "5",
      "a duration with its unit (ns, us, ms, s, min, h) from 10ms to 1h"},
     {"gateway", "gateway { default-deadline = -5s }", "1", "gateway.default-deadline", "-5s",

@@ -7,6 +7,8 @@
 
 #include <boost/json/parse.hpp>
 
+#include <algorithm>
+
 namespace troupe::api {
 namespace {
 
@@ -100,13 +102,13 @@ task list_bots(context& ctx, const inquiry& from) {
 }
 
 task batch_get(context& ctx, const inquiry& from) {
-  bot_lookup what;
-  what.tenant = from.tenant();
+  std::vector<bot_id> ids;
   for (auto& id : from.member("ids")->get_array())
-    what.ids.push_back(id.get_int64());
-  auto asked = ctx.ask_store<bot_batch>(from.what.io, std::move(what));
+    ids.push_back(id.get_int64());
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   auto unwell = ask_unwell(ctx, from);
-  auto found = co_await answer_to(asked);
+  auto found = co_await find_bots(ctx, from, std::move(ids));
   auto health = co_await health_of(unwell);
   json::array missing;
   for (auto id : found.missing)
@@ -180,7 +182,7 @@ constexpr field of_change[] = {
    "The version that was read: if another one changed the bot since, 409."},
 };
 constexpr field of_batch[] = {
-  {"ids", shape::ids, 1, 100'000, "Ids of bots; each is in `bots` or in `missing`.", true},
+  {"ids", shape::ids, 1, 1'000'000, "Ids of bots; each is in `bots` or in `missing`.", true},
 };
 constexpr field of_list[] = {
   {"status", shape::text, 0, 0, "Bots in this phase alone.", false, phases},

@@ -89,7 +89,9 @@ task show_verification(context& ctx, const inquiry& from) {
     throw refused_by(found.error());
   auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   std::string_view state = "none";
-  if (found)
+  if (found && bot.verified >= found->created)
+    state = "verified"; // With this code.
+  else if (found)
     state = found->expires <= now.time_since_epoch().count() ? "expired" : "waiting";
   else if (bot.verified != 0)
     state = "verified";
