@@ -150,6 +150,35 @@ verdict check_object(const json::object& what, std::span<const field> fields,
   return std::nullopt;
 }
 
+/// Members of all objects of a text that is well-formed JSON, as they were written.
+std::size_t members_written(std::string_view text) {
+  std::size_t count = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (quoted && text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      quoted = !quoted;
+    else if (!quoted && text[i] == ':')
+      ++count;
+  }
+  return count;
+}
+
+/// The same of what was made of it, where of two members of one name the later is left.
+std::size_t members_kept(const json::value& from) {
+  std::size_t count = 0;
+  if (auto* object = from.if_object()) {
+    count = object->size();
+    for (auto& one : *object)
+      count += members_kept(one.value());
+  } else if (auto* array = from.if_array()) {
+    for (auto& one : *array)
+      count += members_kept(one);
+  }
+  return count;
+}
+
 /// %XX and plus signs undone; nothing if that gives no printable text.
 std::optional<std::string> decoded(std::string_view text) {
   std::string out;
@@ -220,6 +249,9 @@ checked<json::object> read_object(std::string_view text) {
   }
   if (failed || !body.is_object())
     return complaint{api_error::bad_json, {}, {}};
+  // Two readers of such a text may understand different things.
+  if (members_written(text) != members_kept(body))
+    return complaint{api_error::bad_json, {}, "A name stands twice in one object of the body."};
   return std::move(body.get_object());
 }
 

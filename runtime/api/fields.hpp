@@ -50,7 +50,8 @@ using checked = std::variant<T, complaint>;
 
 inline constexpr std::size_t deepest_body = 32;
 
-/// Parses `text` strictly: UTF-8, nothing behind the object, at most `deepest_body` levels.
+/// Parses `text` strictly: UTF-8, nothing behind the object, at most `deepest_body` levels, no name
+/// twice in an object.
 [[nodiscard]] checked<boost::json::object> read_object(std::string_view text);
 
 /// Parses `text` and checks it: every member known, none missing, types and ranges right.

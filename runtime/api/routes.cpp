@@ -96,6 +96,9 @@ task dispatch(context& ctx, const request& what) {
   }
   auto& where = *found.where;
   auto who = co_await admitted(ctx, what, where);
+  auto reads = where.method == "GET" || where.path == "/v1/bots:batchGet";
+  if (!reads && ctx.p.draining && ctx.p.draining())
+    throw refused_by(caf::make_error(ec::draining));
   parameters query;
   boost::json::object body;
   if (where.needs != access::open) { // Pages and probes overlook what is added to them.

@@ -56,6 +56,13 @@ SCENARIO("what is no JSON object in UTF-8 is refused as a whole") {
     CHECK_EQ(verdict(bad), "bad_json");
 }
 
+SCENARIO("a name that stands twice is not read in one of two ways") {
+  CHECK_EQ(verdict(R"({"name":"a","name":"b"})"), "bad_json");
+  CHECK_EQ(verdict(R"({"name":"a","extra":{"x":[{"y":1,"y":1}]}})"), "bad_json");
+  CHECK_EQ(verdict(R"({"name":"a","\u006eame":"b"})"), "bad_json");
+  CHECK_EQ(verdict(R"({"name":":\":","extra":{"a:b":"\\","c":":"}})"), "ok");
+}
+
 SCENARIO("nesting is bounded") {
   auto nested = [](std::size_t depth) {
     std::string text = R"({"name":"a","extra":{"x":)";

@@ -298,6 +298,17 @@ SCENARIO("a store that fails or says nothing is told as it is") {
   CHECK_EQ(told(send("POST", "/v1/bots/7:suspend", {}, developer)), "503 service_unavailable");
 }
 
+SCENARIO("a node that drains is read and not changed any more") {
+  kept->add_bot(7, 1);
+  draining = true;
+  CHECK_EQ(get("/v1/bots/7", viewer).status, 200);
+  CHECK_EQ(send("POST", "/v1/bots:batchGet", R"({"ids":[7]})", viewer).status, 200);
+  CHECK_EQ(told(send("POST", "/v1/bots/7:suspend", {}, developer)), "503 draining");
+  CHECK_EQ(told(send("DELETE", "/v1/bots/7", {}, developer)), "503 draining");
+  CHECK_EQ(told(call("getMe", "")), "503 draining");
+  CHECK_EQ(kept->bots.count(7), 1u);
+}
+
 SCENARIO("readiness and the store's report name store and registrar") {
   auto ready = json_of(get("/readyz", ""));
   CHECK_EQ(ready.at("services").as_object().at("store").as_string(), "ok");
