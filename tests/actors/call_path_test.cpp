@@ -30,6 +30,27 @@ constexpr std::pair<const char*, find_victim> victims[] = {
    [](clients& x) { return caf::actor_cast<caf::strong_actor_ptr>(x.found->bots_of(the_bot)); }},
 };
 
+void set_limits(clients& x, std::uint32_t connections, std::uint32_t rps) {
+  pool_limits pool;
+  pool.max_connections = connections;
+  caf::anon_send(x.found->session_pool.get(), pool);
+  rate_limits budgets;
+  budgets.global_rps = rps;
+  budgets.group_rpm = 2;
+  caf::anon_send(x.found->rate_governor.get(), budgets);
+}
+
+/// As victims they are nobody.
+caf::strong_actor_ptr lower_limits(clients& x) {
+  set_limits(x, 2, 1);
+  return nullptr;
+}
+
+caf::strong_actor_ptr raise_limits(clients& x) {
+  set_limits(x, places, 0);
+  return nullptr;
+}
+
 /// Who dies after how many messages.
 using deaths = std::vector<std::pair<std::size_t, find_victim>>;
 
@@ -57,6 +78,19 @@ public:
       }
       CHECK_GT(step, length); // The kills went on to the very end.
       CAF_MESSAGE(name << " killed after each of " << step - 1 << " messages");
+    }
+  }
+
+  /// Lowers the limits of pool and governor after every single message, and raises them a few
+  /// messages later. Nobody is killed.
+  void change_limits_everywhere(const script& make) {
+    auto length = undisturbed(make);
+    for (std::size_t step = 0; step < length; ++step) {
+      run(make(++runs), {{step, &lower_limits}, {step + 5, &raise_limits}});
+      raise_limits(*this); // The run may have been too short for that.
+      advance(1s);
+      if (auto wrong = complaints(); !wrong.empty())
+        FAIL("limits changed after " << step << " of " << length << " messages: " << wrong);
     }
   }
 
@@ -287,6 +321,14 @@ SCENARIO("kills at every step while breakers open, half-open and close") {
   CHECK_GT(w.endings["200"], 0u);
   CHECK_GT(w.endings["500"], 0u);
   CHECK_GT(w.endings["breaker_open"], 0u);
+}
+
+SCENARIO("limits that change at every step of calls and downloads refuse nobody") {
+  world w;
+  w.change_limits_everywhere(
+    [](std::int64_t) { return all(times(12, request()), times(3, other(call_kind::file, 50ms))); });
+  CHECK_GT(w.endings["200"], 0u);
+  CHECK_EQ(w.endings.size(), 1u);
 }
 
 SCENARIO("several deaths at random among calls of every kind") {
