@@ -137,6 +137,8 @@ void bots_state::obey(const bot_command& order) {
     return resume(*at, order);
   case bot_phase::stopped:
     return stop(order.bot);
+  case bot_phase::starting:
+    return restart(*at);
   case bot_phase::unauthorized:
     if (!record.actor)
       return settle(*at, bot_phase::unauthorized, caf::make_error(ec::unauthorized));
@@ -189,6 +191,25 @@ void bots_state::resume(place at, const bot_command& order) {
       trouble->second.budget.reset();
     launch(at);
   }
+}
+
+/// Its past is forgiven, its next incarnation starts at once.
+void bots_state::restart(place at) {
+  auto& record = ledger[at];
+  if (record.phase == bot_phase::suspended || record.phase == bot_phase::unauthorized)
+    return;
+  rest(at);
+  if (auto trouble = ledger.troubles.find(at); trouble != ledger.troubles.end()) {
+    trouble->second.budget.reset();
+    trouble->second.quarantines = 0;
+  }
+  if (!record.actor)
+    return launch(at);
+  record.phase = bot_phase::starting;
+  record.returns = true;
+  names->detach(record.token_hash, record.bot, bot_phase::starting);
+  if (!record.leaving)
+    leave(at);
 }
 
 supervision_report bots_state::report(std::size_t limit) const {

@@ -16,6 +16,9 @@ struct bots_config {
   /// Leads to the other shards, for orders to a bot that is kept there under another id. May be
   /// null.
   std::shared_ptr<services> found;
+  /// Told of phases that bots get into by themselves: quarantined (for so long), unauthorized, and
+  /// active again after a quarantine. May be empty; must not block.
+  std::function<void(bot_id, bot_phase, caf::timespan, std::string)> told;
   std::size_t restarts = 3;                        ///< A bot may be restarted so often ...
   caf::timespan period = std::chrono::seconds{60}; ///< ... within so long; one more quarantines it.
   /// Before the second restart within a period, doubling; the first one is immediate.
@@ -38,6 +41,8 @@ struct bots_config {
 ///   with another token) starts it again;
 /// - nothing, user_shutdown or stopped: is forgotten, here and in the directory;
 /// - anything else: crashed.
+/// bot_command starting restarts a bot that runs, or would if it were not quarantined; its past is
+/// forgiven.
 /// @param ledger Shared by all incarnations of this shard. May be null.
 bots_actor spawn_bots(caf::actor_system& sys, bots_config config, std::shared_ptr<directory> names,
                       std::shared_ptr<bots_ledger> ledger = nullptr);

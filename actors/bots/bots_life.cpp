@@ -118,6 +118,8 @@ void bots_state::launch(place at) {
                {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}}},
                "The supervisor started the bot.");
   tell_activated(at, before);
+  if (before == bot_phase::quarantined)
+    tell(at, caf::timespan{0}, {});
   if (std::exchange(record.rejected, false))
     resolve_alert(record, "bot.unauthorized",
                   "The bot starts again, with a new token or by order.");
@@ -141,6 +143,13 @@ void bots_state::tell_activated(place at, bot_phase before) const {
     log::event(level, "bot.activated", "troupe.bot",
                {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}}},
                "The bot takes calls.");
+}
+
+/// For what is stored of a bot.
+void bots_state::tell(place at, caf::timespan rest, std::string reason) const {
+  const auto& record = ledger[at];
+  if (cfg.told && record.proven)
+    cfg.told(record.known_as(), record.phase, rest, std::move(reason));
 }
 
 void bots_state::prove(const identity_proven& proof) {
@@ -219,6 +228,8 @@ void bots_state::settle(place at, bot_phase phase, const caf::error& reason) {
     is_orderly(reason) ? log::level::info : log::level::warning, "child.stopped", "troupe.bot",
     {{"bot", record.known_as()}, {"reason", readable(reason)}, {"phase", to_string(phase)}},
     "The bot ended and is not restarted.");
+  if (phase == bot_phase::unauthorized)
+    tell(at, caf::timespan{0}, readable(reason));
   if (phase == bot_phase::unauthorized && !std::exchange(record.rejected, true))
     raise_alert(record, "bot.unauthorized", "unauthorized",
                 "The upstream rejected the token of a bot that it knew.");
@@ -284,6 +295,7 @@ void bots_state::quarantine(place at, bot_trouble& trouble, const caf::error& re
              "The bot spent its restart budget and rests.");
   if (!std::exchange(trouble.alert, true))
     raise_alert(record, "bot.quarantined", readable(reason), "A bot crashes again and again.");
+  tell(at, length, readable(reason));
   refuse_waiting(at, refuse_start(ec::quarantined, length));
   trouble.timer = self->run_delayed(length, [this, at] { launch(at); });
 }

@@ -33,6 +33,7 @@ struct bots_state {
   void forward(const bot_command& order) const;
   void suspend(place at, const bot_command& order);
   void resume(place at, const bot_command& order);
+  void restart(place at);
   supervision_report report(std::size_t limit) const;
 
   // Starts and ends, bots_life.cpp.
@@ -48,6 +49,7 @@ struct bots_state {
   void await_calm(place at);
   void calm_down(place at);
   void tell_activated(place at, bot_phase before) const;
+  void tell(place at, caf::timespan rest, std::string reason) const;
   void end(caf::error reason);
   void finish_if_empty();
 

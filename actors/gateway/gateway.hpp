@@ -4,6 +4,8 @@
 #include "runtime/net/upstream.hpp"
 #include "runtime/registry/directory.hpp"
 #include "runtime/registry/services.hpp"
+#include "runtime/registry/token_vault.hpp"
+#include "runtime/registry/virtual_tokens.hpp"
 
 #include <boost/asio/ssl/context.hpp>
 
@@ -35,15 +37,22 @@ struct gateway_config {
 /// How a finished call is counted: method index, outcome label, seconds in all, seconds waited.
 using call_meter = std::function<void(std::uint16_t, std::string_view, double, double)>;
 
+/// What a bot did: its number, method index, outcome label, seconds in all, chat (0: none).
+using usage_meter =
+  std::function<void(bot_id, std::uint16_t, std::string_view, double, std::int64_t)>;
+
 struct gateway_ports {
   net::lane* lane = nullptr;                        ///< Outlives the gateway.
   std::shared_ptr<net::upstream_sessions> sessions; ///< The lane's.
   std::shared_ptr<directory> bots;
   siphash_key token_key{};
   std::shared_ptr<services> found;
+  std::shared_ptr<const virtual_tokens> virtuals; ///< Null: there are none.
+  std::shared_ptr<const token_vault> vault;       ///< What stands behind them.
   std::shared_ptr<boost::asio::ssl::context> tls;        ///< Null: plain HTTP.
   std::shared_ptr<std::atomic<std::size_t>> connections; ///< Open over all lanes; null: one lane.
   call_meter meter;
+  usage_meter usage;
   std::function<void(std::uint16_t port)> on_listening; ///< Told the port once, on the lane.
 };
 

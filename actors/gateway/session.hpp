@@ -34,6 +34,7 @@ struct request_facts {
   telegram::call_params params;
   bot_id bot = 0;
   std::uint16_t method = 0;
+  std::vector<std::string> only; ///< Of a virtual token: the methods that it may call; empty: all.
   bool chat_may_come = false; ///< In the part of a multipart body that is not held.
   bool keep_alive = true;
   clock::time_point arrived{};
@@ -87,6 +88,7 @@ private:
   // session_find.hpp: the bot of a token.
   bool find_running(const request_facts& facts, directory::found& entry);
   task<bool> find_bot(request_facts& facts, directory::found& entry);
+  bool stand_in(request_facts& facts);
   task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
 
   // session_exchange.hpp: one exchange.

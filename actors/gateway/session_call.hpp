@@ -63,6 +63,8 @@ task<bool> session<Stream>::serve() {
     telegram::read_body(body, head_->content_type, head_->content_encoding, facts.params);
   const auto& name = facts.where.method.empty() ? facts.params.method : facts.where.method;
   facts.method = telegram::find_method(name);
+  if (!is_allowed(facts, name))
+    co_return co_await fail(403, "Forbidden: this token may not call that method");
   if (telegram::method(facts.method).has(telegram::method_trait::local)) {
     if (!body_.complete)
       co_return co_await fail(413, "Request Entity Too Large");
@@ -319,10 +321,11 @@ task<bool> session<Stream>::answer(std::string bytes, bool keep_alive) {
 template <class Stream>
 void session<Stream>::count(const request_facts& facts, std::string_view label,
                             caf::timespan waited) {
+  auto took = std::chrono::duration<double>(clock::now() - facts.arrived).count();
   if (ctx_->ports.meter)
-    ctx_->ports.meter(facts.method, label,
-                      std::chrono::duration<double>(clock::now() - facts.arrived).count(),
-                      static_cast<double>(waited.count()) / 1e9);
+    ctx_->ports.meter(facts.method, label, took, static_cast<double>(waited.count()) / 1e9);
+  if (ctx_->ports.usage && facts.bot > 0)
+    ctx_->ports.usage(facts.bot, facts.method, label, took, facts.params.chat.key);
 }
 
 } // namespace troupe::gateway

@@ -3,6 +3,8 @@
 #include "messages/supervisor.hpp"
 #include "runtime/telegram/token.hpp"
 
+#include <algorithm>
+
 namespace troupe::gateway {
 
 /// A bot that is being started or restarted is looked for again after a pause: this first, then
@@ -33,6 +35,8 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
     co_await refuse(text, false);
     co_return false;
   }
+  if (stand_in(facts))
+    token = telegram::bot_token::parse(facts.where.token);
   auto digest = token_hash(ctx_->ports.token_key, facts.where.token);
   auto why = ec::unknown_bot;
   auto length = first_lookup_pause;
@@ -53,7 +57,15 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
                                                    : ec::stopped;
       if (why != ec::stopped || clock::now() >= facts.wait_until)
         break;
+    } else if (!ctx_->ports.bots->complete()) { // It may be one of those that are still to come.
+      why = ec::stopped;
+      if (clock::now() >= facts.wait_until)
+        break;
+      bool stands_in = stand_in(facts);
+      if (stands_in)
+        digest = token_hash(ctx_->ports.token_key, facts.where.token);
     } else if (!ctx_->config.adopt || clock::now() >= facts.wait_until) {
+      why = ec::unknown_bot;
       break;
     } else {
       bool adopted = co_await adopt(digest, token->id(), facts.wait_until);
@@ -69,6 +81,32 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
   auto text = explain(caf::make_error(why));
   co_await refuse(text, false);
   co_return false;
+}
+
+/// Puts the bot's own token in the place of a virtual one. @returns whether it was one
+template <class Stream>
+bool session<Stream>::stand_in(request_facts& facts) {
+  const auto& ports = ctx_->ports;
+  if (!ports.virtuals || !ports.vault)
+    return false;
+  auto known = ports.virtuals->find(facts.where.token, std::chrono::system_clock::now());
+  auto own = known ? ports.vault->find(known->bot) : nullptr;
+  if (!own || !head_->replace_token(facts.where.token, *own))
+    return false;
+  facts.where.token = *own;
+  facts.only = std::move(known->methods);
+  return true;
+}
+
+/// Whether a virtual token may be used for this.
+inline bool is_allowed(const request_facts& facts, std::string_view method) {
+  if (facts.only.empty())
+    return true;
+  std::string name{facts.where.kind == route_kind::file ? std::string_view{"getfile"} : method};
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return std::ranges::find(facts.only, name) != facts.only.end();
 }
 
 /// Makes a bot of a token that nobody registered. @returns false when there are too many

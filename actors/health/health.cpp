@@ -21,10 +21,10 @@ using std::chrono::seconds;
 struct health_state {
   static inline const char* name = "troupe.health";
 
-  health_state(health_actor::pointer self, const health_config& cfg, health_ports wired)
+  health_state(health_memory::pointer self, const health_config& cfg, health_ports wired)
     : self(self), cfg(cfg), ports(std::move(wired)), watch(watch_rules()) {}
 
-  health_actor::behavior_type make_behavior() {
+  health_memory::behavior_type make_behavior() {
     tell_governor(breaker_state::closed, duration{0});
     return {
       [this](const outcome_batch& x) { on_batch(x); },
@@ -32,6 +32,8 @@ struct health_state {
       [this](const health_limits& x) { on_limits(x); },
       [this](bot_health_request x) { return one(x.bot); },
       [this](get_report x) { return report(x.limit); },
+      [this](caf::timespan since) { return remembered(since); },
+      [this](const health_save& x) { remember(x.rows); },
     };
   }
 
@@ -276,7 +278,32 @@ struct health_state {
       rows.resize(limit);
   }
 
-  health_actor::pointer self;
+  // -- what is stored ---------------------------------------------------------------------------
+
+  page<health_row> remembered(caf::timespan since) const {
+    page<health_row> result;
+    auto at = now();
+    records.for_each([&](bot_id bot, const health_record& record) {
+      if (bot > 0 && at - record.heard <= since)
+        result.rows.push_back(to_row(cfg, bot, record, at));
+    });
+    return result;
+  }
+
+  void remember(const std::vector<health_row>& rows) {
+    auto at = now();
+    for (const auto& row : rows) {
+      if (records.find(row.bot) || records.size() >= cfg.max_records)
+        continue;
+      auto& record = records.touch(row.bot);
+      from_row(row, cfg, at, record);
+      if (record.gate.phase(at) == breaker_phase::open)
+        opened.emplace(at + record.gate.opens_in(at), row.bot);
+    }
+    set_timer(at);
+  }
+
+  health_memory::pointer self;
   health_config cfg;
   health_ports ports;
   recent_map<bot_id, health_record> records;
@@ -292,7 +319,7 @@ struct health_state {
 } // namespace
 
 health_actor spawn_health(caf::actor_system& sys, health_config cfg, health_ports ports) {
-  using impl = health_actor::stateful_impl<health_state>;
+  using impl = health_memory::stateful_impl<health_state>;
   return sys.spawn<impl>(cfg, std::move(ports));
 }
 

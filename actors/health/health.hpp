@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/health.hpp"
+#include "messages/store.hpp"
 #include "runtime/policy/time.hpp"
 
 #include <caf/fwd.hpp>
@@ -17,6 +18,11 @@ struct health_config : health_limits {
 struct health_ports {
   std::function<rate_governor_actor()> governor; ///< Asked at each use; may be empty.
 };
+
+/// What the recorder asks of health beyond its interface: what it knows of each bot that was heard of
+/// within a timespan; and to take over what is stored of bots of which it has heard nothing yet.
+using health_memory = health_actor::extend<caf::result<page<health_row>>(caf::timespan),
+                                           caf::result<void>(health_save)>;
 
 /// Spawns health. It tells the governor that the upstream's breaker is closed: an earlier health
 /// may have left it open.

@@ -74,6 +74,66 @@ bot_health outcome_record<Window>::report(const health_config& cfg, bot_id bot,
   return result;
 }
 
+namespace {
+
+wall_ms wall_now() {
+  using std::chrono::system_clock;
+  return std::chrono::floor<std::chrono::milliseconds>(system_clock::now())
+    .time_since_epoch()
+    .count();
+}
+
+wall_ms ms_of(duration x) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(x).count();
+}
+
+} // namespace
+
+health_row to_row(const health_config& cfg, bot_id bot, const health_record& x, time_point now) {
+  auto at = wall_now();
+  auto wall = [&](time_point then) { return then == time_point{} ? 0 : at - ms_of(now - then); };
+  health_row row;
+  row.bot = bot;
+  row.status = static_cast<health_status>(x.grade_now(cfg, now));
+  row.requests = x.requests;
+  row.failures = x.failures;
+  row.client_errors = x.client_errors;
+  row.rate_limited = x.rate_limited;
+  row.latency_us = static_cast<std::int64_t>(x.latency.value() * 1e6);
+  row.consecutive_failures = x.consecutive;
+  row.last_success = wall(x.last_success);
+  row.last_failure = wall(x.last_failure);
+  row.breaker = static_cast<breaker_state>(x.gate.phase(now));
+  if (row.breaker == breaker_state::open)
+    row.breaker_until = at + ms_of(x.gate.opens_in(now));
+  row.saved = at;
+  return row;
+}
+
+void from_row(const health_row& x, const health_config& cfg, time_point now, health_record& to) {
+  auto at = wall_now();
+  auto steady = [&](wall_ms then) {
+    return then == 0 ? time_point{} : now - std::chrono::milliseconds{std::max<wall_ms>(at - then, 0)};
+  };
+  to.requests = x.requests;
+  to.failures = x.failures;
+  to.client_errors = x.client_errors;
+  to.rate_limited = x.rate_limited;
+  if (x.latency_us > 0)
+    to.latency.record(static_cast<double>(x.latency_us) / 1e6, 1.0);
+  to.consecutive = x.consecutive_failures;
+  to.last_success = steady(x.last_success);
+  to.last_failure = steady(x.last_failure);
+  to.heard = now;
+  to.gate = breaker{{cfg.failure_threshold, cfg.open_timeout, cfg.success_threshold}};
+  if (x.breaker == breaker_state::closed)
+    return;
+  // As if it had been opened so long ago that it half-opens when it was going to.
+  auto left = std::chrono::milliseconds{std::max<wall_ms>(x.breaker_until - at, 0)};
+  to.gate.force(breaker_phase::open, now + std::min<duration>(left, cfg.open_timeout)
+                                       - cfg.open_timeout);
+}
+
 static_assert(sizeof(health_record) < 300);
 template struct outcome_record<health_window>;
 template struct outcome_record<wide_health_window>;

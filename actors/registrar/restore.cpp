@@ -56,7 +56,9 @@ void registrar_state::load_virtual_tokens(std::int64_t after) {
         ports.virtuals->put(one.token.text, entry_of(one.row));
       if (found->more)
         return load_virtual_tokens(found->rows.back().row.id);
+      forget_others();
       restored = true;
+      ports.names->set_complete(true);
       log::event(log::level::info, "bots.restored", name,
                  {{"bots", static_cast<std::int64_t>(bots.size())},
                   {"virtual_tokens", static_cast<std::int64_t>(ports.virtuals->size())}},
@@ -73,8 +75,9 @@ void registrar_state::serve(const bot_row& row, const std::string& token) {
   }
   ports.names->put(digest, row.id, row.tenant, true, now());
   auto& x = bots[row.id];
-  if (x.token.key != 0 && !same_digest(x.token, digest))
-    ports.names->erase(x.token.key);
+  // The token before, also of an earlier registrar.
+  if (auto before = ports.vault->find(row.id); before && *before != token)
+    ports.names->erase(token_hash(ports.token_key, *before).key);
   x.token = digest;
   ports.vault->put(row.id, token);
   apply(row);
@@ -154,6 +157,16 @@ void registrar_state::forget(bot_id bot) {
   ports.vault->erase(bot);
   ports.virtuals->erase_all(bot);
   bots.erase(found);
+}
+
+/// What an earlier registrar served and is stored no more: it was removed, but the answer to that
+/// did not come.
+void registrar_state::forget_others() {
+  for (auto bot : ports.vault->bots())
+    if (!bots.contains(bot)) {
+      bots[bot].token = token_hash(ports.token_key, *ports.vault->find(bot));
+      forget(bot);
+    }
 }
 
 /// A bot got into a phase by itself: that is stored, and nobody asked for it.

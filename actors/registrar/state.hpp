@@ -119,6 +119,7 @@ struct registrar_state {
   /// The same for a bot that is served already, after a change of its row.
   void apply(const bot_row& row);
   void forget(bot_id bot);
+  void forget_others();
   void run(bot_id bot, const served& x);
   void rest_until(bot_id bot, wall_ms until);
   void hear(bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason);

@@ -88,6 +88,20 @@ void request_head::swap_texts(head_texts& other) noexcept {
   forward.clear();
 }
 
+bool request_head::replace_token(std::string_view token, std::string_view by) {
+  auto line = std::string_view{forward}.substr(0, forward.find("\r\n"));
+  auto path = line.substr(0, line.find('?'));
+  auto colon = token.find(':');
+  for (std::string_view how : {":", "%3A", "%3a"}) {
+    auto text = std::string{token.substr(0, colon)}.append(how).append(token.substr(colon + 1));
+    if (auto at = path.find(text); at != std::string_view::npos) {
+      forward.replace(at, text.size(), by);
+      return true;
+    }
+  }
+  return false;
+}
+
 void request_head::on_request_impl(http::verb, string_view method_text, string_view target_text,
                                    int version_number, error_code&) {
   version = version_number;

@@ -37,6 +37,10 @@ public:
   /// in is cleared.
   void swap_texts(head_texts& other) noexcept;
 
+  /// Has the request sent on with another bot token than the target's. @param token as the target
+  /// has it, decoded @returns false when the target does not hold it
+  bool replace_token(std::string_view token, std::string_view by);
+
   std::string method;
   int version = 11; ///< 10 or 11.
   std::string content_encoding;

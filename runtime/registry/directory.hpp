@@ -83,6 +83,11 @@ public:
   /// A bot ended for good.
   bool erase(std::uint64_t token_key, bot_id home);
 
+  /// Whether a token without an entry is unknown for good: not while stored bots are being brought
+  /// back at a start.
+  [[nodiscard]] bool complete() const noexcept { return complete_.load(); }
+  void set_complete(bool complete) noexcept { complete_ = complete; }
+
   [[nodiscard]] std::size_t size() const noexcept;
   [[nodiscard]] std::size_t unproven() const noexcept { return unproven_count_.load(); }
   /// Entries per phase, indexed by bot_phase.
@@ -143,6 +148,7 @@ private:
   std::vector<std::uint32_t> unproven_; ///< Refs, unordered. Guarded by `write_`.
   std::uint32_t none_idle_before_ = 0;  ///< Age at which a scan of `unproven_` makes sense again.
   std::atomic<std::size_t> unproven_count_{0};
+  std::atomic<bool> complete_{true};
   std::array<std::atomic<std::uint64_t>, bot_phase_names.size()> phases_{};
 };
 

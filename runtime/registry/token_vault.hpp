@@ -6,6 +6,7 @@
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace troupe {
 
@@ -23,6 +24,13 @@ public:
   void erase(bot_id bot) {
     std::unique_lock lock{mutex_};
     tokens_.erase(bot);
+  }
+  [[nodiscard]] std::vector<bot_id> bots() const {
+    std::shared_lock lock{mutex_};
+    std::vector<bot_id> result;
+    for (const auto& [bot, text] : tokens_)
+      result.push_back(bot);
+    return result;
   }
   /// Null for a bot that is not here.
   [[nodiscard]] token find(bot_id bot) const {

@@ -18,6 +18,9 @@
 namespace troupe::store {
 namespace {
 
+/// Tokens in one unit: others' writes wait for no more.
+constexpr std::size_t reseal_at_once = 500;
+
 /// A whole new file or none: written beside it, on disk before it has its name.
 void write_secret(const std::string& path, const std::string& text) {
   auto fresh = path + ".new";
@@ -67,9 +70,20 @@ opened open(const opening& how, const crypto::random_source& random) {
   places.embedded = how.database.where.kind == backend::sqlite;
   auto keys = crypto::load_master_keys(places, random);
   auto lookup = db.write([&](unit& u) { return lookup_key(u, keys.ring, random); });
+  std::size_t resealed = 0;
+  bool unreadable = false;
+  try {
+    for (bool all = false; !all;) {
+      auto part = db.write([&](unit& u) { return reseal(u, keys.ring, random, reseal_at_once); });
+      resealed += part.resealed;
+      all = part.done;
+    }
+  } catch (const crypto::crypto_error&) {
+    unreadable = true;
+  }
   auto lost = db.write([&](unit& u) { return lose_requests_of(u, how.node); });
   auto made = make_operator_key(db, how, lookup, random);
-  return {std::move(keys), std::move(lookup), lost, made};
+  return {std::move(keys), std::move(lookup), resealed, unreadable, lost, made};
 }
 
 } // namespace troupe::store

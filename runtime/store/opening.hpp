@@ -15,12 +15,14 @@ struct opening {
 struct opened {
   crypto::master_keys keys;
   crypto::secret_key lookup;
+  std::size_t resealed = 0;      ///< Tokens and secrets that were sealed under an older key.
+  bool unreadable = false;       ///< One of them does not open; the others after it stay as they are.
   std::size_t lost_requests = 0; ///< Requests with an Idempotency-Key that ran when the node ended.
   bool made_operator_key = false;
 };
 
-/// Connects, brings the schema up to date, loads the master keys and the lookup key; marks what this
-/// node ran when it ended as lost; makes a first operator key (file mode 0600, written before the
+/// Connects, brings the schema up to date, loads the master keys and the lookup key; seals anew what
+/// an older master key sealed; marks what this node ran when it ended as lost; makes a first operator key (file mode 0600, written before the
 /// store knows it) when there is no valid one. Blocks.
 /// @throws store_error or crypto_error with a sentence for operators
 [[nodiscard]] opened open(const opening& how, const crypto::random_source& random);

@@ -103,7 +103,8 @@ struct registrar_fixture : fixture {
     shard = sys.spawn(fake_shard, notes);
     found = std::make_shared<services>();
     found->bots[0].publish(shard);
-    registrar_ports ports;
+    names->set_complete(false);
+    ports = {};
     ports.store = [this] { return who; };
     ports.found = found;
     ports.names = names;
@@ -111,7 +112,7 @@ struct registrar_fixture : fixture {
     ports.vault = vault;
     ports.virtuals = virtuals;
     ports.upstream = api;
-    registrar = spawn_registrar(sys, {}, std::move(ports));
+    registrar = spawn_registrar(sys, {}, ports);
     sched.run();
   }
   void open(store::test_store& on) {
@@ -182,6 +183,7 @@ struct registrar_fixture : fixture {
   std::shared_ptr<services> found = std::make_shared<services>();
   std::shared_ptr<fake_api> api = std::make_shared<fake_api>();
   bots_actor shard = sys.spawn(fake_shard, std::make_shared<shard_notes>());
+  registrar_ports ports;
   registrar_actor registrar;
 };
 

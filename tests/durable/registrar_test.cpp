@@ -314,6 +314,31 @@ SCENARIO("killed between any two steps, every operation was done or was not") {
     }
 }
 
+SCENARIO("a registrar that was killed finds what was done behind its back") {
+  enrol(42);
+  enrol(43);
+  enrol(44);
+  sql->hold = true;
+  auto removed = self->request(registrar, caf::infinite, bot_remove{ada(), 1, 42});
+  auto suspended =
+    self->request(registrar, caf::infinite, order(43, bot_order_kind::suspend));
+  sched.run();
+  sql->release();
+  sched.run();
+  sql->release_one(); // The suspension's second step is stored.
+  caf::anon_send_exit(registrar, caf::exit_reason::kill);
+  sql->hold = false;
+  sched.run();
+  CHECK(entry(token_of(43))->phase == bot_phase::active);
+  registrar = spawn_registrar(sys, {}, ports);
+  sched.run();
+  CHECK(!entry(token_of(42)));
+  CHECK(vault->find(42) == nullptr);
+  CHECK(entry(token_of(43))->phase == bot_phase::suspended);
+  CHECK(entry(token_of(44))->phase == bot_phase::active);
+  CHECK(names->complete());
+}
+
 SCENARIO("while the store is away, nothing is begun; when it is back, all is restored") {
   enrol(42);
   stop();

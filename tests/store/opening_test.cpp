@@ -6,6 +6,7 @@
 #include "runtime/store/idempotency.hpp"
 #include "runtime/store/keys.hpp"
 
+#include "tests/store/samples.hpp"
 #include "tests/store/stores.hpp"
 
 #include <filesystem>
@@ -119,6 +120,38 @@ SCENARIO("what this node ran when it ended has an unknown outcome, others' reque
       CHECK(begin_request(u, {1, 0, "other"}, "b", "node", at(0), at(1)).what
             == idempotency_verdict::running);
     });
+  });
+}
+
+SCENARIO("another master key seals everything anew at the next start, and then suffices") {
+  on_both([](test_store& on) {
+    place p{on};
+    auto old_key = crypto::to_base64(std::vector<std::uint8_t>(32, 1));
+    auto new_key = crypto::to_base64(std::vector<std::uint8_t>(32, 2));
+    p.how.keys.environment.clear();
+    p.how.keys.file = p.dir + "/keys";
+    std::ofstream{p.how.keys.file} << old_key << '\n';
+    auto first = store::open(p.how, random_bytes);
+    auto db = on.connect();
+    db.write([&](unit& u) {
+      for (bot_id id = 1; id <= 700; ++id) {
+        auto row = sample_bot(id);
+        auto box = first.keys.ring.seal("secret", {crypto::purpose::bot_token, id}, random_bytes);
+        (void)add_bot(u, row, {box, "hash-" + std::to_string(id)});
+      }
+    });
+    CHECK_EQ(store::open(p.how, random_bytes).resealed, 0u);
+    std::ofstream{p.how.keys.file} << new_key << '\n' << old_key << '\n';
+    auto second = store::open(p.how, random_bytes);
+    CHECK_EQ(second.resealed, 701u); // And the lookup key.
+    CHECK(!second.unreadable);
+    CHECK(second.lookup == first.lookup);
+    std::ofstream{p.how.keys.file} << new_key << '\n';
+    auto third = store::open(p.how, random_bytes);
+    CHECK(third.lookup == first.lookup);
+    auto one = db.read([](unit& u) { return load_bots(u, 699, 1); }).at(0);
+    CHECK_EQ(third.keys.ring.open(one.token.box, {crypto::purpose::bot_token, 700}).reveal(),
+             "secret");
   });
 }
 

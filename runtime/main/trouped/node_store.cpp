@@ -1,0 +1,70 @@
+#include "runtime/main/trouped/node_store.hpp"
+
+#include "actors/store/sql_threads.hpp"
+#include "runtime/crypto/hash.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/store/opening.hpp"
+
+#include <filesystem>
+
+namespace troupe {
+
+node_store::node_store(const config::settings& settings) {
+  const auto& dir = settings.node.data_dir;
+  std::filesystem::create_directories(dir);
+  store::opening how;
+  how.database.where = store::locate(settings.store.uri, dir);
+  how.keys.environment = settings.secrets.master_key.reveal();
+  how.keys.file = settings.secrets.master_key_file;
+  how.keys.data_dir = dir;
+  how.node = settings.node.name.empty() ? "node" : settings.node.name;
+  how.operator_key_file = dir + "/operator.key";
+  where_ = store::shown(how.database.where);
+  auto random = crypto::os_random();
+  auto opened = store::open(how, random);
+  log::event(log::level::info, "store.opened", "troupe.store",
+             {{"where", where_}, {"master_key", opened.keys.origin}});
+  if (opened.keys.created)
+    log::event(log::level::warning, "master-key.made", "troupe.store",
+               {{"file", opened.keys.origin}},
+               "A master key was made; without it no stored token can be read: keep a copy apart.");
+  if (opened.keys.readable_by_others)
+    log::event(log::level::warning, "master-key.readable", "troupe.store",
+               {{"file", opened.keys.origin}}, "Other users can read the master key's file.");
+  if (opened.resealed > 0)
+    log::event(log::level::info, "seals.renewed", "troupe.store",
+               {{"seals", static_cast<std::int64_t>(opened.resealed)}},
+               "What an older master key sealed is sealed under the current one.");
+  if (opened.unreadable)
+    log::event(log::level::error, "seals.unreadable", "troupe.store", {},
+               "A stored token does not open; older master keys must be kept.");
+  if (opened.made_operator_key)
+    log::event(log::level::info, "operator-key.made", "troupe.store",
+               {{"file", how.operator_key_file}},
+               "A first operator key was made; troupectl on this machine finds it by itself.");
+  if (opened.lost_requests > 0)
+    log::event(log::level::warning, "requests.lost", "troupe.store",
+               {{"requests", static_cast<std::int64_t>(opened.lost_requests)}},
+               "Requests with an Idempotency-Key ran when the node ended; their outcome is unknown.");
+  storage::context context{std::move(opened.keys.ring), std::move(opened.lookup)};
+  context.node = how.node;
+  context.back_up = [database = how.database](const std::string& path) {
+    store::back_up(database, path);
+  };
+  context_ = std::make_shared<const storage::context>(std::move(context));
+  storage::sql_threads_config threads;
+  threads.database = how.database;
+  sql_ = storage::make_sql_threads(std::move(threads));
+}
+
+store_actor node_store::spawn(caf::actor_system& sys) const {
+  store_config config;
+  config.where = where_;
+  return spawn_store(sys, std::move(config), {sql_, context_});
+}
+
+std::string node_store::virtual_hash(std::string_view token) const {
+  return crypto::keyed_hash(context_->lookup, crypto::purpose::virtual_token, token);
+}
+
+} // namespace troupe

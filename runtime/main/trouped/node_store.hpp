@@ -1,0 +1,31 @@
+#pragma once
+#include "actors/store/store.hpp"
+#include "runtime/config/settings.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <memory>
+#include <string>
+
+namespace troupe {
+
+/// What a node stores, opened: the database's threads and the keys. Outlives the actors.
+class node_store {
+public:
+  /// Opens the database, making it, the master key and a first operator key where there are none.
+  /// Blocks. @throws std::exception with a sentence for people
+  explicit node_store(const config::settings& settings);
+
+  /// Spawns the store's actor; again after each of its deaths.
+  [[nodiscard]] store_actor spawn(caf::actor_system& sys) const;
+
+  /// The keyed hash by which virtual tokens are known. Thread-safe.
+  [[nodiscard]] std::string virtual_hash(std::string_view token) const;
+
+private:
+  std::string where_;
+  std::shared_ptr<const storage::context> context_;
+  std::shared_ptr<storage::sql_port> sql_;
+};
+
+} // namespace troupe

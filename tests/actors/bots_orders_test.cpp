@@ -1,0 +1,99 @@
+#define CAF_SUITE bots_orders
+#include "tests/actors/bots_fixture.hpp"
+
+using namespace troupe;
+using namespace std::literals;
+
+namespace {
+
+struct fixture : bots_fixture {
+  struct note {
+    bot_id bot;
+    bot_phase phase;
+    caf::timespan rest;
+  };
+  std::vector<note> notes;
+
+  fixture() {
+    cfg.told = [this](bot_id bot, bot_phase phase, caf::timespan rest, std::string) {
+      notes.push_back({bot, phase, rest});
+    };
+    boot();
+  }
+
+  void into_quarantine(bot_id bot) {
+    for (int i = 0; i < 4; ++i) {
+      crash(bot);
+      pass(100ms);
+    }
+    REQUIRE_EQ(phase(bot), "quarantined");
+  }
+};
+
+} // namespace
+
+BEGIN_FIXTURE_SCOPE(fixture)
+
+SCENARIO("a bot that is told to restart ends orderly, and its next incarnation starts at once") {
+  up(7);
+  up(8);
+  order(7, bot_phase::starting);
+  CHECK_EQ(world->orders[7], std::vector<bot_phase>{bot_phase::stopped});
+  CHECK_EQ(world->incarnation[7], 2u);
+  CHECK_EQ(phase(7), "active");
+  CHECK_EQ(world->incarnation[8], 1u);
+  CHECK_EQ(world->most_alive, 1);
+  CHECK(consistent());
+  // As often as one likes: it is no crash.
+  for (int i = 0; i < 10; ++i)
+    order(7, bot_phase::starting);
+  CHECK_EQ(phase(7), "active");
+}
+
+SCENARIO("a deaf bot that is to restart is killed after its deadline") {
+  world->deaf.insert(7);
+  up(7);
+  order(7, bot_phase::starting);
+  CHECK_EQ(phase(7), "starting");
+  CHECK_EQ(world->incarnation[7], 1u);
+  pass(5s);
+  CHECK_EQ(world->incarnation[7], 2u);
+  CHECK(consistent());
+}
+
+SCENARIO("a restart ends a quarantine, but no suspension") {
+  up(7);
+  into_quarantine(7);
+  order(7, bot_phase::starting);
+  CHECK_EQ(phase(7), "active");
+  order(7, bot_phase::suspended);
+  auto before = world->incarnation[7];
+  order(7, bot_phase::starting);
+  CHECK_EQ(phase(7), "suspended");
+  CHECK_EQ(world->incarnation[7], before);
+  order(99, bot_phase::starting); // Nobody.
+  CHECK_EQ(phase(99), "unknown");
+}
+
+SCENARIO("phases that a bot gets into by itself are told, those that were ordered are not") {
+  up(7);
+  order(7, bot_phase::suspended);
+  order(7, bot_phase::active);
+  order(7, bot_phase::starting);
+  crash(7);
+  CHECK(notes.empty());
+  pass(1h);
+  into_quarantine(7);
+  REQUIRE_EQ(notes.size(), 1u);
+  CHECK(notes[0].phase == bot_phase::quarantined);
+  CHECK_EQ(notes[0].rest, caf::timespan{1min});
+  pass(1min);
+  REQUIRE_EQ(notes.size(), 2u);
+  CHECK(notes[1].phase == bot_phase::active);
+  end(7, caf::make_error(ec::unauthorized));
+  REQUIRE_EQ(notes.size(), 3u);
+  CHECK(notes[2].phase == bot_phase::unauthorized);
+  CHECK_EQ(notes[2].bot, 7);
+}
+
+END_FIXTURE_SCOPE()
