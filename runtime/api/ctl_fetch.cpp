@@ -8,6 +8,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
+#include <charconv>
 #include <stdexcept>
 
 namespace troupe::api {
@@ -79,7 +80,14 @@ asio::awaitable<fetched> exchange(asio::io_context& io, const place& where,
   parser.body_limit(body_limit);
   beast::flat_buffer buffer;
   co_await http::async_read(stream, buffer, parser, asio::use_awaitable);
-  co_return fetched{parser.get().result_int(), std::move(parser.get().body())};
+  fetched result;
+  result.status = parser.get().result_int();
+  result.body = std::move(parser.get().body());
+  auto wait = parser.get()[http::field::retry_after];
+  unsigned seconds = 0;
+  std::from_chars(wait.data(), wait.data() + wait.size(), seconds);
+  result.retry_after = std::chrono::seconds{seconds};
+  co_return result;
 }
 
 std::string explain(const boost::system::error_code& why) {

@@ -8,6 +8,7 @@ namespace troupe::api {
 struct fetched {
   unsigned status = 0;
   std::string body;
+  std::chrono::seconds retry_after{0}; ///< 0: the answer does not say.
 };
 
 struct fetch_request {

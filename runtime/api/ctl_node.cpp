@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 // Asking a node, and the commands that show what its services report.
 namespace troupe::api {
@@ -15,6 +16,7 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 constexpr std::chrono::seconds patience{60};
+constexpr std::chrono::seconds longest_wait{60};
 constexpr const char* default_url = "http://127.0.0.1:8080";
 
 std::string url_of(const ctl_call& from) {
@@ -114,6 +116,13 @@ json::value ask_node(const ctl_call& from, std::string_view method, const std::s
   if (body != nullptr)
     what.body = json::serialize(*body);
   auto answer = fetch(url, what, patience);
+  // Lists of many pages meet the quota: reading goes on when the node says.
+  while (answer.status == 429 && what.method == "GET" && answer.retry_after.count() > 0
+         && answer.retry_after <= longest_wait) {
+    from.world.err << "troupectl: the node asks to wait " << answer.retry_after.count() << " s\n";
+    std::this_thread::sleep_for(answer.retry_after);
+    answer = fetch(url, what, patience);
+  }
   if (answer.status < 200 || answer.status > 299)
     throw std::runtime_error{reason(answer)};
   if (answer.body.empty())

@@ -39,6 +39,8 @@ std::string text_of(const json::object& from, std::string_view key, std::string_
     return std::string{none};
   if (auto* word = found->if_string())
     return std::string{*word};
+  if (auto* number = found->if_double())
+    return fmt::format("{:.4g}", *number);
   return json::serialize(*found);
 }
 

@@ -54,12 +54,15 @@ bool is_in_use(const fs::path& database) {
 
 int restore(const ctl_call& from) {
   fs::path source = from.words[0];
-  auto dir = from.option("data-dir");
-  if (dir.empty())
-    throw usage_error{"restore needs --data-dir=DIR, the data directory of a node that is stopped"};
+  fs::path target = from.option("database");
+  if (target.empty() && !from.has("data-dir"))
+    throw usage_error{"restore needs --data-dir=DIR, the data directory of a node that is stopped, or "
+                      "--database=FILE if its store.uri names another file"};
+  if (target.empty())
+    target = fs::path{from.option("data-dir")} / "troupe.db";
+  target = fs::absolute(target);
   if (!is_database(source))
     throw std::runtime_error{source.string() + " is no copy of a store"};
-  auto target = fs::path{dir} / "troupe.db";
   if (is_in_use(target) && !from.has("force"))
     throw std::runtime_error{"a node seems to use " + target.string()
                              + "; stop it first. If it was killed, start and stop it once, or add "
@@ -67,7 +70,7 @@ int restore(const ctl_call& from) {
   auto draft = target;
   draft += ".restored";
   std::error_code failed;
-  fs::create_directories(dir, failed);
+  fs::create_directories(target.parent_path(), failed);
   if (!fs::copy_file(source, draft, fs::copy_options::overwrite_existing, failed) || failed)
     throw std::runtime_error{"cannot copy " + source.string() + " to " + draft.string() + ": "
                              + failed.message()};
@@ -83,7 +86,7 @@ int restore(const ctl_call& from) {
   fs::rename(draft, target, failed);
   if (failed)
     throw std::runtime_error{"cannot write " + target.string() + ": " + failed.message()};
-  sync(dir, O_RDONLY | O_DIRECTORY);
+  sync(target.parent_path(), O_RDONLY | O_DIRECTORY);
   from.world.out << "restored " << target.string();
   if (fs::exists(before, failed))
     from.world.out << "; what was there is " << before.string();
@@ -93,7 +96,8 @@ int restore(const ctl_call& from) {
 
 constexpr command table[] = {
   {"backup", "FILE", "", "copy the store of a running node into a file on its disk", backup},
-  {"restore", "FILE", "force", "put a copy back into --data-dir=DIR of a stopped node", restore},
+  {"restore", "FILE", "database= force",
+   "put a copy back into --data-dir=DIR (or --database=FILE) of a stopped node", restore},
 };
 
 } // namespace

@@ -128,6 +128,23 @@ SCENARIO("lists are read page by page") {
   CHECK_EQ(boost::json::parse(out).as_object().at("bots").as_array().size(), 1001u);
 }
 
+SCENARIO("a list that meets the quota goes on when the node says") {
+  auto limited = managed_ports();
+  limited.limits.requests_per_minute = 2;
+  auto asked = std::make_shared<std::atomic<int>>(0);
+  // The third request comes a second before its time; by the clock of the next it is due.
+  limited.now = [this, asked] { return now + (++*asked > 3 ? 60s : *asked > 2 ? 59s : 0s); };
+  listener.stop();
+  net::http_server other{config(), api::make_handler(limited)};
+  other.start();
+  variables["TROUPE_URL"] = "http://127.0.0.1:" + std::to_string(other.port());
+  for (bot_id id = 1; id <= 2500; ++id)
+    kept->add_bot(id, 1);
+  CHECK_EQ(run({"bot", "list", "--json"}), 0);
+  CHECK_EQ(boost::json::parse(out).as_object().at("bots").as_array().size(), 2500u);
+  CHECK_EQ(err, "troupectl: the node asks to wait 1 s\n");
+}
+
 SCENARIO("tenants, keys and the trail from the command line") {
   CHECK_EQ(run({"tenant", "create", "acme", "--max-bots=3"}), 0);
   CHECK(says("tenant 3 is made."));
@@ -210,6 +227,8 @@ SCENARIO("a store is copied by the node and put back while the node is stopped")
   CHECK(!fs::exists(dir / "data" / "troupe.db-wal"));
   CHECK_EQ(text_of(dir / "data" / "troupe.db"), "SQLite format 3\0second"sv);
   CHECK_EQ(text_of(dir / "data" / "troupe.db.before-restore"), "SQLite format 3\0and more"sv);
+  CHECK_EQ(run({"restore", copy, "--database=" + (dir / "own.db").string()}), 0);
+  CHECK_EQ(text_of(dir / "own.db"), "SQLite format 3\0and more"sv);
   CHECK_EQ(run({"restore", file("text", "no database"), data}), 1);
   CHECK(complains("is no copy of a store"));
 }

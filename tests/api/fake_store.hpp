@@ -28,6 +28,7 @@ struct memory {
   std::vector<method_call> calls;
   method_answer next_answer{200, "application/json", R"({"ok":true,"result":1})"};
   std::optional<caf::error> failure; ///< What store and registrar answer instead, but for keys.
+  std::optional<caf::error> call_failure; ///< What a method_call is answered with instead.
   bool silent = false;               ///< They answer nothing, but for keys.
   int busy = 0; ///< So many questions for bots are answered with `unavailable` first.
   std::vector<std::size_t> lookups; ///< How many ids each question for bots had.

@@ -316,6 +316,8 @@ caf::behavior registrar(self_ptr self, script m) {
                                          [m](method_call& what) -> caf::result<method_answer> {
                                            if (m->find(what.tenant, what.bot) == nullptr)
                                              return refuse(store_refusal::not_found);
+                                           if (m->call_failure)
+                                             return *m->call_failure;
                                            m->calls.push_back(what);
                                            return m->next_answer;
                                          }),

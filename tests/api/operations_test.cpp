@@ -167,6 +167,16 @@ SCENARIO("methods are called without the token, and the answer is the Bot API's"
   CHECK_EQ(told(call("sendMessage", "[]")), "400 bad_json");
 }
 
+SCENARIO("a bot whose owner is not proven says so when it is called") {
+  kept->add_bot(7, 1, bot_phase::pending);
+  kept->call_failure = caf::make_error(ec::suspended);
+  CHECK_EQ(told(call("getMe", "")), "409 bot_not_verified");
+  CHECK_EQ(told(call("getMe", "", "k1")), "409 bot_not_verified");
+  CHECK_EQ(kept->requests.size(), 0u);
+  kept->bots[7].phase = bot_phase::suspended;
+  CHECK_EQ(told(call("getMe", "")), "409 bot_suspended");
+}
+
 SCENARIO("a repeated key gets the first answer, another body a refusal") {
   kept->add_bot(7, 1);
   CHECK_EQ(call("sendMessage", R"({"a":1})", "k1").status, 200);

@@ -33,6 +33,16 @@ response passed_on(const method_answer& from) {
   return answer;
 }
 
+/// A bot whose owner is not proven takes no calls, and says `suspended` of it. @throws refused
+net::http_task<void> refuse_call(context& ctx, const inquiry& from, bot_id bot, caf::error why) {
+  if (why == ec::suspended) {
+    auto row = co_await find_bot(ctx, from, bot);
+    if (row.phase == bot_phase::pending)
+      throw refused{text_of(store_refusal::not_verified)};
+  }
+  throw refused_with(why, text_of(ec::unknown_bot));
+}
+
 /// What an answer says about the request: whether it was carried out.
 idempotency_end_kind ending_of(std::uint16_t status) {
   if (status == 429)
@@ -132,7 +142,7 @@ task call_once(context& ctx, const inquiry& from, method_call what, std::string 
                       std::move(none));
     if (unknown)
       throw refused{api_error::outcome_unknown};
-    throw refused_with(why, text_of(ec::unknown_bot));
+    co_await refuse_call(ctx, from, bot.id, std::move(why));
   }
   auto result = passed_on(*answer);
   auto how = ending_of(answer->status);
@@ -150,9 +160,14 @@ task call_method(context& ctx, const inquiry& from) {
   auto key = key_of(from);
   if (!key.empty())
     co_return co_await call_once(ctx, from, std::move(what), std::move(key));
+  auto bot = what.bot;
   auto asked = ctx.ask_registrar<method_answer>(from.what.io, std::move(what));
-  auto answer = co_await outcome_of(asked);
-  co_return passed_on(answer);
+  auto answer = co_await asked.answer();
+  if (!answer && is_silence(answer.error()))
+    throw refused{api_error::change_unknown};
+  if (!answer)
+    co_await refuse_call(ctx, from, bot, answer.error());
+  co_return passed_on(*answer);
 }
 
 constexpr route table[] = {
