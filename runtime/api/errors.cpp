@@ -149,7 +149,7 @@ constexpr std::array of_store{
              "Look at the current state before you repeat the request."},
   error_text{"store_failed", 500, "The node's database does not work.",
              "Ask the operator to look at the node's log."},
-  error_text{"token_malformed", 400, "This is no bot token.",
+  error_text{"token_malformed", 422, "This is no bot token.",
              "Copy the whole token from @BotFather: digits, a colon, 35 characters."},
   error_text{"token_rejected", 422, "Telegram does not accept this bot token.",
              "Check that it was not revoked, or get a new one from @BotFather."},

@@ -164,7 +164,7 @@ SCENARIO("a bot is registered, shown, changed and removed") {
   CHECK(bot.at("limits").as_object().at("concurrent").is_null());
   CHECK_EQ(bot.at("delivery").as_object().at("a").as_int64(), 1);
   CHECK_EQ(told(send("POST", "/v1/bots", registration(token), developer)), "409 duplicate");
-  CHECK_EQ(told(send("POST", "/v1/bots", registration("12:x"), developer)), "400 token_malformed");
+  CHECK_EQ(told(send("POST", "/v1/bots", registration("12:x"), developer)), "422 token_malformed");
   auto rejected = "999:" + std::string(35, 'a');
   auto refused = send("POST", "/v1/bots", registration(rejected), developer);
   CHECK_EQ(told(refused), "422 token_rejected");
