@@ -12,6 +12,7 @@
 #include <ctime>
 #include <exception>
 #include <iostream>
+#include <utility>
 
 namespace {
 
@@ -46,7 +47,7 @@ std::optional<std::string> init_log(const config::settings& settings) {
   return log::init(options);
 }
 
-void reload(int argc, char** argv, config::settings& settings) {
+void reload(int argc, char** argv, config::settings& settings, node& running) {
   auto result = config::reload(argc, argv, config::process_environment(), settings);
   if (auto* wrong = std::get_if<config::error>(&result)) {
     log::event(log::level::error, "config.rejected", "troupe.node", {{"reason", wrong->message}},
@@ -54,9 +55,15 @@ void reload(int argc, char** argv, config::settings& settings) {
     return;
   }
   auto& changed = std::get<config::changes>(result);
-  settings = changed.now; // What can change live is the log's: nothing else reads them again.
-  if (auto why = init_log(settings)) // Also reopens a rotated file.
-    return log::event(log::level::error, "config.rejected", "troupe.node", {{"reason", *why}});
+  auto old_log = std::exchange(settings, changed.now).log;
+  if (auto why = init_log(settings)) { // Also reopens a rotated file.
+    settings.log = old_log;
+    std::erase_if(changed.live, [](const auto& key) { return key.starts_with("log."); });
+    log::event(log::level::error, "config.rejected", "troupe.node", {{"reason", *why}},
+               "The node keeps its log.");
+  }
+  if (!changed.live.empty())
+    running.reconfigure(settings);
   for (const auto& key : changed.live)
     log::event(log::level::info, "config.reloaded", "troupe.node", {{"key", key}});
   for (const auto& key : changed.restart)
@@ -79,7 +86,7 @@ int run(int argc, char** argv, config::settings settings, const sigset_t& signal
       return 1;
     }
     if (number == SIGHUP)
-      reload(argc, argv, settings);
+      reload(argc, argv, settings, running);
     if (number == SIGTERM || number == SIGINT)
       break;
   }

@@ -1,11 +1,8 @@
 #include "tests/integration/node_part.hpp"
 
-#include "actors/supervisor/supervisor.hpp"
-#include "runtime/net/dns_cache.hpp"
+#include "actors/tree/tree.hpp"
 #include "runtime/net/reserved_port.hpp"
 #include "runtime/net/tls_server.hpp"
-#include "runtime/net/upstream.hpp"
-#include "runtime/registry/directory.hpp"
 #include "runtime/system/config.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "tests/net/throwaway_ca.hpp"
@@ -17,7 +14,6 @@
 
 #include <unistd.h>
 
-#include <deque>
 #include <filesystem>
 #include <fstream>
 
@@ -58,12 +54,6 @@ sandbox::options with_identity(sandbox::options x, const identity_files* files) 
   return x;
 }
 
-template <class Handle>
-caf::actor published(service_slot<Handle>& slot, Handle handle) {
-  slot.publish(handle);
-  return caf::actor_cast<caf::actor>(handle);
-}
-
 constexpr std::size_t lane_count = 2;
 
 } // namespace
@@ -82,20 +72,9 @@ struct node_part::impl {
   explicit impl(part_options given);
   ~impl();
 
-  supervisor_spec services_spec();
-  supervisor_spec bots_spec();
-  supervisor_spec ingress_spec();
-  gateway_ports ports_of(std::size_t lane);
-  void start_tree();
+  tree_config actors_config() const;
+  tree_ports actors_ports();
   void register_bot();
-
-  supervisor_spec spec(std::string name, std::vector<child_spec> children) const {
-    supervisor_spec result;
-    result.name = std::move(name);
-    result.pause = 10ms;
-    result.children = std::move(children);
-    return result;
-  }
 
   template <class Answer, class Handle>
   Answer ask(const Handle& whom) {
@@ -111,13 +90,13 @@ struct node_part::impl {
   caf::actor handle_of(service which) {
     switch (which) {
     case service::health:
-      return caf::actor_cast<caf::actor>(found->health.get());
+      return caf::actor_cast<caf::actor>(actors.found()->health.get());
     case service::governor:
-      return caf::actor_cast<caf::actor>(found->rate_governor.get());
+      return caf::actor_cast<caf::actor>(actors.found()->rate_governor.get());
     case service::pool:
-      return caf::actor_cast<caf::actor>(found->session_pool.get());
+      return caf::actor_cast<caf::actor>(actors.found()->session_pool.get());
     default:
-      return caf::actor_cast<caf::actor>(gateways.front().get());
+      return caf::actor_cast<caf::actor>(actors.gateways().front());
     }
   }
 
@@ -128,16 +107,8 @@ struct node_part::impl {
   net::reserved_port port{"gateway.port", "127.0.0.1", 0};
   system::config config{1};
   caf::actor_system sys{config};
-  std::shared_ptr<services> found = std::make_shared<services>(2);
-  std::shared_ptr<directory> names = std::make_shared<directory>();
-  siphash_key key = random_siphash_key();
-  std::shared_ptr<grant_memory> memory = std::make_shared<grant_memory>();
-  std::shared_ptr<std::atomic<std::size_t>> connections =
-    std::make_shared<std::atomic<std::size_t>>(0);
-  net::lanes lanes;
-  std::vector<std::shared_ptr<net::upstream_sessions>> sessions;
-  std::deque<service_slot<gateway_actor>> gateways;
-  supervisor_actor root;
+  net::lanes lanes = net::make_lanes(sys, lane_count);
+  tree actors{sys, actors_config(), actors_ports()};
   caf::actor killed;
   std::string token;
   bot_id bot = 0;
@@ -149,110 +120,45 @@ node_part::impl::impl(part_options given)
     files(options.upstream_tls || options.gateway_tls ? std::make_unique<identity_files>()
                                                       : nullptr),
     upstream(with_identity(options.upstream, options.upstream_tls ? files.get() : nullptr)) {
-  options.gateway.port = port.number();
-  options.pool.lanes = lane_count;
-  auto root_url = options.api_root.empty() ? upstream.url() : options.api_root;
-  net::upstream_options where;
-  where.where = std::get<net::target>(net::parse_target(root_url));
-  if (options.upstream_tls)
-    where.ca_file = files->ca.path();
-  auto dns = std::make_shared<net::dns_cache>();
-  lanes = net::make_lanes(sys, lane_count);
-  for (auto& lane : lanes) {
-    sessions.push_back(std::make_shared<net::upstream_sessions>(lane->executor(), where, dns));
-    gateways.emplace_back();
+  for (auto& lane : lanes)
     lane->start();
-  }
-  start_tree();
+  actors.start();
   register_bot();
 }
 
 node_part::impl::~impl() {
   upstream.state().faults.remove(0);
-  {
-    caf::scoped_actor self{sys};
-    self->monitor(root);
-    caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
-    self->receive([](const caf::down_msg&) {});
-    root = nullptr;
-    killed = nullptr;
-  }
+  actors.stop();
+  killed = nullptr;
   for (auto& lane : lanes)
     lane->stop();
   upstream.stop(0ms);
 }
 
-supervisor_spec node_part::impl::services_spec() {
-  auto governor = [found = found] { return found->rate_governor.get(); };
-  auto health = [this, governor](caf::actor_system& system) {
-    return published(found->health, spawn_health(system, options.health, health_ports{governor}));
-  };
-  auto rate_governor = [this](caf::actor_system& system) {
-    rate_governor_ports ports;
-    ports.pool = [found = found] { return found->session_pool.get(); };
-    ports.memory = memory;
-    return published(found->rate_governor,
-                     spawn_rate_governor(system, options.budgets, std::move(ports)));
-  };
-  auto session_pool = [this, governor](caf::actor_system& system) {
-    session_pool_ports ports{net::make_session_port(sessions), governor};
-    return published(found->session_pool,
-                     spawn_session_pool(system, options.pool, std::move(ports)));
-  };
-  return spec("troupe.services", {{"troupe.health", health},
-                                  {"troupe.rate-governor", rate_governor},
-                                  {"troupe.session-pool", session_pool}});
+tree_config node_part::impl::actors_config() const {
+  tree_config result;
+  result.pause = 10ms;
+  result.shards = 2;
+  result.health = options.health;
+  result.budgets = options.budgets;
+  result.pool = options.pool;
+  result.bot = options.bot;
+  result.gateway = options.gateway;
+  result.gateway.port = port.number();
+  return result;
 }
 
-supervisor_spec node_part::impl::bots_spec() {
-  bots_config bots;
-  auto shared = std::make_shared<const bot_config>(options.bot);
-  bots.spawn = [found = found, shared](caf::actor_system& system, const start_bot& x,
-                                       std::uint32_t incarnation) {
-    return spawn_bot(system, x, incarnation, found, shared);
-  };
-  bots.found = found;
-  std::vector<child_spec> shards;
-  for (std::size_t i = 0; i < found->bots.size(); ++i)
-    shards.push_back(supervise_bots(i, bots, names, found));
-  return spec("troupe.bots", std::move(shards));
-}
-
-gateway_ports node_part::impl::ports_of(std::size_t i) {
-  gateway_ports ports;
-  ports.lane = lanes[i].get();
-  ports.sessions = sessions[i];
-  ports.bots = names;
-  ports.token_key = key;
-  ports.found = found;
-  ports.connections = connections;
-  ports.meter = options.meter;
+tree_ports node_part::impl::actors_ports() {
+  tree_ports result;
+  result.lanes = &lanes;
+  auto root = options.api_root.empty() ? upstream.url() : options.api_root;
+  result.upstream.where = std::get<net::target>(net::parse_target(root));
+  if (options.upstream_tls)
+    result.upstream.ca_file = files->ca.path();
+  result.meter = options.meter;
   if (options.gateway_tls)
-    ports.tls = net::make_server_tls(files->cert(), files->key());
-  return ports;
-}
-
-supervisor_spec node_part::impl::ingress_spec() {
-  std::vector<child_spec> children;
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    auto start = [this, i](caf::actor_system& system) {
-      return published(gateways[i], spawn_gateway(system, options.gateway, ports_of(i)));
-    };
-    children.push_back({"troupe.gateway-" + std::to_string(i), start});
-  }
-  return spec("troupe.ingress", std::move(children));
-}
-
-void node_part::impl::start_tree() {
-  root =
-    spawn_supervisor(sys, spec("troupe.root", {supervise(services_spec()), supervise(bots_spec()),
-                                               supervise(ingress_spec())}));
-  caf::scoped_actor self{sys};
-  bool ready = false;
-  self->request(caf::actor_cast<caf::actor>(root), 30s, ready_request{})
-    .receive([&] { ready = true; }, [](const caf::error&) {});
-  if (!ready)
-    throw std::runtime_error{"the tree did not start"};
+    result.tls = [this] { return net::make_server_tls(files->cert(), files->key()); };
+  return result;
 }
 
 void node_part::impl::register_bot() {
@@ -263,14 +169,9 @@ void node_part::impl::register_bot() {
   token = made->token;
   bot = made->id;
   user = person->id;
-  auto digest = token_hash(key, token);
-  start_bot what;
-  what.bot = bot;
-  what.token_hash = digest.key;
-  names->put(digest, bot, what.tenant, true, std::chrono::steady_clock::now());
-  caf::anon_send(found->bots_of(bot), what);
+  actors.start_bot(token);
   auto runs = [&] {
-    auto entry = names->find(bot);
+    auto entry = actors.names()->find(bot);
     return entry && entry->actor;
   };
   if (!until(runs))
@@ -341,37 +242,32 @@ std::uint64_t node_part::seen(std::string_view method) {
 }
 
 pool_report node_part::pool() {
-  return impl_->ask<pool_report>(impl_->found->session_pool.get());
+  return impl_->ask<pool_report>(impl_->actors.found()->session_pool.get());
 }
 
 governor_report node_part::governor() {
-  return impl_->ask<governor_report>(impl_->found->rate_governor.get());
+  return impl_->ask<governor_report>(impl_->actors.found()->rate_governor.get());
 }
 
 health_report node_part::health() {
-  return impl_->ask<health_report>(impl_->found->health.get());
+  return impl_->ask<health_report>(impl_->actors.found()->health.get());
 }
 
 bot_report node_part::bot_state() {
-  auto entry = impl_->names->find(impl_->bot);
+  auto entry = impl_->actors.names()->find(impl_->bot);
   return entry ? impl_->ask<bot_report>(entry->actor) : bot_report{};
 }
 
-std::uint32_t node_part::calls() {
-  std::uint32_t result = 0;
-  for (auto& slot : impl_->gateways)
-    result += impl_->ask<gateway_report>(slot.get()).calls;
-  return result;
+std::size_t node_part::calls() {
+  return impl_->actors.calls();
 }
 
 const directory& node_part::names() const {
-  return *impl_->names;
+  return *impl_->actors.names();
 }
 
 void node_part::drain() {
-  for (auto& slot : impl_->gateways)
-    if (auto gateway = slot.get())
-      caf::anon_send(gateway, troupe::drain{});
+  impl_->actors.drain();
 }
 
 void node_part::stop_lanes() {
@@ -385,7 +281,7 @@ void node_part::kill(service which) {
 }
 
 void node_part::kill_bot() {
-  if (auto entry = impl_->names->find(impl_->bot); entry && entry->actor)
+  if (auto entry = impl_->actors.names()->find(impl_->bot); entry && entry->actor)
     caf::anon_send_exit(entry->actor, caf::exit_reason::kill);
 }
 

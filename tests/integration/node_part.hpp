@@ -82,7 +82,7 @@ public:
   [[nodiscard]] governor_report governor();
   [[nodiscard]] health_report health();
   [[nodiscard]] bot_report bot_state();
-  [[nodiscard]] std::uint32_t calls(); ///< Under way at the gateways.
+  [[nodiscard]] std::size_t calls(); ///< Under way at the gateways.
   [[nodiscard]] const directory& names() const;
 
   void drain();      ///< The gateways take no more work.

@@ -26,6 +26,9 @@ public:
   /// when `cut_short()` says so. @returns calls that were still under way
   std::size_t drain(const std::function<bool()>& cut_short);
 
+  /// Takes over the settings that can change while the node runs.
+  void reconfigure(const config::settings& settings);
+
   /// Stops the tree in reverse order of its start, then the lanes.
   void stop();
 

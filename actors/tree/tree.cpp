@@ -1,0 +1,291 @@
+#include "actors/tree/tree.hpp"
+
+#include "runtime/net/dns_cache.hpp"
+#include "runtime/net/upstream_call.hpp"
+#include "runtime/telegram/methods.hpp"
+#include "runtime/telegram/token.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include <stdexcept>
+
+namespace troupe {
+namespace {
+
+/// A restarted child must be found by everybody: publish it.
+template <class Handle>
+caf::actor published(service_slot<Handle>& slot, Handle handle) {
+  slot.publish(handle);
+  return caf::actor_cast<caf::actor>(handle);
+}
+
+} // namespace
+
+tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
+  : sys_(sys),
+    config_(std::move(config)),
+    ports_(std::move(ports)),
+    limits_{0, config_.health, config_.budgets, config_.pool},
+    bot_(std::make_shared<live_bot_config>(config_.bot)),
+    found_(std::make_shared<services>(config_.shards)),
+    names_(std::make_shared<directory>(config_.names)) {
+  config_.pool.lanes = static_cast<std::uint16_t>(ports_.lanes->size());
+  auto dns = std::make_shared<net::dns_cache>(ports_.dns);
+  for (const auto& lane : *ports_.lanes) {
+    sessions_.push_back(
+      std::make_shared<net::upstream_sessions>(lane->executor(), ports_.upstream, dns));
+    gateways_.emplace_back();
+  }
+  if (ports_.store) {
+    virtuals_ = std::make_shared<virtual_tokens>(ports_.virtual_hash);
+    names_->set_complete(false); // Until the registrar has restored what is stored.
+  }
+}
+
+tree::~tree() {
+  stop();
+}
+
+supervisor_spec tree::spec(std::string name, std::vector<child_spec> children) const {
+  supervisor_spec result;
+  result.name = std::move(name);
+  result.intensity = config_.intensity;
+  result.period = config_.period;
+  result.pause = config_.pause;
+  result.children = std::move(children);
+  return result;
+}
+
+child_spec tree::child(std::string id, std::function<caf::actor(caf::actor_system&)> start) const {
+  return {std::move(id), std::move(start), restart_type::permanent, config_.shutdown_deadline,
+          false};
+}
+
+tree::live_limits tree::limits() const {
+  std::lock_guard guard{limits_mutex_};
+  return limits_;
+}
+
+template <class Handle, class Limits, class Spawn>
+caf::actor tree::start_service(service_slot<Handle>& slot, Limits live_limits::* which,
+                               Spawn spawn) {
+  auto known = limits();
+  auto handle = spawn(known.*which);
+  slot.publish(handle);
+  // Changed before it was published: then nobody else has told it.
+  if (auto now = limits(); now.version != known.version)
+    caf::anon_send(handle, now.*which);
+  return caf::actor_cast<caf::actor>(handle);
+}
+
+void tree::reconfigure(const tree_config& config) {
+  live_limits now;
+  {
+    std::lock_guard guard{limits_mutex_};
+    limits_ = {limits_.version + 1, config.health, config.budgets, config.pool};
+    now = limits_;
+  }
+  bot_->publish(config.bot);
+  // The pool first: what the governor opens finds places.
+  if (auto pool = found_->session_pool.get())
+    caf::anon_send(pool, now.pool);
+  if (auto governor = found_->rate_governor.get())
+    caf::anon_send(governor, now.budgets);
+  if (auto health = found_->health.get())
+    caf::anon_send(health, now.health);
+}
+
+/// What dies here takes those with it that came after: a registrar begins anew with what is stored.
+supervisor_spec tree::durable_spec() {
+  auto store = [this](caf::actor_system& system) {
+    return published(store_, ports_.store(system));
+  };
+  auto registrar = [this](caf::actor_system& system) {
+    return published(registrar_, spawn_registrar(system, config_.registrar, ports_of_registrar()));
+  };
+  auto result =
+    spec("troupe.durable", {child("troupe.store", store), child("troupe.registrar", registrar)});
+  result.strategy = restart_strategy::rest_for_one;
+  return result;
+}
+
+registrar_ports tree::ports_of_registrar() {
+  std::vector<net::io_executor> executors;
+  for (const auto& lane : *ports_.lanes)
+    executors.push_back(lane->executor());
+  registrar_ports ports;
+  ports.store = [this] { return store_.get(); };
+  ports.found = found_;
+  ports.names = names_;
+  ports.token_key = token_key_;
+  ports.vault = vault_;
+  ports.virtuals = virtuals_;
+  ports.upstream = net::make_call_port(sessions_, std::move(executors));
+  return ports;
+}
+
+supervisor_spec tree::services_spec() {
+  auto governor = [found = found_] { return found->rate_governor.get(); };
+  auto health = [this, governor](caf::actor_system& system) {
+    auto spawn = [&](const health_limits& now) {
+      auto config = config_.health;
+      static_cast<health_limits&>(config) = now;
+      return spawn_health(system, config, health_ports{governor});
+    };
+    return start_service(found_->health, &live_limits::health, spawn);
+  };
+  auto rate_governor = [this](caf::actor_system& system) {
+    auto spawn = [&](const rate_limits& now) {
+      auto config = config_.budgets;
+      static_cast<rate_limits&>(config) = now;
+      rate_governor_ports ports;
+      ports.pool = [found = found_] { return found->session_pool.get(); };
+      ports.past = ports_.past;
+      ports.memory = memory_;
+      return spawn_rate_governor(system, config, std::move(ports));
+    };
+    return start_service(found_->rate_governor, &live_limits::budgets, spawn);
+  };
+  auto session_pool = [this, governor](caf::actor_system& system) {
+    auto spawn = [&](const pool_limits& now) {
+      auto config = config_.pool;
+      static_cast<pool_limits&>(config) = now;
+      session_pool_ports ports{net::make_session_port(sessions_), governor};
+      return spawn_session_pool(system, config, std::move(ports));
+    };
+    return start_service(found_->session_pool, &live_limits::pool, spawn);
+  };
+  auto result =
+    spec("troupe.services",
+         {child("troupe.health", health), child("troupe.rate-governor", rate_governor),
+          child("troupe.session-pool", session_pool)});
+  if (ports_.store)
+    result.children.push_back(child("troupe.recorder", [this](caf::actor_system& system) {
+      recorder_ports ports;
+      ports.store = [this] { return store_.get(); };
+      ports.health = [found = found_] { return found->health.get(); };
+      ports.usage = usage_;
+      return caf::actor_cast<caf::actor>(
+        spawn_recorder(system, config_.recorder, std::move(ports)));
+    }));
+  return result;
+}
+
+supervisor_spec tree::bots_spec() {
+  auto config = config_.bots;
+  config.spawn = [found = found_, shared = bot_](caf::actor_system& system,
+                                                 const troupe::start_bot& bot,
+                                                 std::uint32_t incarnation) {
+    return spawn_bot(system, bot, incarnation, found, shared);
+  };
+  config.found = found_;
+  if (ports_.store)
+    config.told = [this](bot_id bot, bot_phase phase, caf::timespan rest, std::string reason) {
+      note_phase(registrar_.get(), bot, phase, rest, std::move(reason));
+    };
+  config.stop_deadline = config_.shutdown_deadline;
+  std::vector<child_spec> shards;
+  for (std::size_t i = 0; i < found_->bots.size(); ++i)
+    shards.push_back(supervise_bots(i, config, names_, found_));
+  return spec("troupe.bots", std::move(shards));
+}
+
+gateway_ports tree::ports_of(std::size_t i) {
+  gateway_ports ports;
+  ports.lane = (*ports_.lanes)[i].get();
+  ports.sessions = sessions_[i];
+  ports.bots = names_;
+  ports.token_key = token_key_;
+  ports.found = found_;
+  ports.virtuals = virtuals_;
+  ports.vault = vault_;
+  if (ports_.store)
+    ports.usage = [book = usage_](bot_id bot, std::uint16_t method, std::string_view how,
+                                  double seconds, std::int64_t chat) {
+      using std::chrono::system_clock;
+      auto now = std::chrono::floor<std::chrono::milliseconds>(system_clock::now());
+      book->count(bot, telegram::method(method).name, how, seconds, chat,
+                  now.time_since_epoch().count());
+    };
+  if (ports_.tls)
+    ports.tls = ports_.tls();
+  ports.connections = connections_;
+  ports.meter = ports_.meter;
+  return ports;
+}
+
+supervisor_spec tree::ingress_spec() {
+  std::vector<child_spec> children;
+  for (std::size_t i = 0; i < gateways_.size(); ++i)
+    children.push_back(
+      child("troupe.gateway-" + std::to_string(i), [this, i](caf::actor_system& system) {
+        return published(gateways_[i], spawn_gateway(system, config_.gateway, ports_of(i)));
+      }));
+  for (const auto& more : ports_.ingress)
+    children.push_back(more);
+  return spec("troupe.ingress", std::move(children));
+}
+
+void tree::start() {
+  std::vector<child_spec> children;
+  if (ports_.store)
+    children.push_back(supervise(durable_spec()));
+  for (auto& one : {services_spec(), bots_spec(), ingress_spec()})
+    children.push_back(supervise(one));
+  auto root = spawn_supervisor(sys_, spec("troupe.root", std::move(children)));
+  root->attach_functor([ended = ended_] { *ended = true; });
+  root_.publish(root);
+  caf::scoped_actor self{sys_};
+  bool ready = false;
+  self->request(caf::actor_cast<caf::actor>(root), std::chrono::seconds{30}, ready_request{})
+    .receive([&] { ready = true; }, [](const caf::error&) {});
+  if (!ready)
+    throw std::runtime_error{"the supervision tree did not start; the log says why"};
+}
+
+void tree::stop() {
+  auto root = root_.get();
+  if (!root)
+    return;
+  caf::scoped_actor self{sys_};
+  self->monitor(root);
+  caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+  self->receive([](const caf::down_msg&) {});
+  root_.publish({});
+}
+
+bot_id tree::start_bot(std::string_view token) {
+  auto digest = token_hash(token_key_, token);
+  troupe::start_bot what;
+  what.bot = telegram::bot_token::parse(token)->id();
+  what.token_hash = digest.key;
+  names_->put(digest, what.bot, what.tenant, true, std::chrono::steady_clock::now());
+  caf::anon_send(found_->bots_of(what.bot), what);
+  return what.bot;
+}
+
+void tree::drain() {
+  for (auto& gateway : gateways())
+    if (gateway)
+      caf::anon_send(gateway, troupe::drain{});
+}
+
+std::size_t tree::calls() const {
+  caf::scoped_actor self{sys_};
+  std::size_t result = 0;
+  for (auto& gateway : gateways())
+    if (gateway)
+      self->request(gateway, std::chrono::seconds{1}, get_report{})
+        .receive([&](const gateway_report& x) { result += x.calls; }, [](const caf::error&) {});
+  return result;
+}
+
+std::vector<gateway_actor> tree::gateways() const {
+  std::vector<gateway_actor> result;
+  for (const auto& slot : gateways_)
+    result.push_back(slot.get());
+  return result;
+}
+
+} // namespace troupe

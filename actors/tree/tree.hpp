@@ -1,0 +1,140 @@
+#pragma once
+#include "actors/bot/bot.hpp"
+#include "actors/bots/bots.hpp"
+#include "actors/gateway/gateway.hpp"
+#include "actors/health/health.hpp"
+#include "actors/rate_governor/rate_governor.hpp"
+#include "actors/recorder/recorder.hpp"
+#include "actors/registrar/registrar.hpp"
+#include "actors/session_pool/session_pool.hpp"
+#include "actors/supervisor/supervisor.hpp"
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace troupe {
+
+/// Every actor's settings. `bots.spawn` and `bots.found`, and `pool.lanes`, are the tree's own.
+struct tree_config {
+  std::size_t intensity = 5; ///< Of the supervisors of services and ingress, see supervisor_spec.
+  caf::timespan period = std::chrono::seconds{10};
+  caf::timespan pause = std::chrono::milliseconds{50};
+  caf::timespan shutdown_deadline = std::chrono::seconds{5}; ///< Of each of their children.
+  std::size_t shards = 1;                                    ///< Supervisors of bots.
+  directory_limits names;
+  health_config health;
+  rate_governor_config budgets;
+  session_pool_config pool;
+  bot_config bot;
+  bots_config bots;
+  gateway_config gateway;
+  registrar_config registrar;
+  recorder_config recorder;
+};
+
+/// What the tree needs from outside.
+struct tree_ports {
+  const net::lanes* lanes = nullptr; ///< One gateway each. Not empty; outlive the tree.
+  net::upstream_options upstream;
+  net::dns_options dns;
+  unseen_past past = unseen_past::none(); ///< See rate_governor_ports.
+  /// The gateways' listeners; null: plain HTTP. Asked at each start of a gateway.
+  std::function<std::shared_ptr<boost::asio::ssl::context>()> tls;
+  call_meter meter;
+  std::vector<child_spec> ingress; ///< More listeners, started after the gateways.
+  /// Spawns the store; empty: nothing is stored, and no bot is registered.
+  std::function<store_actor(caf::actor_system&)> store;
+  /// The keyed hash by which the store knows virtual tokens. Needed with a store.
+  std::function<std::string(std::string_view)> virtual_hash;
+};
+
+/// A node's actors. Everything in it is started, restarted and stopped through its root.
+class tree {
+public:
+  tree(caf::actor_system& sys, tree_config config, tree_ports ports);
+  ~tree();
+
+  tree(const tree&) = delete;
+  tree& operator=(const tree&) = delete;
+
+  /// Starts all actors. @throws std::runtime_error when they do not all run within 30 s
+  void start();
+
+  /// Stops them in reverse order; returns when none is left. The second call does nothing.
+  void stop();
+
+  /// Takes over what can change while the actors run: the limits of health, governor and pool, and
+  /// all of `bot`. The rest of `config` is left as it was. From any thread.
+  void reconfigure(const tree_config& config);
+
+  /// Starts a bot whose token the upstream is known to accept. @returns its id
+  /// @param token A well-formed bot token
+  bot_id start_bot(std::string_view token);
+
+  /// Tells the gateways to refuse new work.
+  void drain();
+
+  /// Calls that are under way at the gateways. Blocks until they answer, a second at most for each.
+  [[nodiscard]] std::size_t calls() const;
+
+  /// Whether the root supervisor gave up, or was stopped.
+  [[nodiscard]] bool ended() const noexcept { return *ended_; }
+
+  /// Empty before `start` and after `stop`. From any thread, as the other handles.
+  [[nodiscard]] supervisor_actor root() const { return root_.get(); }
+  [[nodiscard]] std::vector<gateway_actor> gateways() const;
+  [[nodiscard]] store_actor store() const { return store_.get(); }
+  [[nodiscard]] registrar_actor registrar() const { return registrar_.get(); }
+  [[nodiscard]] const std::shared_ptr<services>& found() const noexcept { return found_; }
+  [[nodiscard]] const std::shared_ptr<directory>& names() const noexcept { return names_; }
+
+private:
+  /// Limits as they are now: of actors that run and of those that will be started.
+  struct live_limits {
+    std::uint64_t version = 0;
+    health_limits health;
+    rate_limits budgets;
+    pool_limits pool;
+  };
+
+  live_limits limits() const;
+  template <class Handle, class Limits, class Spawn>
+  caf::actor start_service(service_slot<Handle>& slot, Limits live_limits::* which, Spawn spawn);
+  supervisor_spec spec(std::string name, std::vector<child_spec> children) const;
+  child_spec child(std::string id, std::function<caf::actor(caf::actor_system&)> start) const;
+  supervisor_spec durable_spec();
+  registrar_ports ports_of_registrar();
+  supervisor_spec services_spec();
+  supervisor_spec bots_spec();
+  supervisor_spec ingress_spec();
+  gateway_ports ports_of(std::size_t lane);
+
+  caf::actor_system& sys_;
+  tree_config config_;
+  tree_ports ports_;
+  mutable std::mutex limits_mutex_;
+  live_limits limits_;
+  std::shared_ptr<live_bot_config> bot_;
+  std::shared_ptr<services> found_;
+  std::shared_ptr<directory> names_;
+  siphash_key token_key_ = random_siphash_key();
+  std::shared_ptr<grant_memory> memory_ = std::make_shared<grant_memory>();
+  std::vector<std::shared_ptr<net::upstream_sessions>> sessions_; ///< One per lane.
+  std::deque<service_slot<gateway_actor>> gateways_;              ///< One per lane.
+  /// Clients' connections, over all lanes.
+  std::shared_ptr<std::atomic<std::size_t>> connections_ =
+    std::make_shared<std::atomic<std::size_t>>(0);
+  service_slot<supervisor_actor> root_;
+  service_slot<store_actor> store_;
+  service_slot<registrar_actor> registrar_;
+  std::shared_ptr<token_vault> vault_ = std::make_shared<token_vault>();
+  std::shared_ptr<virtual_tokens> virtuals_; ///< Null without a store.
+  std::shared_ptr<usage_book> usage_ = std::make_shared<usage_book>();
+  /// Shared: set by the root when it ends, which may be after `stop` was told.
+  std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+} // namespace troupe

@@ -1,0 +1,127 @@
+#include "runtime/main/trouped/actor_settings.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace troupe {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+milliseconds ms(caf::timespan x) {
+  return duration_cast<milliseconds>(x);
+}
+
+session_pool_config pool_config(const config::settings& s) {
+  session_pool_config result;
+  result.max_connections = static_cast<std::uint32_t>(s.session_pool.max_connections);
+  result.max_per_host = static_cast<std::uint32_t>(s.session_pool.max_per_host);
+  // Both bound a bot's requests at once; the governor, which counts them, knows one number.
+  result.max_per_bot =
+    static_cast<std::uint32_t>(std::min(s.session_pool.max_per_bot, s.bot.max_concurrent));
+  result.max_polls = static_cast<std::uint32_t>(s.session_pool.max_polls);
+  result.idle_timeout = s.session_pool.idle_timeout;
+  result.max_age = s.session_pool.max_age;
+  return result;
+}
+
+bot_config bot_config_of(const config::bot_settings& s) {
+  bot_config result;
+  result.max_queue = static_cast<std::uint32_t>(s.max_queue);
+  result.max_polls = static_cast<std::uint32_t>(s.max_polls);
+  result.retries = static_cast<std::uint32_t>(s.retries);
+  result.retry_delay.first = s.first_delay;
+  result.retry_delay.longest = s.max_delay;
+  result.lease_timeout = s.lease_timeout;
+  return result;
+}
+
+health_config health_config_of(const config::health_settings& s) {
+  health_config result;
+  result.window = s.window;
+  result.min_requests = static_cast<std::uint32_t>(s.min_requests);
+  result.ewma_alpha = s.ewma_alpha;
+  result.degraded_from = s.degraded_from;
+  result.unhealthy_from = s.unhealthy_from;
+  result.unhealthy_consecutive = static_cast<std::uint32_t>(s.failure_threshold);
+  result.failure_threshold = static_cast<std::uint32_t>(s.failure_threshold);
+  result.open_timeout = s.open_timeout;
+  result.success_threshold = static_cast<std::uint32_t>(s.success_threshold);
+  result.forget_after = s.forget_after;
+  result.max_records = s.max_records;
+  return result;
+}
+
+rate_governor_config governor_config_of(const config::settings& s) {
+  const auto& x = s.rate_governor;
+  rate_governor_config result;
+  result.global_rps = static_cast<std::uint32_t>(x.global_rps);
+  result.tenant_rps = static_cast<std::uint32_t>(x.tenant_rps);
+  result.bot_rps = static_cast<std::uint32_t>(x.bot_rps);
+  result.chat_rps = static_cast<std::uint32_t>(x.chat_rps);
+  result.chat_per_20s = static_cast<std::uint32_t>(x.chat_per_20s);
+  result.group_rpm = static_cast<std::uint32_t>(x.group_rpm);
+  result.paid_broadcast_rps = static_cast<std::uint32_t>(x.paid_broadcast_rps);
+  result.max_windows = x.max_windows;
+  return result;
+}
+
+gateway_config gateway_config_of(const config::settings& s) {
+  gateway_config result;
+  result.address = s.gateway.address;
+  result.adopt = s.gateway.unknown_tokens == "adopt";
+  result.demo_faults = s.node.demo_faults;
+  result.max_head = static_cast<std::uint32_t>(s.gateway.max_head);
+  result.replay_limit = s.gateway.replay_limit;
+  result.max_connections = s.gateway.max_connections;
+  result.default_deadline = ms(s.gateway.default_deadline);
+  result.header_timeout = ms(s.gateway.header_timeout);
+  result.idle_timeout = ms(s.gateway.idle_timeout);
+  result.request_timeout = ms(s.session_pool.request_timeout);
+  return result;
+}
+
+} // namespace
+
+tree_config actor_settings(const config::settings& s) {
+  tree_config result;
+  result.intensity = s.supervisor.intensity;
+  result.period = s.supervisor.period;
+  result.pause = s.supervisor.restart_delay;
+  result.shutdown_deadline = s.supervisor.shutdown_deadline;
+  result.shards = s.bot.shards;
+  result.names = directory_limits{s.gateway.max_unproven};
+  result.health = health_config_of(s.health);
+  result.budgets = governor_config_of(s);
+  result.pool = pool_config(s);
+  result.bot = bot_config_of(s.bot);
+  result.bots.restarts = s.supervisor.bot_intensity;
+  result.bots.period = s.supervisor.bot_period;
+  result.bots.quarantine = s.supervisor.quarantine;
+  result.bots.longest_quarantine = s.supervisor.quarantine_max;
+  result.bots.max_bots = (s.bot.max_active + s.bot.shards - 1) / s.bot.shards;
+  result.gateway = gateway_config_of(s);
+  return result;
+}
+
+net::upstream_options upstream_settings(const config::session_pool_settings& s) {
+  net::upstream_options result;
+  auto where = net::parse_target(s.api_root);
+  if (auto* wrong = std::get_if<std::string>(&where))
+    throw std::runtime_error{"session-pool.api-root: " + *wrong};
+  result.where = std::get<net::target>(std::move(where));
+  result.ca_file = s.ca_file;
+  result.connect_timeout = ms(s.connect_timeout);
+  // How long a connection serves is the pool's to say, which can be told otherwise while it runs.
+  result.max_age = result.max_idle = std::chrono::hours{24 * 365};
+  return result;
+}
+
+net::dns_options dns_settings(const config::session_pool_settings& s) {
+  net::dns_options result;
+  result.ttl = ms(s.dns_ttl);
+  return result;
+}
+
+} // namespace troupe
