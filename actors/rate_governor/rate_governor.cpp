@@ -64,10 +64,8 @@ struct rate_governor_state {
         engine.charge_chat({x.bot, x.chat.key, 0, x.chat.group, false}, now());
       },
       [this](bot_limits x) {
-        if (x.rps != 0)
-          engine.limit_bot(x.bot, x.rps, now());
-        if (x.concurrent != 0)
-          engine.cap_bot(x.bot, x.concurrent);
+        x.rps != 0 ? engine.limit_bot(x.bot, x.rps, now()) : engine.unlimit_bot(x.bot, now());
+        x.concurrent != 0 ? engine.cap_bot(x.bot, x.concurrent) : engine.uncap_bot(x.bot);
         serve();
       },
       [this](const rate_limits& x) {

@@ -236,6 +236,17 @@ void grant_engine::cap_bot(std::int64_t bot, std::uint32_t concurrent) {
   queue_.wake_bot(bot);
 }
 
+void grant_engine::unlimit_bot(std::int64_t bot, time_point now) {
+  memory_->bot_rates.erase(bot);
+  budgets_.limit_bot(bot, limits_.budgets.bot.rules[0].limit, now);
+  queue_.wake_bot(bot);
+}
+
+void grant_engine::uncap_bot(std::int64_t bot) {
+  memory_->bot_caps.erase(bot);
+  queue_.wake_bot(bot);
+}
+
 void grant_engine::merge_bot(std::int64_t from, std::int64_t to, time_point now) {
   if (from == to)
     return;

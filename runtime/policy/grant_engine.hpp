@@ -146,11 +146,13 @@ public:
     return memory_->holds.report(bot, chat, method, retry_after, now);
   }
   void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now);
+  void unlimit_bot(std::int64_t bot, time_point now); ///< Back to the rate of all bots.
   /// Other limits for all windows; what went out before counts in them. Everybody who waits is
   /// looked at again.
   void set_limits(const budget_limits& limits, time_point now);
   /// A bot may have so many requests at once, instead of what the pool said.
   void cap_bot(std::int64_t bot, std::uint32_t concurrent);
+  void uncap_bot(std::int64_t bot); ///< Back to what the pool said.
   void merge_bot(std::int64_t from, std::int64_t to, time_point now);
 
   /// A pool says what it has; credits of earlier epochs are void. 0 sessions: no pool.

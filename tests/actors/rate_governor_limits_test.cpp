@@ -153,6 +153,23 @@ SCENARIO("a chat that is seen late is charged, a bot's own rate obeyed, a proven
   CHECK(granted(waiting));
 }
 
+SCENARIO("a bot whose own limits are taken back has those of all bots again, at once") {
+  config.global_rps = 0;
+  config.bot_rps = 5;
+  pool->places = pool->per_bot = 10;
+  start();
+  tell(bot_limits{2, 2, 1});
+  CHECK(granted(ask(2)));
+  auto second = ask(2);
+  CHECK(waits(second)); // One at once.
+  tell(bot_limits{2, 0, 0});
+  CHECK(granted(second));
+  CHECK(granted(ask(2)));
+  CHECK(granted(ask(2)));
+  CHECK(granted(ask(2)));
+  CHECK_EQ(notes->code(ask(2, 500ms)), ec::budget_wait_too_long); // Five a second.
+}
+
 SCENARIO("windows in memory are bounded") {
   config.global_rps = config.bot_rps = 0;
   config.max_windows = 50;
