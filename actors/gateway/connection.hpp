@@ -76,6 +76,14 @@ protected:
   };
   verdict_awaiter answered() noexcept { return {*this}; }
 
+  // kept.cpp: requests with an Idempotency-Key.
+  /// Asks the store about `key`; the verdict is a kept_answer. The key is this connection's to end.
+  void ask_begin(kept_key key, std::string body, caf::timespan patience);
+  /// Ends the key: `x` is its answer. A verdict says that it is on disk.
+  void ask_finish(const kept_answer& x);
+  /// Ends the key, if there is one, without an answer: free again, or its outcome is unknown.
+  void drop_key() noexcept;
+
   void enter(state next, clock::duration limit);
   [[nodiscard]] clock::duration since_entered() const noexcept;
   [[nodiscard]] bool with_bot() const noexcept {
@@ -115,6 +123,9 @@ protected:
   call_id call_ = 0;
   lease held_;                               ///< Granted, and not given back yet; id 0: none.
   net::upstream_session* session_ = nullptr; ///< While exchanging.
+  std::optional<kept_key> keeping_;          ///< The call's Idempotency-Key, until that is ended.
+  bool sent_ = false;                        ///< ... The call may have been carried out.
+  std::optional<kept_answer> captured_;      ///< ... What was answered.
 };
 
 /// Completion handler of a connection's coroutine: an exception is a defect, and is logged.

@@ -51,6 +51,8 @@ struct gateway_ports {
   std::shared_ptr<const token_vault> vault;       ///< What stands behind them.
   std::shared_ptr<boost::asio::ssl::context> tls;        ///< Null: plain HTTP.
   std::shared_ptr<std::atomic<std::size_t>> connections; ///< Open over all lanes; null: one lane.
+  std::function<caf::strong_actor_ptr()> store; ///< Keeps answers; empty: Idempotency-Key is not
+                                                ///< looked at.
   call_meter meter;
   usage_meter usage;
   std::function<void(std::uint16_t port)> on_listening; ///< Told the port once, on the lane.

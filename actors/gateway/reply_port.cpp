@@ -1,6 +1,7 @@
 #include "actors/gateway/reply_port.hpp"
 
 #include "actors/gateway/context.hpp"
+#include "messages/store.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -11,6 +12,12 @@ verdict read(caf::message& content) {
   if (content.match_elements<grant>())
     return content.get_as<grant>(0);
   if (content.match_elements<caf::strong_actor_ptr>()) // A bot was started.
+    return grant{};
+  if (content.match_elements<idempotency_answer>()) {
+    const auto& said = content.get_as<idempotency_answer>(0);
+    return kept_answer{static_cast<kept_answer::verdict>(said.what), said.status, said.body};
+  }
+  if (content.match_elements<done>()) // It is kept.
     return grant{};
   if (content.match_elements<caf::error>())
     return content.get_as<caf::error>(0);

@@ -1,4 +1,5 @@
 #pragma once
+#include "actors/gateway/kept.hpp"
 #include "messages/call.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -14,8 +15,9 @@ namespace troupe::gateway {
 
 struct context;
 
-/// An answer: the grant, or why not. A default-made grant answers an adoption.
-using verdict = std::variant<grant, caf::error>;
+/// An answer: the grant, or why not; of the store, what it says of an Idempotency-Key. A
+/// default-made grant says no more than that it was done.
+using verdict = std::variant<grant, caf::error, kept_answer>;
 
 /// The address under which the connections of one lane send requests: what is sent back to it goes
 /// straight to the connection that waits, without an actor between. Has no mailbox; on other

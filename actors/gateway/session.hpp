@@ -91,6 +91,13 @@ private:
   bool stand_in(request_facts& facts);
   task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
 
+  // session_keep.hpp: requests with an Idempotency-Key.
+  task<bool> begin_kept(request_facts& facts, const directory::found& bot,
+                        std::string_view method, bool& more);
+  template <class Upstream>
+  task<void> capture(Upstream& up, net::response_head& head, exchange_state& x);
+  task<bool> answer_kept(const request_facts& facts, const exchange_state& x);
+
   // session_exchange.hpp: one exchange.
   template <class Upstream>
   task<void> send_request(Upstream& up, request_facts& facts, exchange_state& x);
@@ -148,4 +155,5 @@ inline std::string_view view(const flat_buffer& buffer) noexcept {
 #include "actors/gateway/session_call.hpp"
 #include "actors/gateway/session_exchange.hpp"
 #include "actors/gateway/session_find.hpp"
+#include "actors/gateway/session_keep.hpp"
 #include "actors/gateway/session_read.hpp"

@@ -29,6 +29,8 @@ task<bool> session<Stream>::serve() {
     co_return co_await fail(404, "Not Found");
   if (head_->bad_deadline)
     co_return co_await fail(400, "Bad Request: X-Troupe-Deadline is no duration like 5s or 500ms");
+  if (head_->bad_idempotency_key)
+    co_return co_await fail(400, "Bad Request: Idempotency-Key has 1 to 256 characters");
   std::chrono::milliseconds patience = head_->deadline.value_or(ctx_->config.default_deadline);
   facts.wait_until = facts.arrived + patience;
   head_sent_ = unread_ = false;
@@ -79,7 +81,22 @@ task<bool> session<Stream>::serve() {
     !body_.complete && !facts.params.chat
     && telegram::method(facts.method).has(telegram::method_trait::produces_message);
   ++ctx_->calls_total;
-  bool more = co_await serve_call(facts);
+  struct key_mark { // However this ends, its Idempotency-Key does.
+    session& who;
+    ~key_mark() { who.drop_key(); }
+  } mark{*this};
+  bool more = true;
+  bool keeps = !head_->idempotency_key.empty() && ctx_->ports.store
+               && facts.where.kind == route_kind::method
+               && !telegram::method(facts.method).has(telegram::method_trait::long_poll);
+  if (keeps) {
+    bool runs = co_await begin_kept(facts, entry, name, more);
+    if (!runs) {
+      bot_ = nullptr;
+      co_return more;
+    }
+  }
+  more = co_await serve_call(facts);
   if (!entry.proven && head_sent_
       && !bot_) // Marked by serve_call: the upstream knows no such token.
     ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), stop_bot{entry.home});
@@ -155,6 +172,10 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     failed = attempt_failed{c.id, granted.session, x.how};
   }
   polling_ = false;
+  if (captured_ && x.how.what == failure::none) {
+    count(facts, outcome_label(x.how), x.waited);
+    co_return co_await answer_kept(facts, x);
+  }
   if (gone_)
     co_return false;
   if (stalled_) {
@@ -228,6 +249,7 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   auto& sessions = *ctx_->ports.sessions;
   enter(state::exchanging, exchange_limit(facts));
   x.withheld.clear();
+  captured_.reset();
   auto started = x.began = clock::now();
   x.how.what = failure::not_sent;
   net::upstream_session* up = nullptr;
@@ -241,6 +263,7 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
     if (ctx_->config.demo_faults && head_->crash == "connection")
       throw std::runtime_error{"X-Troupe-Crash: connection"};
     started = clock::now();
+    const bool sent_before = std::exchange(sent_, true);
     if (up->tls()) {
       co_await send_request(up->secure(), facts, x);
       if (x.how.what == failure::none)
@@ -251,6 +274,8 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
         co_await receive_response(up->plain(), facts, x);
     }
     session_ = nullptr;
+    if (x.how.what == failure::not_sent || x.how.status == 429)
+      sent_ = sent_before; // Certainly not carried out.
   }
   if (x.how.what != failure::none) {
     x.how.reusable = false;

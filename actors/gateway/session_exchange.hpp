@@ -106,7 +106,7 @@ task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
   error_code ec;
   do { // Once, and once more for each interim response.
     head.emplace();
-    head->decode = head_->version < 11;
+    head->decode = head_->version < 11 || keeping_;
     while (!head->is_header_done()) {
       if (up_.size() > 0) {
         auto n = head->put(up_.data(), ec);
@@ -127,6 +127,10 @@ task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
   x.how.status = static_cast<std::uint16_t>(head->status);
   auto soon = std::chrono::seconds{x.how.status == 429 ? 1 : 0};
   x.how.retry_after = head->retry_after.value_or(soon);
+  if (keeping_) {
+    co_await capture(up, *head, x);
+    co_return;
+  }
   auto first = client_head(*head, facts, x);
   bool again = (head->status == 429 || head->status >= 500) && body_.complete;
   auto length = head->content_length();

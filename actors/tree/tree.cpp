@@ -201,6 +201,8 @@ gateway_ports tree::ports_of(std::size_t i) {
   ports.virtuals = virtuals_;
   ports.vault = vault_;
   if (ports_.store)
+    ports.store = [this] { return caf::actor_cast<caf::strong_actor_ptr>(store_.get()); };
+  if (ports_.store)
     ports.usage = [book = usage_](bot_id bot, std::uint16_t method, std::string_view how,
                                   double seconds, std::int64_t chat) {
       using std::chrono::system_clock;

@@ -153,6 +153,8 @@ void request_head::on_field_impl(http::field name, string_view text_in, string_v
 }
 
 void request_head::note_troupe_field(std::string_view text, std::string_view value) {
+  if (iequals(text, "Idempotency-Key"))
+    bad_idempotency_key = value.empty() || value.size() > value_limit;
   if (value.size() > value_limit)
     return;
   if (iequals(text, "X-Troupe-Deadline")) {

@@ -51,6 +51,7 @@ public:
   bool expects_continue = false;
   bool retry_asked = false; ///< X-Troupe-Retry: always.
   std::string idempotency_key;
+  bool bad_idempotency_key = false; ///< There is one, but it is empty or too long.
   std::string crash; ///< X-Troupe-Crash, for demonstrations.
 
 private:
