@@ -31,6 +31,10 @@ public:
   /// coroutine is cancelled. Call it once.
   net::http_task<caf::expected<Answer>> answer();
 
+  /// The same in two steps: waits until the answer is there; takes it.
+  net::http_task<void> ready();
+  [[nodiscard]] caf::expected<Answer> take();
+
 private:
   std::shared_ptr<box> box_;
 };

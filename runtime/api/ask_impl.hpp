@@ -56,7 +56,7 @@ question<Answer>::~question() {
 }
 
 template <class Answer>
-net::http_task<caf::expected<Answer>> question<Answer>::answer() {
+net::http_task<void> question<Answer>::ready() {
   auto what = box_;
   if (!what->result) {
     auto token = boost::asio::as_tuple(net::use_http_task);
@@ -65,7 +65,17 @@ net::http_task<caf::expected<Answer>> question<Answer>::answer() {
     if (!what->result)
       throw boost::system::system_error{ended ? ended : boost::asio::error::operation_aborted};
   }
-  co_return std::move(*what->result);
+}
+
+template <class Answer>
+caf::expected<Answer> question<Answer>::take() {
+  return std::move(*box_->result);
+}
+
+template <class Answer>
+net::http_task<caf::expected<Answer>> question<Answer>::answer() {
+  co_await ready();
+  co_return take();
 }
 
 template <class Answer, class Request>

@@ -39,8 +39,9 @@ void print_usage(std::ostream& out) {
   }
   out << R"(
 Commands that ask a node take
-  --url=http://HOST:PORT  its control API (or the variable TROUPE_URL;
+  --url=http://HOST:PORT  its control API, or https:// (or the variable TROUPE_URL;
                           default http://127.0.0.1:8080)
+  --ca-file=FILE          authorities to trust instead of the system's
   --key-file=FILE         a file with the API key (or the variable TROUPE_KEY;
                           default, for a node on this machine: operator.key in
                           --data-dir=DIR, or in troupe-data)

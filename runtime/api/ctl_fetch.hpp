@@ -17,9 +17,10 @@ struct fetch_request {
   std::string key;             ///< Of the control API; empty: none is sent.
   std::string body;            ///< JSON; empty: none is sent.
   std::string idempotency_key; ///< Empty: none is sent.
+  std::string ca_file;         ///< Of https: PEM file of trusted authorities; empty: the system's.
 };
 
-/// Sends one request to `url` (http://HOST[:PORT]) and waits for the whole answer.
+/// Sends one request to `url` (http://HOST[:PORT] or https://HOST[:PORT]) and waits for the whole answer.
 /// @throws std::runtime_error with a sentence for people: the URL is wrong, nobody listens there,
 /// the answer did not come within `patience`
 [[nodiscard]] fetched fetch(std::string_view url, const fetch_request& what,

@@ -55,7 +55,7 @@ struct command {
 [[nodiscard]] const std::vector<command>& commands();
 
 /// Options that every command takes that asks a node.
-inline constexpr std::string_view node_options = "url= key-file= data-dir= json";
+inline constexpr std::string_view node_options = "url= ca-file= key-file= data-dir= json";
 
 // -- asking a node ---------------------------------------------------------------------------------
 

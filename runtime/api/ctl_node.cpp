@@ -113,6 +113,7 @@ json::value ask_node(const ctl_call& from, std::string_view method, const std::s
   what.path = path;
   what.key = key_of(from, url);
   what.idempotency_key = idempotency_key;
+  what.ca_file = from.option("ca-file");
   if (body != nullptr)
     what.body = json::serialize(*body);
   auto answer = fetch(url, what, patience);

@@ -202,6 +202,13 @@ std::optional<std::string> decoded(std::string_view text) {
   return out;
 }
 
+/// What stands before and behind the first `mark`; without one, all and nothing.
+std::pair<std::string_view, std::string_view> split_at(std::string_view text, char mark) {
+  auto at = std::find(text.begin(), text.end(), mark);
+  auto rest = at == text.end() ? at : at + 1;
+  return {std::string_view{text.begin(), at}, std::string_view{rest, text.end()}};
+}
+
 std::optional<std::int64_t> whole_number(std::string_view text) {
   std::int64_t x = 0;
   auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), x);
@@ -278,15 +285,14 @@ std::optional<std::int64_t> parameters::number(std::string_view name) const noex
 checked<parameters> read_query(std::string_view query, std::span<const field> fields) {
   parameters all;
   while (!query.empty()) {
-    auto end = std::min(query.find('&'), query.size());
-    auto pair = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
+    auto [pair, others] = split_at(query, '&');
+    query = others;
     if (pair.empty())
       continue;
-    auto equals = std::min(pair.find('='), pair.size());
-    auto name = pair.substr(0, equals);
-    auto known = std::find_if(fields.begin(), fields.end(),
-                              [name](const field& f) { return f.name == name; });
+    auto [name, text] = split_at(pair, '=');
+    auto known = fields.begin();
+    while (known != fields.end() && known->name != name)
+      ++known;
     auto where = shown(name);
     if (known == fields.end())
       return complaint{api_error::bad_request, where,
@@ -294,7 +300,7 @@ checked<parameters> read_query(std::string_view query, std::span<const field> fi
     if (all.text(name))
       return complaint{api_error::bad_request, where,
                        fmt::format("The parameter {} is given twice.", where)};
-    auto value = decoded(pair.substr(std::min(equals + 1, pair.size())));
+    auto value = decoded(text);
     if (!value)
       return complaint{api_error::bad_request, where,
                        fmt::format("The parameter {} is not well encoded.", where)};

@@ -3,6 +3,7 @@
 #include "runtime/api/ctl_line.hpp"
 #include "runtime/api/server.hpp"
 #include "tests/api/managed.hpp"
+#include "tests/net/throwaway_ca.hpp"
 
 #include <caf/test/bdd_dsl.hpp>
 
@@ -184,6 +185,26 @@ SCENARIO("the key comes from a file, the environment, or the data directory of t
   CHECK(api::is_loopback("http://localhost"));
   CHECK(!api::is_loopback("http://192.0.2.1:1"));
   CHECK(!api::is_loopback("http://localhost.example.org"));
+}
+
+SCENARIO("a node with a certificate is asked over TLS, and only if the certificate is trusted") {
+  net::test::throwaway_ca authority;
+  auto server = authority.issue("IP:127.0.0.1");
+  auto secure = config();
+  secure.tls_cert = file("cert.pem", server.certificate);
+  secure.tls_key = file("key.pem", server.key);
+  net::http_server other{secure, api::make_handler(managed_ports())};
+  other.start();
+  auto port = std::to_string(other.port());
+  variables["TROUPE_URL"] = "https://127.0.0.1:" + port;
+  CHECK_EQ(run({"bot", "list", "--ca-file=" + authority.path()}), 0);
+  CHECK_EQ(run({"bot", "list"}), 1);
+  CHECK(complains("TLS: "));
+  CHECK(complains("see --ca-file"));
+  // A certificate of another name.
+  CHECK_EQ(run({"bot", "list", "--url=https://localhost:" + port, "--ca-file=" + authority.path()}), 1);
+  CHECK_EQ(run({"bot", "list", "--ca-file=/does/not/exist"}), 1);
+  CHECK_EQ(run({"bot", "list", "--url=http://127.0.0.1:" + port}), 1);
 }
 
 SCENARIO("wrong words are exit status 2, and no token in them is repeated") {

@@ -110,7 +110,7 @@ SCENARIO("wrong usage is exit status 2 and says what is allowed") {
   CHECK_EQ(run({"config"}), 2);
   CHECK_EQ(run({"config", "check"}), 2);
   CHECK(complains("needs --config-dir=DIR"));
-  for (auto bad : {"--url=https://localhost", "--url=localhost:1", "--url=http://",
+  for (auto bad : {"--url=ftp://localhost", "--url=localhost:1", "--url=https://", "--url=http://",
                    "--url=http://a/b", "--url=http://a:x"}) {
     CHECK_EQ(run({"health", bad}), 1);
     CHECK(complains("allowed is http://HOST[:PORT]"));
