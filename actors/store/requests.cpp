@@ -1,6 +1,8 @@
 #include "actors/store/state.hpp"
 #include "runtime/crypto/api_key.hpp"
 #include "runtime/crypto/hash.hpp"
+#include "runtime/store/analytics.hpp"
+#include "runtime/store/idempotency.hpp"
 #include "runtime/store/keys.hpp"
 
 #include <algorithm>
@@ -168,6 +170,42 @@ caf::result<done> store_state::finish(const idempotency_end& x) {
 }
 
 // -- upkeep ---------------------------------------------------------------------------------------
+
+void store_state::expire_answers() {
+  if (refused()) { // Busier than this is urgent.
+    self->run_delayed(cfg.upkeep_every, [this] { expire_answers(); });
+    return;
+  }
+  auto removed = std::make_shared<std::size_t>(0);
+  work what;
+  what.how = work::kind::write;
+  what.run = [removed, c = ports.context, limit = cfg.upkeep_rows](unit& u) {
+    *removed = store::expire_requests(u, c->now(), limit);
+  };
+  what.fail = [removed](const caf::error&) { *removed = 0; };
+  submit(std::move(what), [this, removed] {
+    auto pause = *removed < cfg.upkeep_rows ? cfg.upkeep_every : cfg.upkeep_pause;
+    self->run_delayed(pause, [this] { expire_answers(); });
+  });
+}
+
+void store_state::expire_usage(bot_id after) {
+  if (refused()) {
+    self->run_delayed(cfg.upkeep_every, [this, after] { expire_usage(after); });
+    return;
+  }
+  auto last = std::make_shared<std::optional<bot_id>>();
+  work what;
+  what.how = work::kind::write;
+  what.run = [last, after, c = ports.context, limit = cfg.upkeep_rows](unit& u) {
+    *last = store::expire_usage(u, after, limit, c->now());
+  };
+  what.fail = [last](const caf::error&) { last->reset(); }; // The next round begins anew.
+  submit(std::move(what), [this, last] {
+    self->run_delayed(*last ? cfg.upkeep_pause : cfg.usage_upkeep_every,
+                      [this, next = last->value_or(0)] { expire_usage(next); });
+  });
+}
 
 caf::result<backup_done> store_state::back_up(const backup_request& x) {
   if (auto why = refused())

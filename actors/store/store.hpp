@@ -18,6 +18,11 @@ struct store_config {
   std::size_t max_identities = 20'000;
   /// A waiting request with an Idempotency-Key looks again so often: the other may run elsewhere.
   caf::timespan look_again = std::chrono::milliseconds{250};
+  /// How often answers whose time is over, and usage that is too old, are looked for.
+  caf::timespan upkeep_every = std::chrono::minutes{10};
+  caf::timespan usage_upkeep_every = std::chrono::hours{6};
+  std::size_t upkeep_rows = 500; ///< In one write, so that others wait for no more.
+  caf::timespan upkeep_pause = std::chrono::milliseconds{100}; ///< Between two of them.
   std::string where; ///< What may be shown of the database's place.
 };
 

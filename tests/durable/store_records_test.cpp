@@ -132,6 +132,48 @@ SCENARIO("health and usage come back as they were saved") {
   });
 }
 
+SCENARIO("what nobody needs any more is removed, a few rows at a time") {
+  on_both([this](test_store& on) {
+    config.upkeep_rows = 2;
+    start(on);
+    auto db = on.connect();
+    auto rows = [&](const char* of) {
+      return db.read([&](store::unit& u) {
+        return u.value<std::int64_t>(of).value_or(-1);
+      });
+    };
+    for (int i = 0; i < 5; ++i) {
+      auto x = begin_of("a");
+      x.key += std::to_string(i);
+      get<idempotency_answer>(x);
+    }
+    insert(7);
+    insert(8);
+    usage_row hour;
+    hour.calls = {1, 0, 0, 0, 10};
+    hour.at = store::hour_of(wall);
+    get<done>(usage_add{{{7, hour}, {8, hour}}});
+    wall += 25h;
+    auto begun = get<idempotency_answer>(begin_of("a"));
+    CHECK(begun.what == idempotency_what::started);
+    advance_time(10min);
+    sched.run();
+    CHECK_EQ(rows("SELECT COUNT(*) FROM idempotency"), 4);
+    for (int i = 0; i < 2; ++i) {
+      advance_time(100ms);
+      sched.run();
+    }
+    CHECK_EQ(rows("SELECT COUNT(*) FROM idempotency"), 1); // What still runs its day.
+    wall += 24h * 10;
+    advance_time(6h);
+    sched.run();
+    CHECK_EQ(rows("SELECT COUNT(*) FROM usage_hours"), 0);
+    CHECK_EQ(rows("SELECT COUNT(*) FROM usage_days"), 2);
+    stop();
+    config = {};
+  });
+}
+
 SCENARIO("the trail is read page by page, a tenant its own") {
   on_both([this](test_store& on) {
     start(on);
