@@ -18,6 +18,7 @@ struct outcome_sample {
   std::uint16_t status = 0; ///< HTTP status; 0 when no answer came.
   failure what = failure::none;
   bool probe = false; ///< Made while the breaker was half-open.
+  bool poll = false;  ///< A long poll: its latency says how long nothing happened.
 };
 
 /// A bot's outcomes since its last batch, oldest first. A bot sends successes in batches and a
@@ -95,7 +96,7 @@ template <class Inspector>
 bool inspect(Inspector& f, outcome_sample& x) {
   return f.object(x).fields(f.field("finished", x.finished), f.field("latency", x.latency),
                             f.field("status", x.status), f.field("what", x.what),
-                            f.field("probe", x.probe));
+                            f.field("probe", x.probe), f.field("poll", x.poll));
 }
 
 template <class Inspector>

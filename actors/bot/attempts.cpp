@@ -112,7 +112,7 @@ void bot_state::learn(running_call& entry, const outcome& how) {
     return;
   auto now = self->clock().now();
   samples.push_back(
-    outcome_sample{now.time_since_epoch().count(), how.latency, how.status, how.what, probe});
+    outcome_sample{now.time_since_epoch().count(), how.latency, how.status, how.what, probe, entry.poll()});
   if (is_failure(how) || probe || how.status == 401 || samples.size() >= limits().batch_size)
     flush();
   else if (samples.size() == 1)

@@ -40,7 +40,8 @@ void outcome_record<Window>::count(const health_config& cfg, const outcome_sampl
   // An answer came, so that latency means something and the row of failures ends.
   consecutive = 0;
   last_success = std::max(last_success, at);
-  latency.record(std::chrono::duration<double>(x.latency).count(), cfg.ewma_alpha);
+  if (!x.poll)
+    latency.record(std::chrono::duration<double>(x.latency).count(), cfg.ewma_alpha);
   client_errors += v == verdict::client_error;
   rate_limited += v == verdict::rate_limited;
 }

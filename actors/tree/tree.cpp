@@ -20,6 +20,19 @@ caf::actor published(service_slot<Handle>& slot, Handle handle) {
   return caf::actor_cast<caf::actor>(handle);
 }
 
+/// Counts in `book` what bots ask of the Bot API; long polls, whose time says nothing, left out.
+auto counting_in(std::shared_ptr<usage_book> book) {
+  return [book = std::move(book)](bot_id bot, std::uint16_t method, std::string_view how,
+                                  double seconds, std::int64_t chat) {
+    const auto& called = telegram::method(method);
+    if (called.has(telegram::method_trait::long_poll))
+      return;
+    using std::chrono::system_clock;
+    auto now = std::chrono::floor<std::chrono::milliseconds>(system_clock::now());
+    book->count(bot, called.name, how, seconds, chat, now.time_since_epoch().count());
+  };
+}
+
 } // namespace
 
 tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
@@ -200,16 +213,10 @@ gateway_ports tree::ports_of(std::size_t i) {
   ports.found = found_;
   ports.virtuals = virtuals_;
   ports.vault = vault_;
-  if (ports_.store)
+  if (ports_.store) {
     ports.store = [this] { return caf::actor_cast<caf::strong_actor_ptr>(store_.get()); };
-  if (ports_.store)
-    ports.usage = [book = usage_](bot_id bot, std::uint16_t method, std::string_view how,
-                                  double seconds, std::int64_t chat) {
-      using std::chrono::system_clock;
-      auto now = std::chrono::floor<std::chrono::milliseconds>(system_clock::now());
-      book->count(bot, telegram::method(method).name, how, seconds, chat,
-                  now.time_since_epoch().count());
-    };
+    ports.usage = counting_in(usage_);
+  }
   if (ports_.tls)
     ports.tls = ports_.tls();
   ports.connections = connections_;

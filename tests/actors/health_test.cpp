@@ -34,6 +34,18 @@ SCENARIO("outcomes become totals, rates, latency and a status") {
   CHECK(!h.rate_limited_now);
 }
 
+SCENARIO("how long a long poll waited says nothing about the upstream's latency") {
+  start();
+  send(1, 200);
+  auto poll = sample(200);
+  poll.latency = 50s;
+  poll.poll = true;
+  send(1, {poll});
+  auto h = of(1);
+  CHECK_EQ(h.requests, 2u);
+  CHECK(std::abs(h.latency_ewma - 0.1) < 1e-9);
+}
+
 SCENARIO("a bot without record is unknown, an aborted exchange says nothing") {
   start();
   auto aborted = sample(0);

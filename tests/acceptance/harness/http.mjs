@@ -35,7 +35,7 @@ export async function exchangeJson(url, method, body, options = {}) {
   const answer = await request(url, {
     ...options,
     method,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    headers: { ...options.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (answer.status < 200 || answer.status > 299)

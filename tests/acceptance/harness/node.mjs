@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Program, runToEnd } from './program.mjs';
@@ -47,6 +47,7 @@ export class Node {
       'log.format': 'json',
       ...options,
     };
+    node.dataDir = settings['node.data-dir'];
     node.program = new Program('trouped', [`--config-dir=${join(node.dir, 'config')}`,
       ...Object.entries(settings).filter(([, value]) => value !== undefined)
         .map(([key, value]) => `--${key}=${value}`)]);
@@ -81,8 +82,26 @@ export class Node {
     return until(`the event ${event} is logged`, () => this.events(event).find(matches), options);
   }
 
-  /// GET on the API port, JSON expected.
-  get(path) { return exchangeJson(`${this.api}${path}`, 'GET'); }
+  /// The operator's key that the first start wrote.
+  get operatorKey() { return readFileSync(join(this.dataDir, 'operator.key'), 'utf8').trim(); }
+
+  /// GET on the API port as the operator, JSON expected.
+  get(path) {
+    return exchangeJson(`${this.api}${path}`, 'GET', undefined, { headers: { authorization: `Bearer ${this.operatorKey}` } });
+  }
+
+  /// A request to the control API: {status, headers, json, text}. `key`: the operator's unless given; null: none.
+  ask(method, path, body, { key = this.operatorKey, headers = {} } = {}) {
+    return request(`${this.api}${path}`, {
+      method,
+      headers: {
+        ...(key ? { authorization: `Bearer ${key}` } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  }
 
   /// One Bot API call through the gateway.
   call(token, method, body, { headers = {}, ...options } = {}) {
