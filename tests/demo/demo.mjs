@@ -82,7 +82,7 @@ async function startNode(sandbox) {
   const url = (name) => `http://127.0.0.1:${ports[name]}`;
   await until('the node is ready', async () =>
     stopping || (await request(`${url('api')}/readyz`)).status === 200, { within: 30_000 });
-  return { gateway: url('gateway'), api: url('api') };
+  return { gateway: url('gateway'), api: url('api'), key: join(data, 'operator.key') };
 }
 
 function introduce(sandbox, node, bots) {
@@ -97,8 +97,9 @@ function introduce(sandbox, node, bots) {
   const ctl = relative(process.cwd(), join(process.env.TROUPE_BIN, 'troupectl'));
   const where = node.api.endsWith(':8080') ? '' : ` --url=${node.api}`;
   say(`  curl ${node.gateway}/bot${first.token}/getMe`);
-  say(`  curl ${node.api}/v1/budgets`);
-  say(`  ${ctl} tree${where}      (also: health, sessions, budgets)`);
+  say(`  export TROUPE_KEY=$(cat ${node.key})      (the operator's key; the dashboard asks for it)`);
+  say(`  ${ctl} tree${where}      (also: health, sessions, budgets, bot list, audit; --help)`);
+  say(`  curl -H "Authorization: Bearer $TROUPE_KEY" ${node.api}/v1/budgets`);
   say(`  curl -d '{"bot": ${bots[1].id}, "kind": "status", "error_code": 500, "count": 20}' ${sandbox.url}/sandbox/faults`);
   say(dim('  These tokens are the sandbox\'s own; real ones are never shown. Ctrl-C ends all of it.'));
   say('');
