@@ -4,6 +4,8 @@
 #include "messages/session_pool.hpp"
 #include "runtime/log/log.hpp"
 
+#include <caf/send.hpp>
+
 #include <algorithm>
 
 namespace troupe::bot {
@@ -30,6 +32,13 @@ bot_state::bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32
   if (spec.rps != 0 || spec.concurrent != 0)
     notify(this->found->rate_governor.get(), bot_limits{id, spec.rps, spec.concurrent});
   move_to(bot_phase::active);
+}
+
+bot_state::~bot_state() {
+  if (samples.empty())
+    return;
+  if (auto health = found->health.get())
+    caf::anon_send(health, outcome_batch{id, proven, std::move(samples)});
 }
 
 bot_actor::behavior_type bot_state::make_behavior() {

@@ -58,6 +58,8 @@ struct bot_state {
 
   bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32_t incarnation,
             std::shared_ptr<services> found, std::shared_ptr<const live_bot_config> config);
+  /// What was not told to health yet, is: also when the bot is killed.
+  ~bot_state();
   bot_actor::behavior_type make_behavior();
   /// The settings now: asked for at each use.
   [[nodiscard]] const bot_config& limits() const noexcept { return config->get(); }
