@@ -16,8 +16,8 @@ describe('registered bots', () => {
     sandbox = await Sandbox.start({ args: ['--limits=none'] });
     options = {
       'gateway.unknown-tokens': 'reject',
-      'api.creations-per-minute': 100_000,
-      'api.user-rpm': 1_000_000,
+      'api.creations-per-minute': 1000,
+      'api.user-rpm': 100_000,
       'rate-governor.global-rps': 0,
       'node.data-dir': temporaryDirectory(),
     };
