@@ -54,6 +54,8 @@ node_store::node_store(const config::settings& settings) {
   context_ = std::make_shared<const storage::context>(std::move(context));
   storage::sql_threads_config threads;
   threads.database = how.database;
+  // Who asks waits: rather a refusal soon, and another try.
+  threads.database.patience = std::chrono::seconds{2};
   sql_ = storage::make_sql_threads(std::move(threads));
 }
 

@@ -30,7 +30,7 @@ export class Node {
   /// `upstream`: what the pool speaks to (a Sandbox or {url, tokens}). `options`: command line, by
   /// setting, undefined ones left out. `files`: config files, by name. Adopts unknown tokens unless
   /// told otherwise.
-  static async start(upstream, { options = {}, files = {} } = {}) {
+  static async start(upstream, { options = {}, files = {}, env = {} } = {}) {
     const node = new Node();
     node.upstream = upstream;
     node.dir = temporaryDirectory();
@@ -50,7 +50,7 @@ export class Node {
     node.dataDir = settings['node.data-dir'];
     node.program = new Program('trouped', [`--config-dir=${join(node.dir, 'config')}`,
       ...Object.entries(settings).filter(([, value]) => value !== undefined)
-        .map(([key, value]) => `--${key}=${value}`)]);
+        .map(([key, value]) => `--${key}=${value}`)], { env });
     try {
       node.gatewayPort = await node.listener('gateway');
       node.apiPort = await node.listener('api');
