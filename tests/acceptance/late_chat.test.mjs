@@ -30,7 +30,7 @@ describe('a chat_id behind the file', () => {
     await sandbox?.stop();
   });
 
-  const windows = async (scope) => (await request(`${node.api}/v1/budgets`)).json.budgets
+  const windows = async (scope) => (await node.get('/v1/budgets')).budgets
     .find((x) => x.scope === scope).windows;
 
   for (const [name, chat, scope, headers] of [
