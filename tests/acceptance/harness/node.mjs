@@ -113,7 +113,11 @@ export class Node {
     });
   }
 
-  ctl(...args) { return runToEnd('troupectl', [...args, `--url=${this.api}`]); }
+  /// troupectl, with the operator's key if there is a node.
+  ctl(...args) {
+    const env = this.dataDir ? { TROUPE_KEY: this.operatorKey } : {};
+    return runToEnd('troupectl', [...args, `--url=${this.api}`], { env });
+  }
 
   /// How many calls wait for budget or a session.
   async waiting() { return (await this.get('/v1/budgets')).waiting + (await this.get('/v1/sessions')).waiting; }

@@ -88,8 +88,8 @@ export class Program {
 }
 
 /// Runs a program to its end: {code, output}.
-export async function runToEnd(name, args, within = 15_000) {
-  const program = new Program(name, args);
+export async function runToEnd(name, args, { within = 15_000, env = {} } = {}) {
+  const program = new Program(name, args, { env });
   try {
     const end = await soon(`${name} ${args.join(' ')} ends`, program.exited, within);
     return { code: end.code, output: program.output };
