@@ -1,5 +1,6 @@
 #include "runtime/api/openapi.hpp"
 
+#include "runtime/api/openapi_answers.hpp"
 #include "runtime/api/router.hpp"
 
 #include <boost/json/array.hpp>
@@ -110,8 +111,12 @@ json::object body_of(const route& one) {
 
 json::object answers_of(const route& one) {
   json::object success{{"description", one.success == 204 ? "Done." : "The answer."}};
-  if (one.success != 204)
-    success["content"] = json::object{{one.answer, json::object{}}};
+  if (one.success != 204) {
+    json::object content;
+    if (auto schema = answer_schema(one.name))
+      content["schema"] = std::move(*schema);
+    success["content"] = json::object{{one.answer, std::move(content)}};
+  }
   return {{std::to_string(one.success), std::move(success)},
           {"default", {{"$ref", "#/components/responses/problem"}}}};
 }
@@ -184,7 +189,9 @@ json::object components() {
   json::object content{{"application/problem+json", {{"schema", std::move(schema)}}}};
   json::object problem{{"description", "A problem document (RFC 9457)."},
                        {"content", std::move(content)}};
-  return {{"schemas", {{"problem", problem_schema()}}},
+  auto schemas = row_schemas();
+  schemas["problem"] = problem_schema();
+  return {{"schemas", std::move(schemas)},
           {"responses", {{"problem", std::move(problem)}}},
           {"securitySchemes", {{"key", {{"type", "http"}, {"scheme", "bearer"}}}}}};
 }

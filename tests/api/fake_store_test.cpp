@@ -39,6 +39,7 @@ caf::message_handler keys_and_tenants(self_ptr self, script m) {
             return refuse(store_refusal::duplicate);
         if (what.row.id == 0)
           what.row.id = m->add_tenant(what.row.name);
+        what.row.created = 1'700'000'000'000;
         m->tenants[what.row.id] = what.row;
         m->note(what.by, what.row.id, "tenant.put", "tenant:" + std::to_string(what.row.id));
         return what.row;
@@ -60,6 +61,7 @@ caf::message_handler keys_and_tenants(self_ptr self, script m) {
     scripted<user_row, user_put>(self, m,
                                  [m](user_put& what) {
                                    what.row.id = ++m->last_id;
+                                   what.row.created = 1'700'000'000'000;
                                    return m->users[what.row.id] = what.row;
                                  }),
     scripted<done, user_remove>(self, m,
