@@ -111,10 +111,21 @@ private:
                  "The store's database works again.");
   }
 
+  /// Connects before there is something to do: the first request need not wait for it. When that
+  /// fails, the first work tries again.
+  void connect(std::optional<store::database>& db) {
+    try {
+      db.emplace(cfg_.database);
+    } catch (const store::store_error& x) {
+      tell(&x);
+    }
+  }
+
   static bool is_news(store::fault x) { return x != store::fault::constraint; }
 
   void read() {
     std::optional<store::database> db;
+    connect(db);
     for (auto batch = reads_.pop(1); !batch.empty(); batch = reads_.pop(1)) {
       if (!drop_expired(batch))
         continue;
@@ -142,6 +153,7 @@ private:
 
   void write() {
     std::optional<store::database> db;
+    connect(db);
     for (auto group = writes_.pop(cfg_.group); !group.empty(); group = writes_.pop(cfg_.group))
       if (drop_expired(group))
         commit(db, group);

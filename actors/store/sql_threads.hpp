@@ -9,8 +9,8 @@ struct sql_threads_config {
   std::size_t group = 256; ///< Writes in one commit at most.
 };
 
-/// Threads of its own: one that writes, several that read, each with a connection that is made at
-/// its first work. What waits when the writer is free is committed together; when one of them
+/// Threads of its own: one that writes, several that read, each with a connection of its
+/// own. What waits when the writer is free is committed together; when one of them
 /// breaks a rule, each is run alone, so that none suffers for another. Its end waits for what runs.
 [[nodiscard]] std::shared_ptr<sql_port> make_sql_threads(sql_threads_config config);
 
