@@ -148,6 +148,34 @@ SCENARIO("Troupe's own fields are read and stay here") {
   CHECK_EQ(head.crash, "bot"s);
 }
 
+SCENARIO("a token is replaced in the path, however its colon came, and nowhere else") {
+  auto replaced = [&](std::string_view target, bool expected = true) {
+    auto head = make();
+    feed(head, "GET " + std::string{target} + " HTTP/1.1\r\nHost: a\r\nX: 1:aa\r\n\r\n");
+    CHECK_EQ(head.replace_token("1:aa", "1:bbbb"), expected);
+    CHECK_EQ(head.target, target); // What was parsed from it still points into it.
+    CHECK_NE(head.forward.find("X: 1:aa\r\n"), std::string::npos);
+    return head.forward.substr(4, head.forward.find(" HTTP/") - 4);
+  };
+  CHECK_EQ(replaced("/bot1:aa/getMe?x=1:aa"), "/bot1:bbbb/getMe?x=1:aa");
+  CHECK_EQ(replaced("/bot1%3Aaa/getMe"), "/bot1:bbbb/getMe");
+  CHECK_EQ(replaced("/file/bot1%3aaa/x/y"), "/file/bot1:bbbb/x/y");
+  CHECK_EQ(replaced("/bot2:aa/getMe?x=1:aa", false), "/bot2:aa/getMe?x=1:aa");
+}
+
+SCENARIO("an Idempotency-Key is read, or is noticed to be none") {
+  auto with = [&](std::string value) {
+    auto head = make();
+    feed(head, "GET /a HTTP/1.1\r\nHost: a\r\nIdempotency-Key: " + value + "\r\n\r\n");
+    CHECK_EQ(head.forward.find("Idempotency"), std::string::npos);
+    return std::pair{head.idempotency_key.size(), head.bad_idempotency_key};
+  };
+  CHECK(with("abc") == std::pair(std::size_t{3}, false));
+  CHECK(with(std::string(256, 'x')) == std::pair(std::size_t{256}, false));
+  CHECK(with(std::string(257, 'x')) == std::pair(std::size_t{0}, true));
+  CHECK(with("") == std::pair(std::size_t{0}, true));
+}
+
 SCENARIO("a deadline that is none is noticed") {
   auto head = make();
   CHECK(!feed(head, "GET / HTTP/1.1\r\nHost: x\r\nX-Troupe-Deadline: soon\r\n\r\n"sv).ec);
