@@ -17,6 +17,7 @@ bool may_repeat(const call& c, const outcome& how) noexcept {
     return true;
   case failure::broken:
   case failure::timeout:
+  case failure::aborted: // Its session was closed with a pool that died.
     return c.repeatable;
   case failure::none:
     return how.status == 429 || (how.status >= 500 && c.repeatable);
@@ -71,9 +72,12 @@ caf::timespan bot_state::retry_pause(const running_call& entry, const outcome& h
   if (entry.attempt > limits().retries || !may_repeat(entry.what, how) || !takes_calls(phase)
       || breaker != breaker_state::closed)
     return caf::timespan{-1};
-  // After a 429 the governor holds the chat or the bot for as long as the upstream asked.
+  // After a 429 the governor holds the chat or the bot for as long as the upstream asked; polls and
+  // files do not pass it.
   if (how.what == failure::none && how.status == 429)
-    return caf::timespan{0};
+    return entry.what.kind == call_kind::request
+             ? caf::timespan{0}
+             : std::max<caf::timespan>(how.retry_after, std::chrono::seconds{1});
   return limits().retry_delay.delay(entry.attempt, jitter.next());
 }
 

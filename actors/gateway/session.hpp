@@ -10,6 +10,8 @@ namespace troupe::gateway {
 
 /// Bytes read at once.
 inline constexpr std::size_t read_size = 8 * 1024;
+/// After the last answer, what the client still sends is read for at most so long.
+inline constexpr std::chrono::seconds longest_linger{5};
 /// A form field of a multipart body with its part's head is at most this long to be found.
 inline constexpr std::size_t late_window = 2 * 1024;
 /// A body that streams through a session, up or down, must come at this rate, in bytes per second,
@@ -80,6 +82,7 @@ private:
   clock::duration body_limit(std::uint64_t moved, clock::duration spent) const;
   task<net::upstream_session*> connect(std::uint64_t session);
   task<void> pause(clock::duration length);
+  task<void> linger();
   task<bool> refuse(const refusal_text& text, bool keep_alive, const troupe_fields& fields = {});
   task<bool> answer(std::string bytes, bool keep_alive);
   call describe(const request_facts& facts);

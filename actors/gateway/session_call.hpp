@@ -277,6 +277,7 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
     if (x.how.what == failure::not_sent || x.how.status == 429)
       sent_ = sent_before; // Certainly not carried out.
   }
+  bool taken = false; // The lease was: our bot or the pool died.
   if (x.how.what != failure::none) {
     x.how.reusable = false;
     // No answer that Telegram would have given by now: an empty one, as it would.
@@ -286,15 +287,17 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
       x.how.what = failure::aborted;
     else if (expired_)
       x.how.what = failure::timeout;
-    else if (up && up->aborted() && !head_sent_)
-      x.how.what = failure::aborted; // The lease was taken back: our bot or the pool died.
+    else if (up && up->aborted() && !head_sent_) {
+      x.how.what = failure::aborted;
+      taken = true;
+    }
   }
   x.how.latency = clock::now() - started;
   if (up)
     sessions.release(*up, x.how.reusable);
   up_.consume(up_.size());
   bool again = !x.answered && !head_sent_ && !gone_ && !poll_ended_
-               && x.how.what != failure::aborted
+               && (x.how.what != failure::aborted || taken)
                && (x.how.what != failure::none || !x.withheld.empty());
   if (!again) {
     ctx_->lane().tell(bot_, call_done{granted.id, granted.session, x.how});

@@ -37,7 +37,22 @@ task<void> session<Stream>::run(std::shared_ptr<session> self) {
     }
   }
   me.socket().shutdown(net::tcp_socket::shutdown_send, ec);
+  if (!me.gone_)
+    co_await me.linger();
   me.socket().close(ec);
+}
+
+/// Reads on after the last answer: a socket that is closed with unread bytes is reset, and the reset
+/// can destroy the answer on its way (RFC 9112, 9.6).
+template <class Stream>
+task<void> session<Stream>::linger() {
+  enter(state::writing, longest_linger);
+  in_.consume(in_.size());
+  bool more = true;
+  while (more && !gone_) {
+    auto got = co_await net::read_some(socket(), in_.prepare(read_size));
+    more = !got.ec && got.n > 0;
+  }
 }
 
 /// Reads more from the client; false when nothing more will come (or in time).

@@ -95,14 +95,13 @@ void registrar_state::apply(const bot_row& row) {
   bool limits = x.rps != row.rps || x.concurrent != row.concurrent;
   x.rps = row.rps;
   x.concurrent = row.concurrent;
+  if (limits)
+    tell_limits(row.id);
   auto shard = ports.found->bots_of(row.id);
   switch (row.phase) {
   case bot_phase::active:
   case bot_phase::passive:
-    run(row.id, x);
-    if (auto governor = ports.found->rate_governor.get(); governor && limits)
-      caf::anon_send(governor, bot_limits{row.id, row.rps, row.concurrent});
-    return;
+    return run(row.id, x);
   case bot_phase::quarantined:
     ports.names->set_phase(x.token.key, row.id, bot_phase::quarantined);
     return rest_until(row.id, row.until);
@@ -115,6 +114,19 @@ void registrar_state::apply(const bot_row& row) {
       caf::anon_send(shard, bot_command{row.id, bot_phase::suspended});
     ports.names->set_phase(x.token.key, row.id, bot_phase::suspended);
   }
+}
+
+/// Tells the governor a bot's limits as they are then; those of one that is gone are taken back.
+void registrar_state::tell_limits(bot_id bot) {
+  auto governor = ports.found->rate_governor.get();
+  if (!governor) { // Being restarted.
+    self->run_delayed(milliseconds{25}, [this, bot] { tell_limits(bot); });
+    return;
+  }
+  auto x = bots.find(bot);
+  bool known = x != bots.end();
+  caf::anon_send(governor, bot_limits{bot, known ? x->second.rps : 0,
+                                      known ? x->second.concurrent : 0});
 }
 
 /// Starts the bot, or has the one that runs (or is suspended) take over what changed.
@@ -157,6 +169,7 @@ void registrar_state::forget(bot_id bot) {
   ports.vault->erase(bot);
   ports.virtuals->erase_all(bot);
   bots.erase(found);
+  tell_limits(bot);
 }
 
 /// What an earlier registrar served and is stored no more: it was removed, but the answer to that

@@ -121,6 +121,7 @@ struct registrar_state {
   void forget(bot_id bot);
   void forget_others();
   void run(bot_id bot, const served& x);
+  void tell_limits(bot_id bot);
   void rest_until(bot_id bot, wall_ms until);
   void hear(bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason);
 

@@ -112,7 +112,7 @@ void tree::reconfigure(const tree_config& config) {
 /// What dies here takes those with it that came after: a registrar begins anew with what is stored.
 supervisor_spec tree::durable_spec() {
   auto store = [this](caf::actor_system& system) {
-    return published(store_, ports_.store(system));
+    return published(*store_, ports_.store(system));
   };
   auto registrar = [this](caf::actor_system& system) {
     return published(registrar_, spawn_registrar(system, config_.registrar, ports_of_registrar()));
@@ -128,7 +128,7 @@ registrar_ports tree::ports_of_registrar() {
   for (const auto& lane : *ports_.lanes)
     executors.push_back(lane->executor());
   registrar_ports ports;
-  ports.store = [this] { return store_.get(); };
+  ports.store = [store = store_] { return store->get(); };
   ports.found = found_;
   ports.names = names_;
   ports.token_key = token_key_;
@@ -176,7 +176,7 @@ supervisor_spec tree::services_spec() {
   if (ports_.store)
     result.children.push_back(child("troupe.recorder", [this](caf::actor_system& system) {
       recorder_ports ports;
-      ports.store = [this] { return store_.get(); };
+      ports.store = [store = store_] { return store->get(); };
       ports.health = [found = found_] { return found->health.get(); };
       ports.usage = usage_;
       return caf::actor_cast<caf::actor>(
@@ -214,7 +214,9 @@ gateway_ports tree::ports_of(std::size_t i) {
   ports.virtuals = virtuals_;
   ports.vault = vault_;
   if (ports_.store) {
-    ports.store = [this] { return caf::actor_cast<caf::strong_actor_ptr>(store_.get()); };
+    ports.store = [store = store_] {
+      return caf::actor_cast<caf::strong_actor_ptr>(store->get());
+    };
     ports.usage = counting_in(usage_);
   }
   if (ports_.tls)

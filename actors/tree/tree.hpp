@@ -86,7 +86,7 @@ public:
   /// Empty before `start` and after `stop`. From any thread, as the other handles.
   [[nodiscard]] supervisor_actor root() const { return root_.get(); }
   [[nodiscard]] std::vector<gateway_actor> gateways() const;
-  [[nodiscard]] store_actor store() const { return store_.get(); }
+  [[nodiscard]] store_actor store() const { return store_->get(); }
   [[nodiscard]] registrar_actor registrar() const { return registrar_.get(); }
   [[nodiscard]] const std::shared_ptr<services>& found() const noexcept { return found_; }
   [[nodiscard]] const std::shared_ptr<directory>& names() const noexcept { return names_; }
@@ -128,7 +128,9 @@ private:
   std::shared_ptr<std::atomic<std::size_t>> connections_ =
     std::make_shared<std::atomic<std::size_t>>(0);
   service_slot<supervisor_actor> root_;
-  service_slot<store_actor> store_;
+  /// Shared with the connections, which may outlive the tree.
+  std::shared_ptr<service_slot<store_actor>> store_ =
+    std::make_shared<service_slot<store_actor>>();
   service_slot<registrar_actor> registrar_;
   std::shared_ptr<token_vault> vault_ = std::make_shared<token_vault>();
   std::shared_ptr<virtual_tokens> virtuals_; ///< Null without a store.

@@ -147,8 +147,8 @@ void budgets::remove(const charge& x, time_point stamp) noexcept {
       window->remove(stamp);
 }
 
-void budgets::limit_bot(std::int64_t bot, std::uint32_t rps, time_point now) {
-  auto seen = rules_of(bot).limited();
+void budgets::limit_bot(std::int64_t bot, std::uint32_t rps, time_point now, bool seen) {
+  seen = seen || rules_of(bot).limited();
   if (rps == limits_.bot.rules[0].limit)
     own_rates_.erase(bot);
   else

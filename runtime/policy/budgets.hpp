@@ -44,8 +44,9 @@ public:
   /// Takes a request out of every window again.
   void remove(const charge& x, time_point stamp) noexcept;
 
-  /// Gives a bot its own rate. 0 = no limit.
-  void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now);
+  /// Gives a bot its own rate. 0 = no limit. A bot that had none before counts as one that used it
+  /// up in the last second, unless all its requests are `seen`.
+  void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now, bool seen = false);
   /// `from` turned out to be `to`: what it used counts for `to`.
   void merge_bot(std::int64_t from, std::int64_t to, time_point now);
   /// Treats the past as full: allows nothing in `scope` before `until`.

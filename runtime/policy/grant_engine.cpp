@@ -32,7 +32,7 @@ void grant_engine::replay(const unseen_past& past, time_point now) {
   budgets_.hold(budget_scope::chat, memory_->chats_full_until);
   budgets_.hold(budget_scope::group, memory_->groups_full_until);
   memory_->bot_rates.for_each(
-    [&](std::int64_t bot, std::uint32_t rps) { budgets_.limit_bot(bot, rps, now); });
+    [&](std::int64_t bot, std::uint32_t rps) { budgets_.limit_bot(bot, rps, now, true); });
   memory_->rates.for_each([&](time_point at, const charge& x) { budgets_.record_rates(x, at); });
   memory_->chats.for_each([&](time_point at, const charge& x) { budgets_.record_chat(x, at); });
   // What the log lost is no younger than `lost_until`; beyond that every stamp is known.

@@ -47,6 +47,14 @@ describe('a node that takes only the bots of its tokens file', () => {
     await sandbox?.stop();
   });
 
+  test('a refusal reaches a client that is still sending megabytes, each time', limit, async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () =>
+      request(`${node.root}/bot${wellFormed}/sendPhoto`, {
+        method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=x' }, body: randomBytes(3 << 20),
+      }).catch((error) => ({ status: error.code }))));
+    assert.deepEqual(answers.map(({ status }) => status), Array(10).fill(401));
+  });
+
   test('a bot of the file is served', limit, async () => {
     assert.equal((await node.call(known.token, 'getMe')).json.result.id, Number(known.id));
   });

@@ -143,6 +143,24 @@ SCENARIO("a 429 is reported and waits for the governor, which knows how long") {
   }
 }
 
+SCENARIO("a 429 for a poll or a file, which pass no governor, is waited for by the bot") {
+  for (auto kind : {call_kind::long_poll, call_kind::file}) {
+    auto id = static_cast<call_id>(10 + static_cast<int>(kind));
+    auto c = make_call(id);
+    c.kind = kind;
+    ask(id, c);
+    REQUIRE_EQ(got.granted.count(id), 1u);
+    auto before = got.granted[id].attempt;
+    auto how = status(429);
+    how.retry_after = 3s;
+    failed(id, how);
+    advance(2900ms);
+    CHECK_EQ(got.granted[id].attempt, before);
+    advance(200ms);
+    CHECK_EQ(got.granted[id].attempt, before + 1);
+  }
+}
+
 SCENARIO("an open breaker refuses at once, lets one probe through, and closes when told") {
   tell(breaker_change{7, breaker_state::open, 60s});
   ask(1, make_call(1));

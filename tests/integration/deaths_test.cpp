@@ -115,6 +115,21 @@ void reclaims(bool upstream_tls, bool gateway_tls) {
 
 } // namespace
 
+SCENARIO("a read that runs when the pool dies is made again") {
+  node_part node;
+  fault_terms slow;
+  slow.latency = 400ms;
+  node.fail(fault_kind::latency, "getMe", 1, slow);
+  auto http = node.connect();
+  http.connect();
+  http.send("GET " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(until([&] { return node.pool().leased == 1; }));
+  node.kill(service::pool);
+  auto got = http.receive();
+  CHECK_EQ(got.status, 200);
+  CHECK(until([&] { return node.at_rest(); }));
+}
+
 SCENARIO("a bot killed during its call loses nothing: the client is told, the session comes back") {
   reclaims(false, false);
 }

@@ -179,10 +179,7 @@ const std::array of_health{
          "Records are stored this often.",
          {},
          second,
-         day,
-         form::any,
-         {},
-         later},
+         day},
 };
 
 } // namespace

@@ -102,6 +102,7 @@ tree_config actor_settings(const config::settings& s) {
   result.bots.longest_quarantine = s.supervisor.quarantine_max;
   result.bots.max_bots = (s.bot.max_active + s.bot.shards - 1) / s.bot.shards;
   result.gateway = gateway_config_of(s);
+  result.recorder.health_every = s.health.persist_every;
   return result;
 }
 
