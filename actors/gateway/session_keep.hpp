@@ -134,7 +134,6 @@ task<bool> session<Stream>::answer_kept(const request_facts& facts, const exchan
   captured_.reset();
   long retry_after = 0;
   if (what.status == 429) { // It was not carried out: the key is free again.
-    sent_ = false;
     retry_after = static_cast<long>(
       std::chrono::ceil<std::chrono::seconds>(x.how.retry_after).count());
     drop_key();

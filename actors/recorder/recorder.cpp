@@ -48,7 +48,7 @@ struct recorder_state {
   }
 
   void flush(std::function<void()> then) {
-    save_usage([this, then] { save_health(then); });
+    save_health([this, then] { save_usage(then); });
   }
 
   // -- usage ------------------------------------------------------------------------------------

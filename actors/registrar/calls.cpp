@@ -160,7 +160,7 @@ void registrar_state::try_call(call_id id) {
     auto known = ports.names->find(x.token, now());
     if (!known || !known->actor) {
       auto phase = known ? known->phase : bot_phase::stopped;
-      auto why = !known                              ? ec::unknown_bot
+      auto why = !known                             ? ec::unknown_bot
                  : phase == bot_phase::unauthorized ? ec::unauthorized
                  : phase == bot_phase::suspended    ? ec::suspended
                  : phase == bot_phase::quarantined  ? ec::quarantined
@@ -190,9 +190,9 @@ void registrar_state::on_grant(call_id id, const grant& granted) {
     granted.session, x.request, cfg.request_timeout,
     [me = caf::weak_actor_ptr{self->ctrl()}, id](const outcome& how, net::api_answer what) {
       if (auto strong = me.lock())
-        caf::anon_send(caf::actor_cast<registrar_impl>(strong), id, how,
-                       method_answer{what.status, std::move(what.content_type),
-                                     std::move(what.body)});
+        caf::anon_send(
+          caf::actor_cast<registrar_impl>(strong), id, how,
+          method_answer{what.status, std::move(what.content_type), std::move(what.body)});
     });
 }
 

@@ -4,8 +4,8 @@
 
 #include <caf/send.hpp>
 
-/// What is asked of the registrar. The store comes first: when it has said yes, the rest cannot fail,
-/// and a restart in between finishes it.
+/// What is asked of the registrar. The store comes first: when it has said yes, the rest cannot
+/// fail, and a restart in between finishes it.
 namespace troupe::registering {
 
 using caf::expected;
@@ -42,7 +42,12 @@ caf::result<bot_row> registrar_state::enrol(const bot_register& x) {
   if (!token)
     return refuse(x.by, x.tenant, 0, action, store_refusal::token_malformed);
   return in_turn<bot_row>(token->id(), [this, x, action](operation<bot_row> op) {
-    if (bots.contains(op.bot)) // Before anything is asked of the upstream with it.
+    // Before anything is asked of the upstream with it; but whoever does not show that he has the
+    // token learns nothing of another tenant's bots.
+    auto there = bots.find(op.bot);
+    auto held = ports.vault->find(op.bot);
+    if (there != bots.end()
+        && (there->second.tenant == x.tenant || (held && *held == x.token.text)))
       return finish<bot_row>(op, refuse(x.by, x.tenant, op.bot, action, store_refusal::duplicate));
     probe(x.token.text, op.bot, x.patience, [=, this](expected<bot_face> face) mutable {
       if (!face) {
@@ -69,7 +74,14 @@ caf::result<bot_row> registrar_state::enrol(const bot_register& x) {
           serve(*stored, x.token.text);
         else
           unprobe(x.token.text);
-        finish(op, std::move(stored));
+        if (stored || stored.error() != store_refusal::outcome_unknown)
+          return finish(op, std::move(stored));
+        // It may be there: then it is served, whatever the caller does now.
+        find_row(x.tenant, op.bot, [=, this](expected<bot_row> row) mutable {
+          if (row)
+            serve(*row, x.token.text);
+          finish(op, std::move(stored));
+        });
       });
     });
   });
@@ -165,10 +177,12 @@ void registrar_state::carry_out(operation<bot_row> op, const bot_order& x, const
   auto action = "bot." + to_string(x.what);
   auto to = after(x, row);
   if (!to)
-    return finish<bot_row>(op, refuse(x.by, row.tenant, x.bot, action,
-                                      static_cast<store_refusal>(to.error().code())));
-  if (!*to)
+    return finish<bot_row>(
+      op, refuse(x.by, row.tenant, x.bot, action, static_cast<store_refusal>(to.error().code())));
+  if (!*to) {
+    apply(row); // Stored by a request that never heard of it, perhaps.
     return finish<bot_row>(op, row);
+  }
   bot_state_set what;
   what.by = x.by;
   what.action = action;
@@ -187,7 +201,8 @@ void registrar_state::carry_out(operation<bot_row> op, const bot_order& x, const
       });
     if (stored) {
       apply(*stored);
-      if (auto shard = ports.found->bots_of(x.bot); shard && x.what == bot_order_kind::restart && was == bot_phase::active)
+      if (auto shard = ports.found->bots_of(x.bot);
+          shard && x.what == bot_order_kind::restart && was == bot_phase::active)
         caf::anon_send(shard, bot_command{x.bot, bot_phase::starting});
     }
     finish(op, std::move(stored));
@@ -209,7 +224,11 @@ caf::result<bot_row> registrar_state::change(const bot_change& x) {
 caf::result<bot_row> registrar_state::remove(const bot_remove& x) {
   return in_turn<bot_row>(x.bot, [this, x](operation<bot_row> op) {
     ask_store<bot_row>(x, [=, this](expected<bot_row> stored) mutable {
-      if (stored)
+      auto served = bots.find(x.bot);
+      // One that is served and not stored was removed by a request that never heard of it.
+      if (stored
+          || (stored.error() == store_refusal::not_found && served != bots.end()
+              && (x.tenant == 0 || served->second.tenant == x.tenant)))
         forget(x.bot);
       finish(op, std::move(stored));
     });

@@ -125,8 +125,8 @@ void registrar_state::tell_limits(bot_id bot) {
   }
   auto x = bots.find(bot);
   bool known = x != bots.end();
-  caf::anon_send(governor, bot_limits{bot, known ? x->second.rps : 0,
-                                      known ? x->second.concurrent : 0});
+  caf::anon_send(governor,
+                 bot_limits{bot, known ? x->second.rps : 0, known ? x->second.concurrent : 0});
 }
 
 /// Starts the bot, or has the one that runs (or is suspended) take over what changed.
@@ -134,7 +134,8 @@ void registrar_state::run(bot_id bot, const served& x) {
   auto shard = ports.found->bots_of(bot);
   if (!shard) { // Being restarted.
     self->run_delayed(milliseconds{25}, [this, bot] {
-      if (auto again = bots.find(bot); again != bots.end() && again->second.phase == bot_phase::active)
+      if (auto again = bots.find(bot);
+          again != bots.end() && again->second.phase == bot_phase::active)
         run(bot, again->second);
     });
     return;

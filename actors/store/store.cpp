@@ -26,7 +26,7 @@ store_impl::behavior_type store_state::make_behavior() {
       self->quit(ask.reason);
   });
   self->run_delayed(cfg.upkeep_every, [this] { expire_answers(); });
-  self->run_delayed(cfg.usage_upkeep_every, [this] { expire_usage(0); });
+  self->run_delayed(cfg.upkeep_every, [this] { expire_usage(0); });
   return {
     [this](const bot_lookup& x) { return look_up(x); },
     [this](const bot_query& x) { return serve(x); },

@@ -33,8 +33,8 @@ void write_secret(const std::string& path, const std::string& text) {
   auto fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (fd < 0)
     fail("cannot make");
-  bool good = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size())
-              && ::fsync(fd) == 0;
+  bool good =
+    ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
   ::close(fd);
   if (!good || ::rename(fresh.c_str(), path.c_str()) != 0)
     fail("cannot write");
@@ -43,8 +43,7 @@ void write_secret(const std::string& path, const std::string& text) {
 bool make_operator_key(database& db, const opening& how, const crypto::secret_key& lookup,
                        const crypto::random_source& random) {
   auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  if (how.operator_key_file.empty()
-      || db.read([&](unit& u) { return has_operator_key(u, now); }))
+  if (how.operator_key_file.empty() || db.read([&](unit& u) { return has_operator_key(u, now); }))
     return false;
   auto key = crypto::make_api_key(crypto::api_key_kind::operator_key, random);
   // First the file: a key that the store knows and nobody has would keep the node from making one.
@@ -72,14 +71,12 @@ opened open(const opening& how, const crypto::random_source& random) {
   auto lookup = db.write([&](unit& u) { return lookup_key(u, keys.ring, random); });
   std::size_t resealed = 0;
   bool unreadable = false;
-  try {
-    for (bool all = false; !all;) {
-      auto part = db.write([&](unit& u) { return reseal(u, keys.ring, random, reseal_at_once); });
-      resealed += part.resealed;
-      all = part.done;
-    }
-  } catch (const crypto::crypto_error&) {
-    unreadable = true;
+  reseal_progress part;
+  while (!part.done) {
+    part =
+      db.write([&](unit& u) { return reseal(u, keys.ring, random, reseal_at_once, part.last); });
+    resealed += part.resealed;
+    unreadable |= part.unreadable > 0;
   }
   auto lost = db.write([&](unit& u) { return lose_requests_of(u, how.node); });
   auto made = make_operator_key(db, how, lookup, random);

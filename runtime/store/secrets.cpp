@@ -43,8 +43,9 @@ crypto::secret_key lookup_key(unit& u, const crypto::key_ring& ring,
 }
 
 reseal_progress reseal(unit& u, const crypto::key_ring& ring, const crypto::random_source& source,
-                       std::size_t limit) {
+                       std::size_t limit, bot_id after) {
   reseal_progress result;
+  result.last = after;
   if (auto own = find_secret(u, lookup_name); own && ring.is_stale(*own)) {
     auto box = ring.seal(ring.open(*own, lookup_context).reveal(), lookup_context, source);
     u.execute("UPDATE secrets SET key_id = :key_id, box = :box WHERE name = :name", box.key_id,
@@ -52,14 +53,21 @@ reseal_progress reseal(unit& u, const crypto::key_ring& ring, const crypto::rand
     ++result.resealed;
   }
   auto stale = u.rows<std::tuple<bot_id, std::string, std::string>>(
-    "SELECT id, token_key, token_box FROM bots WHERE token_key <> :current ORDER BY id LIMIT "
-    ":limit",
-    ring.current(), limit);
+    "SELECT id, token_key, token_box FROM bots WHERE token_key <> :current AND id > :after "
+    "ORDER BY id LIMIT :limit",
+    ring.current(), after, limit);
   for (auto& [id, key, box] : stale) {
     crypto::sealed before{key, box};
     crypto::seal_context context{crypto::purpose::bot_token, id};
-    auto now = ring.seal(ring.open(before, context).reveal(), context, source);
-    result.resealed += reseal_bot(u, id, before, now);
+    result.last = id;
+    std::optional<crypto::sealed> now;
+    try {
+      now = ring.seal(ring.open(before, context).reveal(), context, source);
+    } catch (const crypto::crypto_error&) {
+      ++result.unreadable;
+      continue;
+    }
+    result.resealed += reseal_bot(u, id, before, *now);
   }
   result.done = stale.size() < limit;
   return result;

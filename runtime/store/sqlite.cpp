@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
 
 namespace troupe::store {
 namespace {
@@ -102,7 +103,14 @@ void prepare_file(const std::string& path) {
   std::error_code failed;
   if (auto dir = std::filesystem::path{path}.parent_path(); !dir.empty())
     std::filesystem::create_directories(dir, failed);
-  auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  // A file that is there is not opened: closing it would take from this process's connections their
+  // locks on it (fcntl(2): a process loses all of a file's when it closes any descriptor of it),
+  // and another program that reads the store would remove its log under them.
+  static std::mutex one_at_a_time; // Nobody connects before the descriptor is closed.
+  std::lock_guard guard{one_at_a_time};
+  auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (fd < 0 && errno == EEXIST && ::access(path.c_str(), R_OK | W_OK) == 0)
+    return;
   if (fd < 0)
     throw store_error(errno == ENOSPC ? fault::disk_full : fault::lost_connection,
                       "SQLite: " + path + " cannot be opened for writing: " + std::strerror(errno));

@@ -82,6 +82,11 @@ describe('the control plane', () => {
       assert.equal(answer.status, 404, `${method} ${path}: ${answer.text}`);
       assert.equal(answer.json.code, nowhere.json.code);
     }
+    // Nor does registering tell which bots are there, to whom has not their tokens.
+    const forged = (id) => node.ask('POST', '/v1/bots', { token: `${id}:${'A'.repeat(35)}` }, { key: eve });
+    const [there, free] = [await forged(row.id), await forged(987654321)];
+    assert.equal(there.status, free.status);
+    assert.equal(there.json.code, free.json.code);
     const batch = await node.ask('POST', '/v1/bots:batchGet', { ids: [row.id] }, { key: eve });
     assert.deepEqual(batch.json, { bots: [], missing: [row.id] });
   });
@@ -154,7 +159,10 @@ describe('the control plane', () => {
     const changed = await node.ask('PATCH', `/v1/bots/${row.id}`, { limits: { rps: 2 } });
     assert.equal(changed.status, 200, changed.text);
     assert.ok(await burst() <= 2);
+    // While it is suspended, too.
+    await node.ask('POST', `/v1/bots/${row.id}:suspend`, {});
     await node.ask('PATCH', `/v1/bots/${row.id}`, { limits: { rps: 0 } });
+    await node.ask('POST', `/v1/bots/${row.id}:resume`, {});
     assert.equal(await burst(), 12);
   });
 

@@ -4,7 +4,10 @@
 #include "tests/store/samples.hpp"
 #include "tests/store/stores.hpp"
 
+#include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <thread>
@@ -53,7 +56,36 @@ struct small_disk {
   }
 };
 
+/// Whether another process sees that this one has the store's file in use. The byte range is that
+/// of SQLite's shared lock (https://www.sqlite.org/fileformat.html, "The Lock-Byte Page").
+bool seen_in_use(const std::string& path) {
+  auto child = ::fork();
+  if (child == 0) {
+    auto fd = ::open(path.c_str(), O_RDWR);
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_start = 0x40000002;
+    lock.l_len = 510;
+    ::_exit(fd >= 0 && ::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? 0 : 1);
+  }
+  int status = 1;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 } // namespace
+
+SCENARIO("a store is seen to be in use by other programs, however many connections it has") {
+  test_store store{backend::sqlite};
+  auto first = store.open();
+  (void)add(first, 1);
+  CHECK(seen_in_use(store.where.name));
+  auto second = store.connect();
+  auto third = store.connect();
+  CHECK_EQ(count(second), 1);
+  CHECK_EQ(count(third), 1);
+  CHECK(seen_in_use(store.where.name));
+}
 
 SCENARIO("a store that may not grow says so, keeps what it acknowledged, and goes on when it may") {
   test_store store{backend::sqlite};

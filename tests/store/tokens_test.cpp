@@ -220,3 +220,30 @@ SCENARIO("tokens move to a new master key a few at a time, while they change") {
     });
   });
 }
+
+SCENARIO("a token that does not open keeps no other from moving to a new master key") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    auto source = crypto::os_random();
+    crypto::key_ring before{{crypto::key_of(1)}};
+    crypto::key_ring during{{crypto::key_of(2), crypto::key_of(1)}};
+    db.write([&](unit& u) {
+      for (troupe::bot_id id = 1; id <= 5; ++id) {
+        auto whose = id == 2 ? 3 : id; // Sealed for another bot: it does not open.
+        auto box = before.seal("token", {crypto::purpose::bot_token, whose}, source);
+        CHECK(add_bot(u, sample_bot(id), {box, "hash-" + std::to_string(id)})
+              == registration::done);
+      }
+    });
+    reseal_progress part;
+    std::size_t resealed = 0;
+    std::size_t unreadable = 0;
+    while (!part.done) {
+      part = db.write([&](unit& u) { return reseal(u, during, source, 2, part.last); });
+      resealed += part.resealed;
+      unreadable += part.unreadable;
+    }
+    CHECK_EQ(resealed, 4u);
+    CHECK_EQ(unreadable, 1u);
+  });
+}
