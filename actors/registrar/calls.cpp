@@ -199,6 +199,7 @@ void registrar_state::on_grant(call_id id, const grant& granted) {
 void registrar_state::on_refusal(call_id id, caf::error why) {
   auto& x = calls.at(id);
   if (x.failed) { // The attempt before stands.
+    tell_end(x, x.failed->how);
     if (x.failed->how.what == failure::none)
       return end_call(id, std::move(x.last));
     return end_call(id, caf::make_error(ec::transport_failed));
@@ -219,11 +220,18 @@ void registrar_state::on_exchange(call_id id, const outcome& how, method_answer&
   bool answered = how.what == failure::none;
   if (answered && how.status != 429 && how.status < 500) {
     caf::anon_send(x.bot, call_done{id, x.held, how});
+    tell_end(x, how);
     return end_call(id, std::move(what));
   }
   x.last = std::move(what);
   x.failed = attempt_failed{id, x.held, how};
   try_call(id);
+}
+
+void registrar_state::tell_end(const api_call& x, const outcome& how) const {
+  auto known = ports.names->find(x.token, now());
+  if (ports.ended && known)
+    ports.ended(known->home, x.what, how);
 }
 
 void registrar_state::end_call(call_id id, expected<method_answer> what) {

@@ -14,10 +14,11 @@
 namespace troupe {
 
 struct registrar_config {
-  std::uint32_t page = 1000; ///< Bots that are read at once at a start.
+  std::uint32_t page = 1000;                           ///< Bots that are read at once at a start.
   caf::timespan store_pause = std::chrono::seconds{1}; ///< Before a store that did not answer is
                                                        ///< asked again.
-  caf::timespan patience = std::chrono::seconds{10}; ///< For a request of its own without a deadline.
+  caf::timespan patience =
+    std::chrono::seconds{10}; ///< For a request of its own without a deadline.
   std::chrono::milliseconds request_timeout{60'000}; ///< One exchange with the upstream.
   std::size_t max_busy = 10'000; ///< Operations at once; more are refused with `unavailable`.
 };
@@ -30,6 +31,8 @@ struct registrar_ports {
   std::shared_ptr<token_vault> vault;
   std::shared_ptr<virtual_tokens> virtuals;
   std::shared_ptr<net::call_port> upstream;
+  /// Told how each request of its own ended, for metrics and usage. May be null.
+  std::function<void(bot_id, const call&, const outcome&)> ended;
 };
 
 /// A supervisor of bots tells the registrar of a phase that a bot got into by itself: quarantined

@@ -157,10 +157,9 @@ struct registrar_state {
   void on_refusal(call_id id, caf::error why);
   void on_exchange(call_id id, const outcome& how, method_answer& what);
   void end_call(call_id id, caf::expected<method_answer> what);
+  void tell_end(const api_call& x, const outcome& how) const;
 
-  registrar_report report() const {
-    return {bots.size(), ports.virtuals->size(), restored, busy};
-  }
+  registrar_report report() const { return {bots.size(), ports.virtuals->size(), restored, busy}; }
   time_point now() const { return self->clock().now(); }
 
   registrar_impl::pointer self;

@@ -1,5 +1,6 @@
 #include "actors/tree/tree.hpp"
 
+#include "actors/gateway/answers.hpp"
 #include "runtime/net/dns_cache.hpp"
 #include "runtime/net/upstream_call.hpp"
 #include "runtime/telegram/methods.hpp"
@@ -36,10 +37,8 @@ auto counting_in(std::shared_ptr<usage_book> book) {
 } // namespace
 
 tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
-  : sys_(sys),
-    config_(std::move(config)),
-    ports_(std::move(ports)),
-    limits_{0, config_.health, config_.budgets, config_.pool},
+  : sys_(sys), config_(std::move(config)),
+    ports_(std::move(ports)), limits_{0, config_.health, config_.budgets, config_.pool},
     bot_(std::make_shared<live_bot_config>(config_.bot)),
     found_(std::make_shared<services>(config_.shards)),
     names_(std::make_shared<directory>(config_.names)) {
@@ -81,7 +80,7 @@ tree::live_limits tree::limits() const {
 }
 
 template <class Handle, class Limits, class Spawn>
-caf::actor tree::start_service(service_slot<Handle>& slot, Limits live_limits::* which,
+caf::actor tree::start_service(service_slot<Handle>& slot, Limits live_limits::*which,
                                Spawn spawn) {
   auto known = limits();
   auto handle = spawn(known.*which);
@@ -135,6 +134,15 @@ registrar_ports tree::ports_of_registrar() {
   ports.vault = vault_;
   ports.virtuals = virtuals_;
   ports.upstream = net::make_call_port(sessions_, std::move(executors));
+  ports.ended = [usage = counting_in(usage_), meter = ports_.meter](bot_id bot, const call& what,
+                                                                    const outcome& how) {
+    auto label = gateway::outcome_label(how);
+    auto took = std::chrono::duration<double>(how.latency).count();
+    if (meter)
+      meter(what.method, label, took, 0);
+    if (bot > 0)
+      usage(bot, what.method, label, took, what.chat.key);
+  };
   return ports;
 }
 
@@ -169,10 +177,9 @@ supervisor_spec tree::services_spec() {
     };
     return start_service(found_->session_pool, &live_limits::pool, spawn);
   };
-  auto result =
-    spec("troupe.services",
-         {child("troupe.health", health), child("troupe.rate-governor", rate_governor),
-          child("troupe.session-pool", session_pool)});
+  auto result = spec("troupe.services",
+                     {child("troupe.health", health), child("troupe.rate-governor", rate_governor),
+                      child("troupe.session-pool", session_pool)});
   if (ports_.store)
     result.children.push_back(child("troupe.recorder", [this](caf::actor_system& system) {
       recorder_ports ports;
@@ -214,9 +221,7 @@ gateway_ports tree::ports_of(std::size_t i) {
   ports.virtuals = virtuals_;
   ports.vault = vault_;
   if (ports_.store) {
-    ports.store = [store = store_] {
-      return caf::actor_cast<caf::strong_actor_ptr>(store->get());
-    };
+    ports.store = [store = store_] { return caf::actor_cast<caf::strong_actor_ptr>(store->get()); };
     ports.usage = counting_in(usage_);
   }
   if (ports_.tls)

@@ -228,6 +228,7 @@ describe('what was stored', () => {
     await node.ask('POST', `/v1/bots/${suspended.row.id}:suspend`, {});
     const token = (await node.ask('POST', `/v1/bots/${active.row.id}/tokens`, { name: 'w' })).json.token;
     for (let i = 0; i < 5; ++i) assert.equal((await node.call(active.bot.token, 'getMe')).status, 200);
+    assert.equal((await node.ask('POST', `/v1/bots/${active.row.id}/methods/getMyName`, {})).status, 200);
     const list = async () => (await node.ask('GET', '/v1/bots')).json.bots
       .map(({ id, phase, limits, version, name }) => ({ id, phase, limits, version, name }));
     const before = await list();
@@ -236,7 +237,7 @@ describe('what was stored', () => {
     try {
       assert.deepEqual(await list(), before);
       const usage = (await node.ask('GET', `/v1/bots/${active.row.id}/analytics?days=7`)).json;
-      assert.ok(usage.requests >= 5 && usage.methods.getMe, JSON.stringify(usage));
+      assert.ok(usage.requests >= 6 && usage.methods.getMe && usage.methods.getMyName, JSON.stringify(usage));
       const health = (await node.ask('GET', `/v1/bots/${active.row.id}/health`)).json;
       assert.ok(health.requests >= 5, JSON.stringify(health));
       assert.equal((await node.call(active.bot.token, 'getMe')).status, 200);

@@ -53,8 +53,8 @@ task list_tenants(context& ctx, const inquiry& from) {
   auto asked = ctx.ask_store<page<tenant_row>>(from.what.io, std::move(what));
   auto found = co_await answer_to(asked, nobody());
   auto last = found.rows.empty() ? 0 : found.rows.back().id;
-  co_return json_response(json::object{{"tenants", list_of(found.rows)},
-                                       {"next_cursor", next_cursor(last, found.more)}});
+  co_return json_response(
+    json::object{{"tenants", list_of(found.rows)}, {"next_cursor", next_cursor(last, found.more)}});
 }
 
 task get_tenant(context& ctx, const inquiry& from) {
@@ -72,7 +72,8 @@ task remove_tenant(context& ctx, const inquiry& from) {
   co_return answer;
 }
 
-// -- users -----------------------------------------------------------------------------------------
+// -- users
+// -----------------------------------------------------------------------------------------
 
 task create_user(context& ctx, const inquiry& from) {
   auto tenant = co_await tenant_of_path(ctx, from);
@@ -93,8 +94,8 @@ task list_users(context& ctx, const inquiry& from) {
   auto asked = ctx.ask_store<page<user_row>>(from.what.io, std::move(what));
   auto found = co_await answer_to(asked, nobody());
   auto last = found.rows.empty() ? 0 : found.rows.back().id;
-  co_return json_response(json::object{{"users", list_of(found.rows)},
-                                       {"next_cursor", next_cursor(last, found.more)}});
+  co_return json_response(
+    json::object{{"users", list_of(found.rows)}, {"next_cursor", next_cursor(last, found.more)}});
 }
 
 task remove_user(context& ctx, const inquiry& from) {
@@ -108,14 +109,17 @@ task remove_user(context& ctx, const inquiry& from) {
   co_return answer;
 }
 
-// -- the table -------------------------------------------------------------------------------------
+// -- the table
+// -------------------------------------------------------------------------------------
 
 constexpr std::string_view states[] = {"active"sv, "suspended"sv};
 constexpr std::string_view roles[] = {"admin"sv, "developer"sv, "viewer"sv};
 
 constexpr field max_bots{"max_bots", shape::integer, 0, 10'000'000, "0: no limit."};
-constexpr field rps{"rps", shape::integer, 0, 1'000'000,
-                    "Requests of all its bots in any second; 0: no limit of its own."};
+constexpr field rps{
+  "rps", shape::integer, 0, 1'000'000,
+  "Requests of all its bots in any second; 0: no limit of its own. Stored, not enforced yet: "
+  "rate-governor.tenant-rps is."};
 
 constexpr field of_creation[] = {
   {"name", shape::text, 1, 200, "Unique.", true},
@@ -135,18 +139,43 @@ constexpr field of_user[] = {
 constexpr field of_page[] = {cursor_parameter, limit_parameter};
 
 constexpr route table[] = {
-  {"POST", "/v1/tenants", "createTenant", "Adds a tenant.", access::operator_, create_tenant, 201,
-   {}, body_use::needed, of_creation},
+  {"POST",
+   "/v1/tenants",
+   "createTenant",
+   "Adds a tenant.",
+   access::operator_,
+   create_tenant,
+   201,
+   {},
+   body_use::needed,
+   of_creation},
   {"GET", "/v1/tenants", "listTenants", "All tenants, by id.", access::operator_, list_tenants, 200,
    of_page},
   {"GET", "/v1/tenants/{tenant}", "getTenant", "One tenant; a tenant's key sees its own.",
    access::viewer, get_tenant},
-  {"PATCH", "/v1/tenants/{tenant}", "changeTenant", "Changes name, state or limits.",
-   access::operator_, change_tenant, 200, {}, body_use::needed, of_change},
+  {"PATCH",
+   "/v1/tenants/{tenant}",
+   "changeTenant",
+   "Changes name, state or limits.",
+   access::operator_,
+   change_tenant,
+   200,
+   {},
+   body_use::needed,
+   of_change},
   {"DELETE", "/v1/tenants/{tenant}", "removeTenant",
-   "Removes a tenant without bots, with its users and keys.", access::operator_, remove_tenant, 204},
-  {"POST", "/v1/tenants/{tenant}/users", "createUser", "Adds a user to whom keys may belong.",
-   access::admin, create_user, 201, {}, body_use::needed, of_user},
+   "Removes a tenant without bots, with its users and keys.", access::operator_, remove_tenant,
+   204},
+  {"POST",
+   "/v1/tenants/{tenant}/users",
+   "createUser",
+   "Adds a user to whom keys may belong.",
+   access::admin,
+   create_user,
+   201,
+   {},
+   body_use::needed,
+   of_user},
   {"GET", "/v1/tenants/{tenant}/users", "listUsers", "The tenant's users, by id.", access::admin,
    list_users, 200, of_page},
   {"DELETE", "/v1/tenants/{tenant}/users/{user}", "removeUser", "Removes a user with all its keys.",
