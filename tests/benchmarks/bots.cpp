@@ -81,9 +81,14 @@ struct node {
       spec.token_hash = tokens[i].key;
       caf::anon_send(found->bots_of(spec.bot), spec);
     }
-    while (active() < bots)
-      std::this_thread::sleep_for(200us);
-    return since(begin);
+    caf::scoped_actor self{sys}; // A shard answers after what it was sent before.
+    for (auto& shard : found->bots)
+      self->request(shard.get(), 60s, get_report{})
+        .receive([](const supervision_report&) {}, [](const caf::error&) { std::abort(); });
+    auto took = since(begin);
+    if (active() < bots)
+      std::abort();
+    return took;
   }
 
   /// Seconds until every bot has answered a first message: only then its state exists.

@@ -230,7 +230,6 @@ speed actor_speed(caf::actor_system& sys, double seconds) {
   std::vector<caf::actor> asking;
   for (bot_id bot = 1; bot <= 16; ++bot)
     asking.push_back(sys.spawn(demand::run, &d, &n, bot, 16));
-  std::this_thread::sleep_for(300ms);
   auto before = d.grants.load();
   auto begin = steady::now();
   auto cpu = cpu_seconds();
