@@ -31,7 +31,6 @@ struct memory {
   std::optional<caf::error> call_failure; ///< What a method_call is answered with instead.
   bool silent = false;               ///< They answer nothing, but for keys.
   int busy = 0; ///< So many questions for bots are answered with `unavailable` first.
-  std::vector<std::size_t> lookups; ///< How many ids each question for bots had.
   std::vector<caf::response_promise> unanswered;
   usage_report usage;
   std::int64_t last_id = 100;

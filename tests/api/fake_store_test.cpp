@@ -4,6 +4,7 @@
 #include "messages/all_ids.hpp"
 #include "runtime/telegram/token.hpp"
 
+#include <algorithm>
 #include <caf/actor_system_config.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/test/bdd_dsl.hpp>
@@ -143,7 +144,9 @@ caf::message_handler bots_and_records(self_ptr self, script m) {
   return {
     scripted<bot_batch, bot_lookup>(self, m,
                                     [m](bot_lookup& what) -> caf::result<bot_batch> {
-                                      m->lookups.push_back(what.ids.size());
+                                      std::ranges::sort(what.ids);
+                                      auto twice = std::ranges::unique(what.ids);
+                                      what.ids.erase(twice.begin(), twice.end());
                                       if (m->busy-- > 0)
                                         return refuse(store_refusal::unavailable);
                                       bot_batch batch;

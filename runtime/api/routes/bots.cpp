@@ -7,7 +7,6 @@
 
 #include <boost/json/parse.hpp>
 
-#include <algorithm>
 
 namespace troupe::api {
 namespace {
@@ -102,13 +101,13 @@ task list_bots(context& ctx, const inquiry& from) {
 }
 
 task batch_get(context& ctx, const inquiry& from) {
-  std::vector<bot_id> ids;
+  bot_lookup what; // The store reads it in chunks, and those again that fail.
+  what.tenant = from.tenant();
   for (auto& id : from.member("ids")->get_array())
-    ids.push_back(id.get_int64());
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    what.ids.push_back(id.get_int64());
+  auto asked = ctx.ask_store<bot_batch>(from.what.io, std::move(what));
   auto unwell = ask_unwell(ctx, from);
-  auto found = co_await find_bots(ctx, from, std::move(ids));
+  auto found = co_await answer_to(asked);
   auto health = co_await health_of(unwell);
   json::array missing;
   for (auto id : found.missing)

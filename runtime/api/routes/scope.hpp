@@ -14,12 +14,6 @@ namespace troupe::api {
 /// A bot of the inquiry's tenant. @throws refused
 [[nodiscard]] net::http_task<bot_row> find_bot(context& ctx, const inquiry& from, bot_id id);
 
-/// Bots of the inquiry's tenant by their ids, in chunks, so that no long list holds up the store for
-/// others. A chunk that fails for a reason that passes is asked for again, with growing pauses; if it
-/// goes on failing, so does the whole. @throws refused
-[[nodiscard]] net::http_task<bot_batch> find_bots(context& ctx, const inquiry& from,
-                                                  std::vector<bot_id> ids);
-
 /// Milliseconds since 1970 from the member `expires_in` (seconds) on; 0 without it.
 [[nodiscard]] wall_ms expiry_of(const inquiry& from);
 
