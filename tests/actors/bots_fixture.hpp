@@ -172,4 +172,12 @@ struct bots_fixture : test_coordinator_fixture<> {
   }
 };
 
+/// Crashes a bot until it is quarantined.
+inline void spend_budget(bots_fixture& f, bot_id bot) {
+  for (int i = 0; i < 4; ++i) {
+    f.crash(bot);
+    f.pass(std::chrono::milliseconds{100});
+  }
+}
+
 } // namespace troupe

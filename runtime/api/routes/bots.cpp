@@ -7,7 +7,6 @@
 
 #include <boost/json/parse.hpp>
 
-
 namespace troupe::api {
 namespace {
 
