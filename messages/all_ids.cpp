@@ -1,8 +1,10 @@
 #include "messages/all_ids.hpp"
 
 #include "messages/bot.hpp"
+#include "messages/delivery.hpp"
 #include "messages/gateway.hpp"
 #include "messages/health.hpp"
+#include "messages/journal.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/registrar.hpp"
 #include "messages/session_pool.hpp"
@@ -24,6 +26,9 @@ void init_message_types() {
   caf::init_global_meta_objects<caf::id_block::troupe_gateway>();
   caf::init_global_meta_objects<caf::id_block::troupe_store>();
   caf::init_global_meta_objects<caf::id_block::troupe_registrar>();
+  caf::init_global_meta_objects<caf::id_block::troupe_updates>();
+  caf::init_global_meta_objects<caf::id_block::troupe_journal>();
+  caf::init_global_meta_objects<caf::id_block::troupe_delivery>();
   caf::core::init_global_meta_objects();
 }
 

@@ -84,6 +84,10 @@ struct bot_report {
 ///                     attempt_failed per grant.
 ///   attempt_failed  → grant for the next attempt, after the backoff; or not_retried, at once: the
 ///                     outcome is final. Either way the lease has gone back.
+///   updates_ready   : it fetches them from the journal and delivers them as the bot's entry in the
+///                     delivery book says; see messages/updates.hpp.
+///   pull_request    → pull_answer, at once or when something came or its timeout is over. Errors:
+///                     not_pulled, pull_conflict, suspended, unauthorized.
 ///   call_done, call_cancelled, answer_streams, breaker_change, bot_command: notifications without
 ///                     an answer.
 

@@ -14,7 +14,7 @@ namespace troupe {
 /// negative id made from its keyed hash, so that nobody acts on another bot's number.
 using bot_id = std::int64_t;
 
-/// Owner of bots. Until there is a registry, all bots belong to tenant 1.
+/// Owner of bots. Those of bot.conf and adopted ones belong to tenant 1.
 using tenant_id = std::uint32_t;
 
 /// Unique in its node while the node runs: the gateway's incarnation, then a count.
@@ -54,6 +54,8 @@ struct call {
   chat_ref chat;
   caf::timespan patience{0}; ///< Time left until the caller's deadline.
   std::uint16_t lane = 0;    ///< I/O thread of the client's connection: the pool prefers it.
+  bool own = false;          ///< The node's own, for the bot's updates: also for a bot whose owner
+                             ///< is not proven yet.
 };
 
 /// Carried as context by the errors that refuse a call.
@@ -98,6 +100,7 @@ struct outcome {
   caf::timespan latency{0};     ///< First byte written to last byte read.
   caf::timespan retry_after{0}; ///< From a 429.
   bool reusable = false;        ///< The session is in a known state and may be kept.
+  bool unsent = false;          ///< Of `aborted`: nothing was written, so no budget is spent.
 };
 
 /// A circuit breaker's state.
@@ -121,7 +124,8 @@ bool inspect(Inspector& f, call& x) {
     f.field("id", x.id), f.field("method", x.method), f.field("kind", x.kind),
     f.field("repeatable", x.repeatable), f.field("replayable", x.replayable),
     f.field("produces_message", x.produces_message), f.field("paid_broadcast", x.paid_broadcast),
-    f.field("chat", x.chat), f.field("patience", x.patience), f.field("lane", x.lane));
+    f.field("chat", x.chat), f.field("patience", x.patience), f.field("lane", x.lane),
+    f.field("own", x.own));
 }
 
 template <class Inspector>
@@ -146,7 +150,7 @@ template <class Inspector>
 bool inspect(Inspector& f, outcome& x) {
   return f.object(x).fields(f.field("what", x.what), f.field("status", x.status),
                             f.field("latency", x.latency), f.field("retry_after", x.retry_after),
-                            f.field("reusable", x.reusable));
+                            f.field("reusable", x.reusable), f.field("unsent", x.unsent));
 }
 
 } // namespace troupe

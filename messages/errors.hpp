@@ -32,6 +32,9 @@ enum class ec : std::uint8_t {
   bad_config,              ///< A setting is wrong; the message names file, key, value, allowed.
   stopped,                 ///< Asked to stop, and did.
   too_many_bots,           ///< No further bot can be adopted.
+  journal_full,            ///< The bot has as many updates waiting as it may have.
+  pull_conflict,           ///< Another poll of the bot's updates took over, or was first.
+  not_pulled,              ///< The bot's updates are delivered in another way than by polls.
 };
 
 /// Names in the order of the enumerators: the only list that spells them.
@@ -53,9 +56,12 @@ inline constexpr std::array ec_names{"none",
                                      "restart_budget_exceeded",
                                      "bad_config",
                                      "stopped",
-                                     "too_many_bots"};
+                                     "too_many_bots",
+                                     "journal_full",
+                                     "pull_conflict",
+                                     "not_pulled"};
 
-static_assert(ec_names.size() == static_cast<std::size_t>(ec::too_many_bots) + 1);
+static_assert(ec_names.size() == static_cast<std::size_t>(ec::not_pulled) + 1);
 
 inline std::string to_string(ec x) {
   return ec_names.at(static_cast<std::size_t>(x));

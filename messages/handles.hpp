@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/call.hpp"
+#include "messages/update_ids.hpp"
 
 #include <caf/actor.hpp>
 #include <caf/result.hpp>
@@ -14,7 +15,9 @@ using bot_actor =
   caf::typed_actor<caf::result<grant>(call), caf::result<grant>(attempt_failed),
                    caf::result<void>(call_done), caf::result<void>(call_cancelled),
                    caf::result<void>(answer_streams), caf::result<void>(breaker_change),
-                   caf::result<void>(bot_command), caf::result<bot_report>(get_report)>;
+                   caf::result<void>(bot_command), caf::result<void>(updates_ready),
+                   caf::result<pull_answer>(pull_request), caf::result<void>(pull_cancel),
+                   caf::result<bot_report>(get_report)>;
 
 /// See messages/session_pool.hpp.
 using session_pool_actor =

@@ -55,6 +55,8 @@ struct method_call {
   std::string method;
   std::string body = "{}";  ///< JSON.
   caf::timespan patience{}; ///< 0: 10 s.
+  bool own = false; ///< The node's own: may poll for updates, steer webhooks, and call for a bot
+                    ///< whose owner is not proven yet. Nobody else sets it.
 };
 /// What the Bot API answered, of whatever status.
 struct method_answer {
@@ -92,7 +94,7 @@ using registrar_actor = caf::typed_actor<
 TROUPE_FIELDS(bot_register, by, tenant, token, name, rps, concurrent, settings, trusted, patience)
 TROUPE_FIELDS(bot_order, by, tenant, bot, what, reason, trusted)
 TROUPE_FIELDS(bot_rotate, by, tenant, bot, token, patience)
-TROUPE_FIELDS(method_call, tenant, bot, method, body, patience)
+TROUPE_FIELDS(method_call, tenant, bot, method, body, patience, own)
 TROUPE_FIELDS(method_answer, status, content_type, body)
 TROUPE_FIELDS(registrar_report, bots, virtual_tokens, restored, busy)
 

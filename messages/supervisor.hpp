@@ -34,6 +34,9 @@ struct start_bot {
   std::uint64_t token_hash = 0; ///< Key of the directory entry that leads to this bot.
   std::uint32_t rps = 0;        ///< 0: the default.
   std::uint32_t concurrent = 0; ///< 0: the default.
+  bool pending = false; ///< Its owner is not proven: it runs in phase `pending` and takes the
+                        ///< node's own calls alone.
+  std::uint32_t quarantines = 0; ///< In a row, as stored: how long the next one is. New bots only.
 };
 
 /// Stops a bot for good and forgets it. Unknown ones are ignored.
@@ -80,7 +83,8 @@ bool inspect(Inspector& f, start_bot& x) {
   return f.object(x).fields(f.field("bot", x.bot), f.field("tenant", x.tenant),
                             f.field("proven", x.proven), f.field("claimed", x.claimed),
                             f.field("token_hash", x.token_hash), f.field("rps", x.rps),
-                            f.field("concurrent", x.concurrent));
+                            f.field("concurrent", x.concurrent), f.field("pending", x.pending),
+                            f.field("quarantines", x.quarantines));
 }
 
 template <class Inspector>

@@ -2,6 +2,7 @@
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
+#include "messages/updates.hpp"
 #include "runtime/log/log.hpp"
 
 #include <caf/send.hpp>
@@ -26,9 +27,7 @@ bot_state::bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32
   : self(self), spec(spec), id(spec.bot), proven(spec.proven), found(std::move(found)),
     config(std::move(config)),
     jitter(static_cast<std::uint64_t>(spec.bot) * 0x9E3779B97F4A7C15u + incarnation) {
-  if (incarnation > 1)
-    if (auto health = this->found->health.get())
-      self->send(health, bot_started{id});
+  ask_breaker();
   if (spec.rps != 0 || spec.concurrent != 0)
     notify(this->found->rate_governor.get(), bot_limits{id, spec.rps, spec.concurrent});
   move_to(bot_phase::active);
@@ -53,13 +52,21 @@ bot_actor::behavior_type bot_state::make_behavior() {
     },
     [this](const breaker_change& x) { change_breaker(x); },
     [this](const bot_command& x) { obey(x.to); },
+    [](const updates_ready&) {},
+    [](const pull_request&) -> caf::result<pull_answer> { return refuse(ec::not_pulled); },
+    [](const pull_cancel&) {},
     [this](const get_report&) { return report(); },
   };
 }
 
 void bot_state::change_breaker(const breaker_change& x) {
   breaker = x.state;
-  probing = false;
+  // A probe that is still out remains the one, except for a breaker that opens anew.
+  if (x.state == breaker_state::closed) {
+    probing = false;
+    for (auto& entry : calls)
+      entry.probe = false;
+  }
   if (x.state == breaker_state::open) {
     open_until = self->clock().now() + x.open_for;
     refuse_waiting(refuse(ec::breaker_open, x.open_for));

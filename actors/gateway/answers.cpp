@@ -34,6 +34,15 @@ constexpr line lines[] = {
   {ec::draining, 503, "Service Unavailable: the server is shutting down", 1},
   {ec::stopped, 503, "Service Unavailable: the bot was stopped", 1},
   {ec::too_many_bots, 503, "Service Unavailable: too many unknown bots at once", 5},
+  {ec::journal_full, 503, "Service Unavailable: too many updates wait for this bot", 5},
+  {ec::pull_conflict, 409,
+   "Conflict: terminated by other getUpdates request; make sure that only one bot instance is "
+   "running",
+   0},
+  {ec::not_pulled, 409,
+   "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the "
+   "webhook first",
+   0},
 };
 
 /// For errors without a line: a service or the bot died on the way, nothing was sent.

@@ -3,9 +3,12 @@
 #include "runtime/registry/slot.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace troupe {
+
+struct update_services; // update_services.hpp
 
 /// The node's services, as everybody finds them. Passed around as std::shared_ptr<services>.
 struct services {
@@ -16,6 +19,8 @@ struct services {
   service_slot<rate_governor_actor> rate_governor;
   service_slot<session_pool_actor> session_pool;
   std::vector<service_slot<bots_actor>> bots; ///< One per shard of bots; its size never changes.
+  /// What deals with updates; null where nothing is stored.
+  std::shared_ptr<update_services> updates;
 
   /// Which shard a bot belongs to.
   [[nodiscard]] std::size_t shard_of(bot_id bot) const noexcept {

@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/updates.hpp"
 #include "actors/bots/bots.hpp"
 
 #include <caf/all.hpp>
@@ -51,6 +52,9 @@ inline bot_actor spawn_stand_in(caf::actor_system& sys, const start_bot& spec,
               [](const answer_streams&) {},
               [](const breaker_change&) {},
               obey,
+              [](const updates_ready&) {},
+              [](const pull_request&) { return pull_answer{}; },
+              [](const pull_cancel&) {},
               [](const get_report&) { return bot_report{}; }};
     });
   world->actors[spec.bot] = actor;

@@ -2,6 +2,7 @@
 #include "actors/health/health.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
+#include "messages/updates.hpp"
 
 #include <caf/all.hpp>
 #include <caf/test/bdd_dsl.hpp>
@@ -47,6 +48,9 @@ inline bot_actor::behavior_type behave(bot_actor::pointer, std::shared_ptr<heard
     [](answer_streams) {},
     [=](breaker_change x) { notes->changes.push_back(x); },
     [=](bot_command x) { notes->commands.push_back(x); },
+    [](const updates_ready&) {},
+    [](const pull_request&) { return pull_answer{}; },
+    [](const pull_cancel&) {},
     [](get_report) { return bot_report{}; },
   };
 }

@@ -1,4 +1,5 @@
 #define CAF_SUITE registry
+#include "messages/updates.hpp"
 #include "runtime/registry/directory.hpp"
 #include "runtime/registry/services.hpp"
 
@@ -65,6 +66,9 @@ bot_actor::behavior_type idle_bot(bot_actor::pointer) {
           [](const answer_streams&) {},
           [](const breaker_change&) {},
           [](const bot_command&) {},
+          [](const updates_ready&) {},
+          [](const pull_request&) { return pull_answer{}; },
+          [](const pull_cancel&) {},
           [](const get_report&) { return bot_report{}; }};
 }
 

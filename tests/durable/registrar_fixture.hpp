@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/registrar/registrar.hpp"
 #include "messages/supervisor.hpp"
+#include "messages/updates.hpp"
 #include "runtime/crypto/hash.hpp"
 #include "tests/durable/fixture.hpp"
 
@@ -31,6 +32,9 @@ inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<sha
     [](answer_streams) {},
     [](breaker_change) {},
     [](bot_command) {},
+    [](const updates_ready&) {},
+    [](const pull_request&) { return pull_answer{}; },
+    [](const pull_cancel&) {},
     [](get_report) { return bot_report{}; },
   };
 }

@@ -1,0 +1,19 @@
+#pragma once
+#include "messages/delivery.hpp"
+#include "messages/journal.hpp"
+#include "messages/registrar.hpp"
+#include "runtime/registry/delivery_book.hpp"
+#include "runtime/registry/slot.hpp"
+
+namespace troupe {
+
+/// What deals with updates, as everybody finds it: beside `services`, whose many readers need none
+/// of these protocols.
+struct update_services {
+  service_slot<journal_actor> journal;
+  service_slot<delivery_actor> delivery;
+  service_slot<registrar_actor> registrar; ///< Makes the node's own calls: method_call with `own`.
+  delivery_book book;
+};
+
+} // namespace troupe
