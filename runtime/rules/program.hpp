@@ -89,6 +89,6 @@ public:
 [[nodiscard]] std::shared_ptr<const program> parse(const boost::json::value& rules);
 
 /// The same, from JSON text.
-[[nodiscard]] std::shared_ptr<const program> parse(std::string_view json);
+[[nodiscard]] std::shared_ptr<const program> parse_text(std::string_view json);
 
 } // namespace troupe::rules
