@@ -123,9 +123,9 @@ constexpr std::array of_node{
              "Remove bots, or ask the operator for more."},
   error_text{"journal_full", 503, "As many updates wait for the bot as may wait.",
              "Let the bot's receiver take what waits; new updates are kept by Telegram meanwhile."},
-  error_text{"poll_replaced", 409, "Another poll of the bot's updates took this one's place.",
+  error_text{"pull_conflict", 409, "Another poll of the bot's updates took this one's place.",
              "Run one poller for each bot, or give each worker a virtual token of its own."},
-  error_text{"not_polled", 409, "The bot's updates are delivered in another way than by polls.",
+  error_text{"not_pulled", 409, "The bot's updates are delivered in another way than by polls.",
              "Change the bot's `delivery` to `pull`, or stop polling."},
 };
 static_assert(of_node.size() == ec_names.size());

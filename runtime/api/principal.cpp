@@ -88,7 +88,8 @@ net::http_task<principal> authenticated(context& ctx, net::http_executor io,
                                         std::string_view header) {
   authenticate what{{std::string{bearer_key(header)}}};
   auto asked = ctx.ask_store<identity>(io, std::move(what));
-  auto answer = co_await asked.answer();
+  co_await asked.ready();
+  auto answer = asked.take();
   if (!answer)
     throw key_refused(answer.error());
   principal result;

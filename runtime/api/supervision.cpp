@@ -69,7 +69,8 @@ net::http_task<std::unique_ptr<tree_node>> walk(context& ctx, net::http_executor
   for (int depth = 1; !now.empty(); ++depth) {
     std::vector<tree_node*> answered;
     for (auto& one : now) {
-      auto report = co_await one.asked.answer();
+      co_await one.asked.ready();
+      auto report = one.asked.take();
       if (!report)
         continue;
       one.node->report = std::move(*report);

@@ -11,7 +11,8 @@ question<health_report> ask_unwell(context& ctx, const inquiry& from) {
 }
 
 net::http_task<unwell_bots> health_of(question<health_report>& asked) {
-  auto report = co_await asked.answer();
+  co_await asked.ready();
+  auto report = asked.take();
   if (!report)
     co_return std::nullopt;
   std::map<bot_id, health_status> all;
@@ -38,7 +39,8 @@ net::http_task<response> bot_answer(context& ctx, const inquiry& from, const bot
   bot_health_request what{row.id};
   auto asked
     = ask<bot_health>(*ctx.p.system, from.what.io, std::move(whom), what, ctx.p.answer_timeout);
-  auto report = co_await asked.answer();
+  co_await asked.ready();
+  auto report = asked.take();
   std::optional<health_status> health;
   if (report)
     health = report->status;

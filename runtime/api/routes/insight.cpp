@@ -18,8 +18,10 @@ task show_health(context& ctx, const inquiry& from) {
     = ask<bot_health>(*ctx.p.system, from.what.io, std::move(whom), live, ctx.p.answer_timeout);
   health_query stored{from.tenant(), bot.id};
   auto kept = ctx.ask_store<health_row>(from.what.io, std::move(stored));
-  auto now = co_await asked.answer();
-  auto before = co_await kept.answer();
+  co_await asked.ready();
+  auto now = asked.take();
+  co_await kept.ready();
+  auto before = kept.take();
   json::object body;
   if (now)
     body = to_json(*now);

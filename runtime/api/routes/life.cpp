@@ -84,7 +84,8 @@ task show_verification(context& ctx, const inquiry& from) {
   auto bot = co_await find_bot(ctx, from, from.bot());
   verification_query what{from.tenant(), bot.id};
   auto asked = ctx.ask_store<verification_row>(from.what.io, std::move(what));
-  auto found = co_await asked.answer();
+  co_await asked.ready();
+  auto found = asked.take();
   if (!found && found.error() != store_refusal::not_found)
     throw refused_by(found.error());
   auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());

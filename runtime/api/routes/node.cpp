@@ -27,7 +27,8 @@ std::uint32_t rows_of(const inquiry& from) {
 template <class Report, class Getter>
 task report_route(context& ctx, const inquiry& from, const Getter& getter, std::string_view name) {
   auto asked = ctx.report_of<Report>(getter, from.what.io, rows_of(from));
-  auto report = co_await asked.answer();
+  co_await asked.ready();
+  auto report = asked.take();
   if (!report)
     throw silent(name);
   co_return json_response(to_json(*report));
@@ -74,8 +75,10 @@ json::object to_json(const registrar_report& x) {
 task serve_store(context& ctx, const inquiry& from) {
   auto store = ctx.report_of<store_report>(ctx.p.store, from.what.io, 1);
   auto registrar = ctx.report_of<registrar_report>(ctx.p.registrar, from.what.io, 1);
-  auto kept = co_await store.answer();
-  auto registered = co_await registrar.answer();
+  co_await store.ready();
+  auto kept = store.take();
+  co_await registrar.ready();
+  auto registered = registrar.take();
   if (!kept)
     throw silent("The store");
   auto body = to_json(*kept);

@@ -41,7 +41,8 @@ std::vector<question<gateway_report>> ask_gateways(context& ctx, net::http_execu
 
 template <class Report>
 net::http_task<bool> note(question<Report>& asked, std::string_view name, json::object& services) {
-  auto report = co_await asked.answer();
+  co_await asked.ready();
+  auto report = asked.take();
   auto ok = static_cast<bool>(report);
   auto& word = services[name];
   // Of several gateways, one that is silent is what counts.
@@ -89,7 +90,8 @@ task serve_ready(context& ctx, const inquiry& from) {
 
 template <class Report>
 net::http_task<void> refresh(context& ctx, question<Report>& asked) {
-  auto report = co_await asked.answer();
+  co_await asked.ready();
+  auto report = asked.take();
   if (report)
     ctx.seen.update(*report);
 }
