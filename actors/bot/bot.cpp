@@ -1,4 +1,4 @@
-#include "actors/bot/state.hpp"
+#include "actors/bot/inbox.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
@@ -52,9 +52,18 @@ bot_actor::behavior_type bot_state::make_behavior() {
     },
     [this](const breaker_change& x) { change_breaker(x); },
     [this](const bot_command& x) { obey(x.to); },
-    [](const updates_ready&) {},
-    [](const pull_request&) -> caf::result<pull_answer> { return refuse(ec::not_pulled); },
-    [](const pull_cancel&) {},
+    [this](const updates_ready&) {
+      if (found->updates)
+        inbox::of(*this).told();
+    },
+    [this](const pull_request& x) {
+      return found->updates ? inbox::of(*this).pull(x)
+                            : caf::result<pull_answer>{refuse(ec::not_pulled)};
+    },
+    [this](const pull_cancel& x) {
+      if (updates)
+        updates->cancel(x);
+    },
     [this](const get_report&) { return report(); },
   };
 }
@@ -77,6 +86,8 @@ void bot_state::obey(bot_phase to) {
   if (to == phase || !may_follow(phase, to))
     return;
   move_to(to);
+  if (found->updates && (updates || to == bot_phase::active))
+    inbox::of(*this).phase_changed();
   switch (to) {
   case bot_phase::suspended:
     return refuse_waiting(refuse(ec::suspended));

@@ -22,6 +22,8 @@ struct bot_config {
   caf::timespan batch_delay =
     std::chrono::milliseconds{200}; ///< Successes wait at most so long for a batch.
   std::size_t batch_size = 32;      ///< Outcomes in a batch at most.
+  std::uint32_t delivery_attempts = 8; ///< Of an update, before it is a dead letter, unless the
+                                       ///< bot's own settings say otherwise.
 };
 
 /// Bots ask for their settings at each use, so what is published here holds for all of them at

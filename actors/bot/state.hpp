@@ -11,6 +11,8 @@
 /// The bot actor's state, shared by the files that implement it.
 namespace troupe::bot {
 
+class inbox;
+
 using time_point = caf::actor_clock::time_point;
 using grant_promise = caf::typed_response_promise<grant>;
 
@@ -135,6 +137,7 @@ struct bot_state {
   jitter_source jitter;
   std::vector<running_call> calls; ///< In order of arrival.
   std::vector<outcome_sample> samples;
+  std::unique_ptr<inbox> updates; ///< Null while there are none.
 };
 
 /// An error whose refusal tells when to come back; zero: unknown.

@@ -3,7 +3,9 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
+#include <string>
 #include <unordered_map>
 
 namespace troupe {
@@ -25,6 +27,7 @@ public:
   void erase(bot_id bot) {
     std::unique_lock lock{mutex_};
     entries_.erase(bot);
+    pauses_.erase(bot);
   }
   /// Null for a bot that is not registered here.
   [[nodiscard]] entry find(bot_id bot) const {
@@ -33,9 +36,30 @@ public:
     return found == entries_.end() ? nullptr : found->second;
   }
 
+  /// A delivery that rests by itself, because its receiver asked for it; told by the bot. Another
+  /// entry, or an `updates_ready` to the bot after one, ends it.
+  struct pause {
+    std::int64_t until = 0; ///< Wall clock, milliseconds since 1970.
+    std::string reason;     ///< For people, without secrets.
+  };
+  void set_pause(bot_id bot, pause what) {
+    std::unique_lock lock{mutex_};
+    pauses_[bot] = std::move(what);
+  }
+  void end_pause(bot_id bot) {
+    std::unique_lock lock{mutex_};
+    pauses_.erase(bot);
+  }
+  [[nodiscard]] std::optional<pause> paused(bot_id bot) const {
+    std::shared_lock lock{mutex_};
+    auto found = pauses_.find(bot);
+    return found == pauses_.end() ? std::nullopt : std::optional{found->second};
+  }
+
 private:
   mutable std::shared_mutex mutex_;
   std::unordered_map<bot_id, entry> entries_;
+  std::unordered_map<bot_id, pause> pauses_;
 };
 
 } // namespace troupe

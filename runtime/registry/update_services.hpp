@@ -4,6 +4,7 @@
 #include "messages/registrar.hpp"
 #include "runtime/registry/delivery_book.hpp"
 #include "runtime/registry/slot.hpp"
+#include "runtime/registry/update_meter.hpp"
 
 namespace troupe {
 
@@ -14,6 +15,7 @@ struct update_services {
   service_slot<delivery_actor> delivery;
   service_slot<registrar_actor> registrar; ///< Makes the node's own calls: method_call with `own`.
   delivery_book book;
+  update_meter meter; ///< Set before any bot runs; may be empty.
 };
 
 } // namespace troupe

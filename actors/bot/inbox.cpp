@@ -1,0 +1,294 @@
+#include "actors/bot/inbox.hpp"
+
+#include "runtime/log/log.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace troupe::bot {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A service of the node that is in the way is asked again after this.
+constexpr caf::timespan service_pause = 100ms;
+
+/// An inbox in which nothing is left stays for so long: the next updates of a burst find it.
+constexpr caf::timespan idle_time = 1s;
+
+std::int64_t wall_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+           std::chrono::system_clock::now().time_since_epoch())
+    .count();
+}
+
+} // namespace
+
+caf::result<pull_answer> receiver::pull(const pull_request&) {
+  return refuse(ec::not_pulled);
+}
+
+inbox::inbox(bot_state& owner) : bot(owner) {}
+
+inbox::~inbox() {
+  timer_.dispose();
+  if (paused_)
+    services().book.end_pause(bot.id);
+}
+
+inbox& inbox::of(bot_state& owner) {
+  if (!owner.updates)
+    owner.updates = std::make_unique<inbox>(owner);
+  return *owner.updates;
+}
+
+void inbox::told() {
+  more_ = true;
+  look_for_journal();
+  if (told_)
+    told_->told();
+  pump();
+}
+
+void inbox::phase_changed() {
+  attach_ = open();
+  pump();
+}
+
+caf::result<pull_answer> inbox::pull(const pull_request& what) {
+  if (!open())
+    return refuse(bot.phase == bot_phase::unauthorized ? ec::unauthorized : ec::suspended);
+  pump();
+  return told_ ? told_->pull(what) : caf::result<pull_answer>{refuse(ec::not_pulled)};
+}
+
+void inbox::cancel(const pull_cancel& what) {
+  if (told_)
+    told_->cancel(what);
+  pump();
+}
+
+delivery_book::entry inbox::settings() const {
+  return services().book.find(bot.id);
+}
+
+void inbox::count(update_step what, std::int64_t received) const {
+  if (const auto& meter = services().meter; meter && entry_)
+    meter(entry_->delivery.mode, what,
+          std::chrono::milliseconds{std::max<std::int64_t>(wall_now() - received, 0)});
+}
+
+// -- What receivers say ---------------------------------------------------------
+
+void inbox::delivered(std::int64_t seq) {
+  if (!window_.contains(seq))
+    return;
+  count(update_step::delivered, held_[seq].received);
+  end(seq, update_verdict::delivered);
+  if (window_.down())
+    log::event(log::level::info, "delivery.recovered", bot_state::name, {{"bot", bot.id}},
+               "A bot's receiver takes updates again.");
+  if (std::exchange(alerted_, false))
+    log::event(log::level::info, "alert.resolved", bot_state::name,
+               {{"bot", bot.id}, {"alert", std::string_view{"delivery.gone"}}},
+               "A bot's receiver takes updates again.");
+  window_.delivered(seq);
+  pump();
+}
+
+std::uint32_t inbox::allowed_attempts() const {
+  auto own = entry_ ? entry_->delivery.relay.attempts : 0;
+  return own != 0 ? own : bot.limits().delivery_attempts;
+}
+
+void inbox::failed(std::int64_t seq, attempt_note why) {
+  if (!window_.contains(seq))
+    return;
+  if (why.hold.count() > 0)
+    window_.hold(now() + why.hold);
+  if (why.counted && window_.attempts(seq) + 1 >= allowed_attempts())
+    return dead(seq, std::move(why.reason));
+  count(update_step::failed, held_[seq].received);
+  bool was_down = window_.down();
+  window_.failed(seq, now(), bot.jitter.next(), why.counted);
+  if (!was_down && window_.down())
+    log::event(log::level::warning, "delivery.failing", bot_state::name,
+               {{"bot", bot.id}, {"reason", std::string_view{why.reason}}},
+               "A bot's receiver fails; one update at a time tries it.");
+  pump();
+}
+
+void inbox::dead(std::int64_t seq, std::string reason) {
+  if (!window_.contains(seq))
+    return;
+  count(update_step::dead, held_[seq].received);
+  log::event(log::level::warning, "update.dead", bot_state::name,
+             {{"bot", bot.id}, {"reason", std::string_view{reason}}},
+             "An update could not be delivered; it is among the bot's dead letters.");
+  end(seq, update_verdict::dead, std::move(reason));
+  window_.dead(seq, now(), bot.jitter.next());
+  pump();
+}
+
+void inbox::later(std::int64_t seq) {
+  window_.later(seq, now() + service_pause);
+  pump();
+}
+
+void inbox::pause(caf::timespan how_long, std::string_view reason) {
+  window_.hold(now() + how_long);
+  auto until = wall_now() + std::chrono::duration_cast<std::chrono::milliseconds>(how_long).count();
+  services().book.set_pause(bot.id, {until, std::string{reason}});
+  paused_ = true;
+  if (!std::exchange(alerted_, true))
+    log::event(log::level::error, "alert.raised", bot_state::name,
+               {{"bot", bot.id},
+                {"alert", std::string_view{"delivery.gone"}},
+                {"reason", reason},
+                {"after", std::chrono::duration<double>(how_long).count()}},
+               "A bot's receiver wants no more updates; they wait.");
+}
+
+// -- Handing over ---------------------------------------------------------------
+
+/// Whatever happened, this decides what follows. What it calls may come back here.
+void inbox::pump() {
+  again_ = true;
+  if (pumping_)
+    return;
+  pumping_ = true;
+  while (again_) {
+    again_ = false;
+    step();
+  }
+  pumping_ = false;
+  flush();
+  arm();
+}
+
+void inbox::step() {
+  adopt_settings();
+  attach();
+  expire();
+  auto* to = open() ? current() : nullptr;
+  if (told_ && told_ != to) {
+    std::exchange(told_, nullptr)->closed();
+    window_.rewind();
+    more_ = true;
+  }
+  if (to == nullptr)
+    return;
+  if (!to->by_itself()) {
+    fetch();
+    return hand_over();
+  }
+  if (told_ == to)
+    return;
+  told_ = to;
+  window_.forget_waiting();
+  std::erase_if(held_, [this](const auto& x) { return !window_.contains(x.first); });
+  to->told();
+}
+
+void inbox::adopt_settings() {
+  auto entry = settings();
+  if (entry == entry_)
+    return;
+  // With other settings, another receiver, or the same one repaired: what held back is over.
+  if (entry_) {
+    window_.release();
+    if (std::exchange(paused_, false))
+      services().book.end_pause(bot.id);
+  }
+  entry_ = std::move(entry);
+}
+
+receiver* inbox::current() {
+  if (!entry_)
+    return nullptr;
+  auto mode = entry_->delivery.mode;
+  auto& slot = receivers_.at(static_cast<std::size_t>(mode));
+  if (!slot)
+    slot = make_receiver(mode, *this);
+  return slot.get();
+}
+
+void inbox::hand_over() {
+  auto* to = current();
+  // Another entry may be set while this goes on: what has not started goes the new way.
+  auto entry = entry_;
+  while (to != nullptr && open() && settings() == entry && window_.running() < to->places(*entry)) {
+    auto next = window_.next(now());
+    if (!next)
+      return;
+    if (std::exchange(paused_, false))
+      services().book.end_pause(bot.id);
+    to->hand_over(held_[next->seq], next->attempt, *entry);
+  }
+}
+
+void inbox::expire() {
+  while (auto seq = window_.take_expired(now())) {
+    count(update_step::expired, held_[*seq].received);
+    end(*seq, update_verdict::expired);
+  }
+}
+
+/// The journal will be told; the window is the caller's.
+void inbox::end(std::int64_t seq, update_verdict how, std::string reason) {
+  auto attempts = std::max(window_.starts(seq), how == update_verdict::expired ? 0u : 1u);
+  ends_.push_back({seq, how, attempts, std::move(reason)});
+  held_.erase(seq);
+}
+
+// -- Time -------------------------------------------------------------------------
+
+bool inbox::idle() const {
+  if (!window_.empty() || fetching_ || attaching_ || attach_ || !ends_.empty() || !sending_.empty())
+    return false;
+  if (more_ && open() && entry_ && !told_)
+    return false;
+  for (const auto& x : receivers_)
+    if (x && !x->idle())
+      return false;
+  return true;
+}
+
+/// One timer: for the window's times, for a journal that is asked again, for being idle.
+void inbox::arm() {
+  auto at = now();
+  idle_since_ = idle() ? std::min(idle_since_, at) : time_point::max();
+  auto due = time_point::max();
+  if (idle_since_ != time_point::max())
+    due = idle_since_ + idle_time;
+  auto* to = open() && entry_ ? receivers_[static_cast<std::size_t>(entry_->delivery.mode)].get()
+                              : nullptr;
+  if (to == nullptr) // Holds: only lifetimes go on.
+    due = std::min(due, window_.next_expiry());
+  else if (window_.running() < to->places(*entry_))
+    due = std::min(due, window_.next_due(at));
+  if (journal_failures_ > 0)
+    due = std::min(due, std::max(ask_journal_at_, at));
+  if (due == timer_at_)
+    return;
+  timer_.dispose();
+  timer_at_ = due;
+  if (due == time_point::max())
+    return;
+  timer_ = bot.self->run_delayed(std::max<caf::timespan>(due - at, 1ms), [owner = &bot] {
+    if (auto* me = owner->updates.get())
+      me->on_timer();
+  });
+}
+
+void inbox::on_timer() {
+  timer_at_ = time_point{};
+  if (idle() && now() >= idle_since_ + idle_time) {
+    auto gone = std::move(bot.updates); // This one: nothing of it may be touched from here on.
+    return;
+  }
+  pump();
+}
+
+} // namespace troupe::bot

@@ -1,0 +1,157 @@
+#include "actors/bot/inbox.hpp"
+
+#include <algorithm>
+
+namespace troupe::bot {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A journal that does not answer is asked again after this, doubling.
+constexpr caf::timespan first_pause = 100ms;
+constexpr caf::timespan longest_pause = 5s;
+
+/// More than the store ever takes; an answer that was lost is not waited for any longer.
+constexpr caf::timespan patience = 60s;
+
+std::int64_t wall_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+           std::chrono::system_clock::now().time_since_epoch())
+    .count();
+}
+
+troupe::inbox::item item_of(const stored_update& x, time_point now) {
+  troupe::inbox::item result;
+  result.seq = x.seq;
+  result.of = {x.key.kind, x.key.id};
+  result.urgent = x.urgent;
+  result.bytes = x.body.str().size();
+  // Lifetimes are days at most; what says more is kept as long as a clock can count.
+  constexpr std::int64_t longest = 1000LL * 86400 * 365;
+  if (x.expires > 0)
+    result.expires
+      = now + std::chrono::milliseconds{std::clamp<std::int64_t>(x.expires - wall_now(), 0, longest)};
+  return result;
+}
+
+} // namespace
+
+/// Cursors hold for one incarnation of the journal: what an earlier one was told, and did not get
+/// to store, comes again.
+void inbox::look_for_journal() {
+  auto journal = caf::actor_cast<caf::actor_addr>(services().journal.get());
+  if (journal == journal_)
+    return;
+  journal_ = journal;
+  window_.rewind();
+  more_ = true;
+}
+
+void inbox::attach() {
+  if (!attach_ || attaching_ || now() < ask_journal_at_)
+    return;
+  auto journal = services().journal.get();
+  if (!journal)
+    return journal_failed();
+  attach_ = false;
+  attaching_ = true;
+  bot.self->request(journal, patience, journal_attach{bot.id})
+    .then(
+      [this](const pending_count& x) {
+        attaching_ = false;
+        journal_failures_ = 0;
+        x.pending > 0 ? told() : pump();
+      },
+      [this](const caf::error&) {
+        attaching_ = false;
+        attach_ = true;
+        journal_failed();
+        pump();
+      });
+}
+
+void inbox::fetch() {
+  auto room = window_.room();
+  if (!more_ || fetching_ || room.items == 0 || now() < ask_journal_at_)
+    return;
+  look_for_journal();
+  auto journal = services().journal.get();
+  if (!journal)
+    return journal_failed();
+  more_ = false;
+  fetching_ = true;
+  update_fetch what;
+  what.bot = bot.id;
+  what.after_urgent = window_.after_urgent();
+  what.after = window_.after();
+  what.limit = static_cast<std::uint32_t>(room.items);
+  what.max_bytes = static_cast<std::uint32_t>(room.bytes);
+  bot.self->request(journal, patience, what)
+    .then(
+      [this, from = journal_](update_page& page) {
+        fetching_ = false;
+        journal_failures_ = 0;
+        if (from == journal_)
+          take(std::move(page));
+        else // From before its restart: the cursors are its successor's.
+          more_ = true;
+        pump();
+      },
+      [this](const caf::error&) {
+        fetching_ = false;
+        more_ = true;
+        journal_failed();
+        pump();
+      });
+}
+
+void inbox::take(update_page page) {
+  auto at = now();
+  more_ = more_ || (!page.updates.empty() && page.pending > page.updates.size());
+  for (auto& x : page.updates) {
+    auto item = item_of(x, at);
+    if (ended(x.seq)) // Told by now, or again: its journal restarted before it had stored that.
+      window_.pass(item);
+    else if (window_.add(item))
+      held_.emplace(x.seq, std::move(x));
+  }
+}
+
+bool inbox::ended(std::int64_t seq) const noexcept {
+  auto is_it = [seq](const update_end& x) { return x.seq == seq; };
+  return std::any_of(ends_.begin(), ends_.end(), is_it)
+         || std::any_of(sending_.begin(), sending_.end(), is_it);
+}
+
+/// What ended goes to the journal, many at a time, until it has said that it knows.
+void inbox::flush() {
+  if (ends_.empty() || !sending_.empty() || now() < ask_journal_at_)
+    return;
+  auto journal = services().journal.get();
+  if (!journal)
+    return journal_failed();
+  sending_ = std::exchange(ends_, {});
+  bot.self->request(journal, patience, update_ends{bot.id, sending_})
+    .then([this] { flushed(true); }, [this](const caf::error&) { flushed(false); });
+}
+
+void inbox::flushed(bool stored) {
+  if (stored) {
+    journal_failures_ = 0;
+  } else {
+    ends_.insert(ends_.begin(), std::make_move_iterator(sending_.begin()),
+                 std::make_move_iterator(sending_.end()));
+    journal_failed();
+  }
+  sending_.clear();
+  pump();
+}
+
+void inbox::journal_failed() {
+  auto pause = first_pause * (1 << std::min(journal_failures_, 8u));
+  ++journal_failures_;
+  auto varied = std::min<caf::timespan>(pause, longest_pause) * (0.5 + bot.jitter.next() / 2);
+  ask_journal_at_ = now() + std::chrono::duration_cast<caf::timespan>(varied);
+}
+
+} // namespace troupe::bot

@@ -1,0 +1,86 @@
+#include "actors/bot/inbox.hpp"
+#include "messages/delivery.hpp"
+
+namespace troupe::bot {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A receiver that says that it is gone is left alone for so long.
+constexpr caf::timespan gone_pause = 1h;
+
+/// Longer than a receiver may ask for with Retry-After.
+constexpr caf::timespan longest_hold = 1h;
+
+/// Answers that say "not now" rather than "not this": none of an update's attempts.
+bool says_not_now(std::uint16_t status) noexcept {
+  return status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+class relay final : public receiver {
+public:
+  using receiver::receiver;
+
+  std::size_t places(const updates::update_settings& how) const override {
+    return how.delivery.relay.max_connections;
+  }
+
+  void hand_over(const stored_update& what, std::uint32_t attempt,
+                 const updates::update_settings&) override {
+    auto seq = what.seq;
+    auto delivery = in.services().delivery.get();
+    if (!delivery)
+      return in.later(seq);
+    in.bot.self
+      ->request(delivery, caf::infinite,
+                relay_request{in.bot.id, in.bot.spec.tenant, ++requests_, attempt, what.body})
+      .then([this, seq](relay_result& x) { ended(seq, std::move(x)); },
+            // The service died with it, or has no place: nobody's fault but the node's.
+            [this, seq](const caf::error&) { in.later(seq); });
+  }
+
+private:
+  void ended(std::int64_t seq, relay_result x) {
+    attempt_note why;
+    switch (x.how) {
+    case relay_end::answered:
+      return answered(seq, std::move(x));
+    case relay_end::not_relayed: // Its entry has changed: the inbox sees that, too.
+      return in.later(seq);
+    case relay_end::not_sent:
+      why.counted = false;
+      break;
+    case relay_end::broken:
+    case relay_end::timeout:
+    case relay_end::forbidden:
+      break;
+    }
+    why.reason = x.reason.empty() ? to_string(x.how) : std::move(x.reason);
+    in.failed(seq, std::move(why));
+  }
+
+  void answered(std::int64_t seq, relay_result x) {
+    if (x.status >= 200 && x.status < 300)
+      return in.delivered(seq);
+    attempt_note why;
+    why.reason = "the receiver answered " + std::to_string(x.status);
+    why.counted = !says_not_now(x.status);
+    if (x.retry_after.count() > 0)
+      why.hold = std::min(x.retry_after, longest_hold);
+    if (x.status == 410) {
+      why.counted = false;
+      in.pause(gone_pause, why.reason);
+    }
+    in.failed(seq, std::move(why));
+  }
+
+  std::uint64_t requests_ = 0;
+};
+
+} // namespace
+
+std::unique_ptr<receiver> make_relay(inbox& to) {
+  return std::make_unique<relay>(to);
+}
+
+} // namespace troupe::bot
