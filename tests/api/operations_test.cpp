@@ -198,14 +198,22 @@ SCENARIO("a repeated key gets the first answer, another body a refusal") {
       CHECK_EQ(call("sendMessage", "{}", "k3").status, 200);
     }
   }
-  WHEN("nobody knows what became of it") {
+  WHEN("the Bot API answered with an error of its own") {
     kept->next_answer = {502, "application/json", "{}"};
     CHECK_EQ(call("sendMessage", "{}", "k4").status, 502);
     kept->next_answer = {200, "application/json", "{}"};
     auto calls = kept->calls.size();
-    THEN("it is not sent again") {
-      CHECK_EQ(told(call("sendMessage", "{}", "k4")), "409 outcome_unknown");
+    THEN("that is the answer, and it is not sent again") {
+      CHECK_EQ(call("sendMessage", "{}", "k4").status, 502);
       CHECK_EQ(kept->calls.size(), calls);
+    }
+  }
+  WHEN("nobody knows what became of it") {
+    kept->call_failure = caf::make_error(ec::transport_failed);
+    CHECK_EQ(told(call("sendMessage", "{}", "k6")), "409 outcome_unknown");
+    kept->call_failure.reset();
+    THEN("it is not sent again") {
+      CHECK_EQ(told(call("sendMessage", "{}", "k6")), "409 outcome_unknown");
     }
   }
   WHEN("the node refused it, or its connection broke") {
