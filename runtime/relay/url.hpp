@@ -1,0 +1,26 @@
+#pragma once
+#include "runtime/net/target.hpp"
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace troupe::relay {
+
+/// A tenant's URL, ready for resolver, TLS and request heads.
+struct url {
+  net::target where;         ///< Its `prefix` is not used.
+  std::string path;          ///< With the query; begins with a slash.
+  std::string authorization; ///< The value of that field, made from user and password; or empty.
+
+  /// Scheme, host and port: what may be shown.
+  [[nodiscard]] std::string shown() const {
+    return (where.tls ? "https://" : "http://") + where.host_header;
+  }
+};
+
+/// Takes "https://user:password@host:port/path?query" apart; a fragment is left out.
+/// @returns The parts, or a sentence that says what is wrong, without the URL itself.
+[[nodiscard]] std::variant<url, std::string> parse_url(std::string_view text);
+
+} // namespace troupe::relay
