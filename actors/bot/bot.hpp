@@ -24,6 +24,8 @@ struct bot_config {
   std::size_t batch_size = 32;      ///< Outcomes in a batch at most.
   std::uint32_t delivery_attempts = 8; ///< Of an update, before it is a dead letter, unless the
                                        ///< bot's own settings say otherwise.
+  bool pull_conflict_409 = false; ///< Of two polls of one client the newer is refused; else the
+                                  ///< older ends with an empty result.
 };
 
 /// Bots ask for their settings at each use, so what is published here holds for all of them at

@@ -60,5 +60,11 @@ protected:
 std::unique_ptr<receiver> make_receiver(updates::delivery_mode mode, inbox& to);
 /// POSTs to the tenant's URL, through the delivery service. relay.cpp.
 std::unique_ptr<receiver> make_relay(inbox& to);
+/// getUpdates. pull.cpp.
+std::unique_ptr<receiver> make_puller(inbox& to);
+/// A handler in C++. native.cpp.
+std::unique_ptr<receiver> make_native(inbox& to);
+/// The bot's own rules. rules.cpp.
+std::unique_ptr<receiver> make_ruler(inbox& to);
 
 } // namespace troupe::bot

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <system_error>
 #include <thread>
 
@@ -137,7 +138,11 @@ struct pool::core : std::enable_shared_from_this<core> {
       x->end({run_end::refused, "too many handlers did not return"});
   }
 
+  static constexpr std::size_t most_crashes = 10'000;
+
   pool_limits limits;
+  std::map<std::pair<bot_id, std::int64_t>, crashes> crashed;
+  std::deque<std::pair<bot_id, std::int64_t>> crash_order; ///< Of those not forgotten, and some more.
   mutable std::mutex mutex;
   std::condition_variable work_came;
   std::condition_variable watch; ///< A handler was begun, or a worker has ended.
@@ -183,6 +188,32 @@ void pool::run(run_order order) {
   }
   if (one)
     one->end({run_end::refused, "too many handlers did not return"});
+}
+
+std::uint32_t pool::note_crash(bot_id bot, std::int64_t seq, std::string reason) {
+  std::lock_guard lock{core_->mutex};
+  std::pair of{bot, seq};
+  auto [at, is_new] = core_->crashed.try_emplace(of);
+  if (is_new)
+    core_->crash_order.push_back(of);
+  at->second.reason = std::move(reason);
+  auto result = ++at->second.attempts;
+  if (core_->crash_order.size() > core::most_crashes) {
+    core_->crashed.erase(core_->crash_order.front());
+    core_->crash_order.pop_front();
+  }
+  return result;
+}
+
+pool::crashes pool::crashes_of(bot_id bot, std::int64_t seq) const {
+  std::lock_guard lock{core_->mutex};
+  auto found = core_->crashed.find({bot, seq});
+  return found == core_->crashed.end() ? crashes{} : found->second;
+}
+
+void pool::forget_crashes(bot_id bot, std::int64_t seq) {
+  std::lock_guard lock{core_->mutex};
+  core_->crashed.erase({bot, seq});
 }
 
 pool_report pool::report() const {

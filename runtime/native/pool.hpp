@@ -65,6 +65,16 @@ public:
 
   [[nodiscard]] pool_report report() const;
 
+  // Attempts that ended their bot, which cannot remember them. Bounded: the oldest are forgotten.
+  /// @returns how many there were with this one
+  std::uint32_t note_crash(bot_id bot, std::int64_t seq, std::string reason);
+  struct crashes {
+    std::uint32_t attempts = 0;
+    std::string reason; ///< Of the last one.
+  };
+  [[nodiscard]] crashes crashes_of(bot_id bot, std::int64_t seq) const;
+  void forget_crashes(bot_id bot, std::int64_t seq);
+
 private:
   struct core;
   std::shared_ptr<core> core_; ///< Shared with threads, of which some may never come back.

@@ -6,6 +6,10 @@
 #include "runtime/registry/slot.hpp"
 #include "runtime/registry/update_meter.hpp"
 
+namespace troupe::native {
+class pool; // runtime/native/pool.hpp
+} // namespace troupe::native
+
 namespace troupe {
 
 /// What deals with updates, as everybody finds it: beside `services`, whose many readers need none
@@ -15,6 +19,7 @@ struct update_services {
   service_slot<delivery_actor> delivery;
   service_slot<registrar_actor> registrar; ///< Makes the node's own calls: method_call with `own`.
   delivery_book book;
+  std::shared_ptr<native::pool> native; ///< Runs handlers; set before any bot runs, may be null.
   update_meter meter; ///< Set before any bot runs; may be empty.
 };
 

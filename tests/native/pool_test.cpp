@@ -216,6 +216,20 @@ SCENARIO("a pool that ends refuses what waits, and leaves behind who does not re
   stuck->open();
 }
 
+SCENARIO("attempts that ended their bot are remembered for it, a bounded number of them") {
+  pool p{{1, 10s, 1}};
+  CHECK_EQ(p.note_crash(7, 1, "first"), 1u);
+  CHECK_EQ(p.note_crash(7, 1, "second"), 2u);
+  CHECK_EQ(p.crashes_of(7, 1).reason, "second");
+  CHECK_EQ(p.crashes_of(8, 1).attempts, 0u);
+  p.forget_crashes(7, 1);
+  CHECK_EQ(p.crashes_of(7, 1).attempts, 0u);
+  for (std::int64_t seq = 1; seq <= 20'000; ++seq)
+    p.note_crash(9, seq, {});
+  CHECK_EQ(p.crashes_of(9, 1).attempts, 0u);
+  CHECK_EQ(p.crashes_of(9, 20'000).attempts, 1u);
+}
+
 SCENARIO("handlers are known by name") {
   know_echo();
   CHECK(find_handler("echo") != nullptr);
