@@ -4,6 +4,7 @@
 #include "messages/delivery.hpp"
 #include "messages/gateway.hpp"
 #include "messages/health.hpp"
+#include "messages/intake.hpp"
 #include "messages/journal.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/registrar.hpp"
@@ -29,6 +30,7 @@ void init_message_types() {
   caf::init_global_meta_objects<caf::id_block::troupe_updates>();
   caf::init_global_meta_objects<caf::id_block::troupe_journal>();
   caf::init_global_meta_objects<caf::id_block::troupe_delivery>();
+  caf::init_global_meta_objects<caf::id_block::troupe_intake>();
   caf::core::init_global_meta_objects();
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/intake.hpp"
 #include "messages/store.hpp"
 
 namespace troupe {
@@ -57,6 +58,7 @@ struct method_call {
   caf::timespan patience{}; ///< 0: 10 s.
   bool own = false; ///< The node's own: may poll for updates, steer webhooks, and call for a bot
                     ///< whose owner is not proven yet. Nobody else sets it.
+  std::string content_type = "application/json"; ///< Of the body.
 };
 /// What the Bot API answered, of whatever status.
 struct method_answer {
@@ -77,7 +79,7 @@ struct registrar_report {
 /// follows it, and a start makes everything as it says. Operations on one bot run one after the
 /// other.
 /// Owns: the tokens of its bots in memory, what is under way. Blocks: never.
-/// Calls: store, bots, directory, governor, the gateway's own port for requests.
+/// Calls: store, bots, directory, governor, webhooks, the gateway's own port for requests.
 /// Fails: a restart loads everything again; operations under way answer with an error of the actor
 /// system and are either stored, and will be carried out, or were never begun.
 ///
@@ -89,12 +91,13 @@ using registrar_actor = caf::typed_actor<
   caf::result<bot_row>(bot_rotate), caf::result<bot_row>(bot_change),
   caf::result<bot_row>(bot_remove), caf::result<made_virtual_token>(virtual_token_make),
   caf::result<done>(virtual_token_revoke), caf::result<code_verdict>(verification_try),
-  caf::result<method_answer>(method_call), caf::result<registrar_report>(get_report)>;
+  caf::result<method_answer>(method_call), caf::result<served_list>(served_query),
+  caf::result<registrar_report>(get_report)>;
 
 TROUPE_FIELDS(bot_register, by, tenant, token, name, rps, concurrent, settings, trusted, patience)
 TROUPE_FIELDS(bot_order, by, tenant, bot, what, reason, trusted)
 TROUPE_FIELDS(bot_rotate, by, tenant, bot, token, patience)
-TROUPE_FIELDS(method_call, tenant, bot, method, body, patience, own)
+TROUPE_FIELDS(method_call, tenant, bot, method, body, patience, own, content_type)
 TROUPE_FIELDS(method_answer, status, content_type, body)
 TROUPE_FIELDS(registrar_report, bots, virtual_tokens, restored, busy)
 

@@ -13,8 +13,9 @@ constexpr caf::timespan service_pause = 25ms;
 } // namespace
 
 caf::result<grant> bot_state::admit(const call& c) {
-  if (!takes_calls(phase))
-    return refuse(phase == bot_phase::suspended ? ec::suspended : ec::unauthorized);
+  if (!takes_call(phase, c.own))
+    return refuse(phase == bot_phase::suspended || phase == bot_phase::pending ? ec::suspended
+                                                                               : ec::unauthorized);
   auto now = self->clock().now();
   bool probe = false;
   if (auto wait = breaker_wait(now, c, probe); wait.count() > 0)

@@ -69,8 +69,8 @@ caf::result<grant> bot_state::decide_retry(const attempt_failed& x) {
 }
 
 caf::timespan bot_state::retry_pause(const running_call& entry, const outcome& how) {
-  if (entry.attempt > limits().retries || !may_repeat(entry.what, how) || !takes_calls(phase)
-      || breaker != breaker_state::closed)
+  if (entry.attempt > limits().retries || !may_repeat(entry.what, how)
+      || !takes_call(phase, entry.what.own) || breaker != breaker_state::closed)
     return caf::timespan{-1};
   // After a 429 the governor holds the chat or the bot for as long as the upstream asked; polls and
   // files do not pass it.

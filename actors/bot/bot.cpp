@@ -30,7 +30,7 @@ bot_state::bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32
   ask_breaker();
   if (spec.rps != 0 || spec.concurrent != 0)
     notify(this->found->rate_governor.get(), bot_limits{id, spec.rps, spec.concurrent});
-  move_to(bot_phase::active);
+  move_to(spec.pending ? bot_phase::pending : bot_phase::active);
 }
 
 bot_state::~bot_state() {

@@ -59,6 +59,7 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
     record.rps = spec.rps;
     record.concurrent = spec.concurrent;
     record.proven = record.proven || spec.proven;
+    record.pending = spec.pending; // For a start; one that runs is told by `active`.
     if (spec.claimed != 0)
       record.claimed = spec.claimed;
     if (spec.token_hash != 0 && spec.token_hash != record.token_hash) {
@@ -174,17 +175,22 @@ void bots_state::suspend(place at, const bot_command& order) {
 
 void bots_state::resume(place at, const bot_command& order) {
   auto& record = ledger[at];
-  if (record.phase == bot_phase::active && !record.leaving)
+  if (record.phase == record.at_work() && !record.leaving)
     return;
-  log::event(log::level::info, "bot.resumed", "troupe.bot", {{"bot", record.known_as()}},
-             "An operator resumed the bot.");
+  if (record.phase == bot_phase::pending)
+    log::event(log::level::info, "bot.activated", "troupe.bot",
+               {{"bot", record.known_as()}, {"tenant", std::int64_t{record.tenant}}},
+               "The bot's owner is known; the bot takes calls.");
+  else
+    log::event(log::level::info, "bot.resumed", "troupe.bot", {{"bot", record.known_as()}},
+               "An operator resumed the bot.");
   if (record.leaving) {
     record.phase = bot_phase::starting;
     record.returns = true;
   } else if (record.actor) {
-    record.phase = bot_phase::active;
-    caf::anon_send(record.actor, order);
-    names->set_phase(record.token_hash, record.bot, bot_phase::active);
+    record.phase = record.at_work();
+    caf::anon_send(record.actor, bot_command{order.bot, record.phase});
+    names->set_phase(record.token_hash, record.bot, record.phase);
   } else {
     rest(at);
     if (auto trouble = ledger.troubles.find(at); trouble != ledger.troubles.end())

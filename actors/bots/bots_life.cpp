@@ -24,6 +24,7 @@ start_bot spec_of(const bot_record& record) {
   spec.token_hash = record.token_hash;
   spec.rps = record.rps;
   spec.concurrent = record.concurrent;
+  spec.pending = record.pending;
   return spec;
 }
 
@@ -104,8 +105,8 @@ void bots_state::launch(place at) {
   if (failure)
     return crash(at, failure);
   self->monitor(actor);
-  record.phase = bot_phase::active;
-  names->attach(record.token_hash, record.bot, actor, bot_phase::active);
+  record.phase = record.at_work();
+  names->attach(record.token_hash, record.bot, actor, record.phase);
   ledger.bind(at, std::move(actor));
   if (record.starts > 1)
     log::event(log::level::info, "child.restarted", "troupe.bot",
@@ -135,6 +136,8 @@ void bots_state::launch(place at) {
 void bots_state::tell_activated(place at, bot_phase before) const {
   auto& record = ledger[at];
   bool first = record.starts == 1;
+  if (record.pending)
+    return;
   if (!first && (before == bot_phase::starting || before == bot_phase::active))
     return;
   // All the bots of a configuration start at once; an adopted one tells when it is proven.

@@ -26,6 +26,7 @@ bots_ledger::place bots_ledger::add(const start_bot& spec) {
   record.rps = spec.rps;
   record.concurrent = spec.concurrent;
   record.proven = spec.proven;
+  record.pending = spec.pending;
   record.taken = true;
   bots_.set(key(spec.bot), at);
   return at;

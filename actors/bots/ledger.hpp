@@ -30,7 +30,13 @@ struct bot_record {
   bool leaving = false;   ///< Asked or forced to end: its end is no crash.
   bool returns = false;   ///< Starts again once it has ended.
   bool forgotten = false; ///< Leaves the ledger once it has ended.
+  bool pending = false;   ///< Its owner is not proven: it runs in that phase.
   bool rejected = false;  ///< An alert was raised, since the upstream rejected its token.
+
+  /// The phase it runs in.
+  [[nodiscard]] bot_phase at_work() const noexcept {
+    return pending ? bot_phase::pending : bot_phase::active;
+  }
 
   /// The id it goes by: its number once that is proven.
   [[nodiscard]] bot_id known_as() const noexcept { return proven && claimed != 0 ? claimed : bot; }

@@ -15,9 +15,14 @@ namespace {
 
 using caf::expected;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 /// A bot that is being restarted is looked for again after this pause.
 constexpr caf::timespan lookup_pause = milliseconds{25};
+
+/// A poll waits at most so many seconds for an update, and its answer is given up that much later.
+constexpr std::int64_t longest_poll = 50;
+constexpr auto poll_margin = seconds{25};
 
 /// What getMe said; nothing when that is no answer of it.
 std::optional<bot_face> face_of(const method_answer& x) {
@@ -113,7 +118,8 @@ caf::result<method_answer> registrar_state::call_method(const method_call& x) {
   });
   const auto& known = telegram::method(method);
   // Polls wait for longer than a request of the API may.
-  if (!named || known.has(telegram::method_trait::long_poll))
+  bool poll = known.has(telegram::method_trait::long_poll);
+  if (!named || (poll && !x.own))
     return caf::make_error(store_refusal::invalid);
   if (known.has(telegram::method_trait::local))
     return method_answer{200, "application/json", R"({"ok":true,"result":true})"};
@@ -122,6 +128,10 @@ caf::result<method_answer> registrar_state::call_method(const method_call& x) {
   call.token = found->second.token;
   call.request.path = "/bot" + *token + '/' + x.method;
   call.request.body = x.body;
+  call.request.content_type = x.content_type;
+  call.what.own = x.own;
+  if (poll)
+    make_poll(call);
   call.then = [promise](expected<method_answer> said) mutable {
     if (said)
       promise.deliver(std::move(*said));
@@ -130,6 +140,18 @@ caf::result<method_answer> registrar_state::call_method(const method_call& x) {
   };
   begin_call(std::move(call), method, x.patience);
   return promise;
+}
+
+void registrar_state::make_poll(api_call& x) const {
+  x.what.kind = call_kind::long_poll;
+  boost::system::error_code ec;
+  auto said = boost::json::parse(x.request.body, ec);
+  auto* all = ec ? nullptr : said.if_object();
+  auto* timeout = all != nullptr ? all->if_contains("timeout") : nullptr;
+  auto wait = timeout != nullptr && timeout->is_int64()
+                ? std::clamp<std::int64_t>(timeout->get_int64(), 0, longest_poll)
+                : 0;
+  x.limit = seconds{wait} + poll_margin;
 }
 
 void registrar_state::begin_call(api_call x, std::uint16_t method, caf::timespan patience) {
@@ -187,7 +209,7 @@ void registrar_state::on_grant(call_id id, const grant& granted) {
   auto& x = calls.at(id);
   x.held = granted.session;
   ports.upstream->perform(
-    granted.session, x.request, cfg.request_timeout,
+    granted.session, x.request, x.limit.count() > 0 ? x.limit : cfg.request_timeout,
     [me = caf::weak_actor_ptr{self->ctrl()}, id](const outcome& how, net::api_answer what) {
       if (auto strong = me.lock())
         caf::anon_send(

@@ -223,15 +223,26 @@ caf::result<bot_row> registrar_state::change(const bot_change& x) {
 
 caf::result<bot_row> registrar_state::remove(const bot_remove& x) {
   return in_turn<bot_row>(x.bot, [this, x](operation<bot_row> op) {
-    ask_store<bot_row>(x, [=, this](expected<bot_row> stored) mutable {
-      auto served = bots.find(x.bot);
-      // One that is served and not stored was removed by a request that never heard of it.
-      if (stored
-          || (stored.error() == store_refusal::not_found && served != bots.end()
-              && (x.tenant == 0 || served->second.tenant == x.tenant)))
-        forget(x.bot);
-      finish(op, std::move(stored));
-    });
+    auto take_out = [=, this] {
+      ask_store<bot_row>(x, [=, this](expected<bot_row> stored) mutable {
+        auto served = bots.find(x.bot);
+        // One that is served and not stored was removed by a request that never heard of it.
+        if (stored
+            || (stored.error() == store_refusal::not_found && served != bots.end()
+                && (x.tenant == 0 || served->second.tenant == x.tenant)))
+          forget(x.bot);
+        else if (served != bots.end()) // It stays, and so do its updates.
+          tell_intake(x.bot, served->second);
+        finish(op, std::move(stored));
+      });
+    };
+    // Only the tenant's own: nobody else may have anything changed at Telegram.
+    auto served = bots.find(x.bot);
+    bool may = served != bots.end() && (x.tenant == 0 || served->second.tenant == x.tenant);
+    if (may)
+      release(x.bot, take_out);
+    else
+      take_out();
   });
 }
 

@@ -24,6 +24,7 @@ registrar_impl::behavior_type registrar_state::make_behavior() {
     [this](const virtual_token_revoke& x) { return revoke_token(x); },
     [this](const verification_try& x) { return verify(x); },
     [this](const method_call& x) { return call_method(x); },
+    [this](served_query) { return served_bots(); },
     [this](get_report) { return report(); },
     [this](bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason) {
       hear(bot, phase, rest, reason);

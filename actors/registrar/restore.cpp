@@ -2,6 +2,8 @@
 #include "messages/rate_governor.hpp"
 #include "messages/supervisor.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/registry/update_services.hpp"
+#include "runtime/updates/settings.hpp"
 
 #include <caf/send.hpp>
 
@@ -11,6 +13,9 @@ namespace troupe::registering {
 
 using std::chrono::milliseconds;
 using std::chrono::system_clock;
+
+/// A removal waits no longer for Telegram to take back a webhook.
+constexpr caf::timespan release_patience = std::chrono::seconds{10};
 
 virtual_tokens::entry entry_of(const virtual_token_row& x) {
   virtual_tokens::entry to;
@@ -97,8 +102,10 @@ void registrar_state::apply(const bot_row& row) {
   x.concurrent = row.concurrent;
   if (limits)
     tell_limits(row.id);
+  tell_updates(row);
   auto shard = ports.found->bots_of(row.id);
   switch (row.phase) {
+  case bot_phase::pending:
   case bot_phase::active:
   case bot_phase::passive:
     return run(row.id, x);
@@ -109,7 +116,6 @@ void registrar_state::apply(const bot_row& row) {
     ports.names->set_phase(x.token.key, row.id, bot_phase::unauthorized);
     return;
   default:
-    // Whoever is not verified may do as little as who is suspended.
     if (shard)
       caf::anon_send(shard, bot_command{row.id, bot_phase::suspended});
     ports.names->set_phase(x.token.key, row.id, bot_phase::suspended);
@@ -135,7 +141,8 @@ void registrar_state::run(bot_id bot, const served& x) {
   if (!shard) { // Being restarted.
     self->run_delayed(milliseconds{25}, [this, bot] {
       if (auto again = bots.find(bot);
-          again != bots.end() && again->second.phase == bot_phase::active)
+          again != bots.end()
+          && (again->second.phase == bot_phase::active || again->second.phase == bot_phase::pending))
         run(bot, again->second);
     });
     return;
@@ -146,8 +153,10 @@ void registrar_state::run(bot_id bot, const served& x) {
   what.token_hash = x.token.key;
   what.rps = x.rps;
   what.concurrent = x.concurrent;
+  what.pending = x.phase == bot_phase::pending;
   caf::anon_send(shard, what);
-  caf::anon_send(shard, bot_command{bot, bot_phase::active}); // If it is one that was suspended.
+  // If it is one that was suspended, or pending. One that is pending runs on in that phase.
+  caf::anon_send(shard, bot_command{bot, bot_phase::active});
 }
 
 void registrar_state::rest_until(bot_id bot, wall_ms until) {
@@ -171,6 +180,59 @@ void registrar_state::forget(bot_id bot) {
   ports.virtuals->erase_all(bot);
   bots.erase(found);
   tell_limits(bot);
+  if (!ports.found->updates)
+    return;
+  auto& updates = *ports.found->updates;
+  updates.book.erase(bot);
+  if (auto webhooks = updates.webhooks.get())
+    caf::anon_send(webhooks, bot_gone{bot});
+  if (auto journal = updates.journal.get())
+    caf::anon_send(journal, journal_forget{bot});
+}
+
+void registrar_state::tell_updates(const bot_row& row) {
+  if (!ports.found->updates)
+    return;
+  static const auto usual = std::make_shared<const updates::update_settings>();
+  auto& to = *ports.found->updates;
+  delivery_book::entry entry = usual;
+  try {
+    auto said = updates::read_settings(row.settings);
+    if (!updates::is_default(said))
+      entry = std::make_shared<const updates::update_settings>(std::move(said));
+  } catch (const std::exception& x) {
+    log::event(log::level::error, "bot.settings-unreadable", name,
+               {{"bot", row.id}, {"reason", std::string_view{x.what()}}},
+               "A bot's stored settings of updates are no good; its updates stay at Telegram.");
+    auto untouched = std::make_shared<updates::update_settings>();
+    untouched->intake.mode = updates::intake_mode::none;
+    entry = untouched;
+  }
+  to.book.put(row.id, std::move(entry));
+  tell_intake(row.id, bots.at(row.id));
+}
+
+void registrar_state::tell_intake(bot_id bot, const served& x) const {
+  auto webhooks = ports.found->updates ? ports.found->updates->webhooks.get() : webhooks_actor{};
+  if (webhooks)
+    caf::anon_send(webhooks, bot_served{bot, x.tenant, x.phase});
+}
+
+served_list registrar_state::served_bots() const {
+  served_list result;
+  result.restored = restored;
+  result.bots.reserve(bots.size());
+  for (const auto& [bot, x] : bots)
+    result.bots.push_back({bot, x.tenant, x.phase});
+  return result;
+}
+
+void registrar_state::release(bot_id bot, std::function<void()> then) {
+  auto webhooks = ports.found->updates ? ports.found->updates->webhooks.get() : webhooks_actor{};
+  if (!webhooks || !bots.contains(bot))
+    return then();
+  self->request(webhooks, release_patience, webhook_release{bot})
+    .then(then, [then](const caf::error&) { then(); });
 }
 
 /// What an earlier registrar served and is stored no more: it was removed, but the answer to that
@@ -211,6 +273,7 @@ void registrar_state::hear(bot_id bot, bot_phase phase, caf::timespan rest,
         bool rested = again->second.phase == bot_phase::quarantined && phase == bot_phase::active;
         again->second.phase = row->phase;
         again->second.quarantines = row->quarantines;
+        tell_updates(*row);
         if (rested)
           run(bot, again->second);
       }

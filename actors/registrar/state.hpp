@@ -39,6 +39,7 @@ struct api_call {
   std::optional<attempt_failed> failed; ///< The attempt before.
   lease held;
   method_answer last; ///< Of the attempt before, if it had any.
+  std::chrono::milliseconds limit{0}; ///< Of one exchange; 0: as configured.
   /// The answer, or why there is none.
   std::function<void(caf::expected<method_answer>)> then;
 };
@@ -119,11 +120,18 @@ struct registrar_state {
   /// The same for a bot that is served already, after a change of its row.
   void apply(const bot_row& row);
   void forget(bot_id bot);
+  /// Tells how the bot's updates are received and delivered.
+  void tell_updates(const bot_row& row);
+  void tell_intake(bot_id bot, const served& x) const;
+  served_list served_bots() const;
   void forget_others();
   void run(bot_id bot, const served& x);
   void tell_limits(bot_id bot);
   void rest_until(bot_id bot, wall_ms until);
   void hear(bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason);
+
+  /// Has Telegram's side of a bot's updates put back before it is removed; then `then`, in any case.
+  void release(bot_id bot, std::function<void()> then);
 
   // -- operations.cpp
 
@@ -152,6 +160,8 @@ struct registrar_state {
   void unprobe(const std::string& token);
   caf::result<method_answer> call_method(const method_call& x);
   void begin_call(api_call what, std::uint16_t method, caf::timespan patience);
+  /// Makes a call a long poll.
+  void make_poll(api_call& x) const;
   void try_call(call_id id);
   void on_grant(call_id id, const grant& granted);
   void on_refusal(call_id id, caf::error why);

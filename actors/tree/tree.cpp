@@ -3,6 +3,7 @@
 #include "actors/gateway/answers.hpp"
 #include "runtime/net/dns_cache.hpp"
 #include "runtime/net/upstream_call.hpp"
+#include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/token.hpp"
 
@@ -51,6 +52,7 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
   }
   if (ports_.store) {
     virtuals_ = std::make_shared<virtual_tokens>(ports_.virtual_hash);
+    found_->updates = std::make_shared<update_services>();
     names_->set_complete(false); // Until the registrar has restored what is stored.
   }
 }
@@ -114,7 +116,9 @@ supervisor_spec tree::durable_spec() {
     return published(*store_, ports_.store(system));
   };
   auto registrar = [this](caf::actor_system& system) {
-    return published(registrar_, spawn_registrar(system, config_.registrar, ports_of_registrar()));
+    auto handle = spawn_registrar(system, config_.registrar, ports_of_registrar());
+    found_->updates->registrar.publish(handle);
+    return published(registrar_, handle);
   };
   auto result =
     spec("troupe.durable", {child("troupe.store", store), child("troupe.registrar", registrar)});

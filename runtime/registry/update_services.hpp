@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/delivery.hpp"
+#include "messages/intake.hpp"
 #include "messages/journal.hpp"
 #include "messages/registrar.hpp"
 #include "runtime/registry/delivery_book.hpp"
@@ -18,6 +19,8 @@ struct update_services {
   service_slot<journal_actor> journal;
   service_slot<delivery_actor> delivery;
   service_slot<registrar_actor> registrar; ///< Makes the node's own calls: method_call with `own`.
+  service_slot<webhooks_actor> webhooks;
+  service_slot<poller_actor> poller;
   delivery_book book;
   std::shared_ptr<native::pool> native; ///< Runs handlers; set before any bot runs, may be null.
   update_meter meter; ///< Set before any bot runs; may be empty.

@@ -14,6 +14,7 @@ struct shard_notes {
   std::vector<start_bot> starts;
   std::vector<bot_id> stops;
   std::vector<bot_command> commands;
+  std::vector<call> calls;
   std::size_t calls_done = 0;
   std::weak_ptr<directory> names; ///< It holds the bots, which hold these notes.
   caf::error refusal; ///< What calls are refused with.
@@ -24,6 +25,7 @@ inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<sha
     [=](const call& c) -> caf::result<grant> {
       if (notes->refusal)
         return notes->refusal;
+      notes->calls.push_back(c);
       return grant{c.id, lease{1, 1, 0, 1, 0}, 1, {}};
     },
     [](const attempt_failed&) -> caf::result<grant> { return caf::make_error(ec::not_retried); },
@@ -66,12 +68,16 @@ struct fake_api final : net::call_port {
   std::map<std::string, me> known; ///< By token.
   std::vector<std::string> paths;
   std::vector<std::string> bodies;
+  std::vector<std::string> types;
+  std::vector<std::chrono::milliseconds> limits;
   std::deque<std::pair<outcome, net::api_answer>> next; ///< Answered before what is known.
 
-  void perform(const lease&, net::api_request what, std::chrono::milliseconds,
+  void perform(const lease&, net::api_request what, std::chrono::milliseconds limit,
                std::function<void(outcome, net::api_answer)> then) override {
     paths.push_back(what.path);
     bodies.push_back(what.body);
+    types.push_back(what.content_type);
+    limits.push_back(limit);
     if (!next.empty()) {
       auto [how, answer] = next.front();
       next.pop_front();

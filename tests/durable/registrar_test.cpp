@@ -36,11 +36,10 @@ SCENARIO("a registered bot is asked who it is, stored, and served under its own 
   CHECK_EQ(trail().at(0).action, "bot.register");
 }
 
-SCENARIO("without a proof a new bot is pending, and does nothing") {
+SCENARIO("without a proof a new bot is pending") {
   auto row = want<bot_row>(registration(42, false));
   CHECK(row.phase == bot_phase::pending);
-  CHECK(!entry(token_of(42))->actor);
-  CHECK(entry(token_of(42))->phase == bot_phase::suspended);
+  CHECK(notes->starts.back().pending);
   CHECK(refused<bot_row>(order(42, bot_order_kind::activate)) == store_refusal::not_verified);
   auto code = get<verification_row>(verification_make{ada(), 1, 42}).code.text;
   CHECK(want<code_verdict>(verification_try{42, "WRONGWRONG", 5}) == code_verdict::wrong);
@@ -48,6 +47,7 @@ SCENARIO("without a proof a new bot is pending, and does nothing") {
   CHECK(want<code_verdict>(verification_try{42, code, 5}) == code_verdict::verified);
   CHECK(stored().at(0).phase == bot_phase::active);
   CHECK_EQ(notes->starts.back().bot, 42);
+  CHECK(!notes->starts.back().pending);
   // Or an operator vouches for it.
   want<bot_row>(registration(43, false));
   CHECK(want<bot_row>(order(43, bot_order_kind::activate, true)).phase == bot_phase::active);
