@@ -2,6 +2,8 @@
 
 #include <boost/beast/core/string.hpp>
 #include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <zlib.h>
 
@@ -164,6 +166,58 @@ std::string inflate_prefix(std::string_view body) {
   return out;
 }
 
+/// A content type without its parameters.
+std::string_view kind_of(std::string_view content_type) noexcept {
+  auto kind = content_type.substr(0, std::min(content_type.find(';'), content_type.size()));
+  while (!kind.empty() && kind.back() == ' ')
+    kind.remove_suffix(1);
+  return kind;
+}
+
+bool is_compressed(std::string_view content_encoding) noexcept {
+  return iequals(content_encoding, "gzip") || iequals(content_encoding, "deflate");
+}
+
+/// Calls `f(name, value of raw text)` for each pair; the value is still encoded.
+template <class F>
+void visit_form(std::string_view text, F f) {
+  while (!text.empty()) {
+    auto end = std::min(text.find('&'), text.size());
+    auto pair = text.substr(0, end);
+    auto eq = std::min(pair.find('='), pair.size());
+    auto name = pair.substr(0, eq);
+    std::string decoded;
+    if (name.find_first_of("%+") != std::string_view::npos) {
+      decoded = percent_decode(name, true);
+      name = decoded;
+    }
+    f(name, pair.substr(std::min(eq + 1, pair.size())));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+/// Calls `f(name, value)` for each part that is complete in `text`.
+template <class F>
+void visit_multipart(std::string_view text, std::string_view content_type, F f) {
+  auto boundary = boundary_of(content_type);
+  if (boundary.empty())
+    return;
+  auto delimiter = "--" + std::string{boundary};
+  auto at = text.find(delimiter);
+  while (at != std::string_view::npos) {
+    auto head = at + delimiter.size();
+    auto blank = text.find("\r\n\r\n", head);
+    if (blank == std::string_view::npos)
+      return;
+    auto body = blank + 4;
+    auto end = text.find("\r\n" + delimiter, body);
+    if (end == std::string_view::npos)
+      return;
+    f(part_name(text.substr(head, blank - head)), text.substr(body, end - body));
+    at = end + 2;
+  }
+}
+
 } // namespace
 
 chat_ref parse_chat(std::string_view text) noexcept {
@@ -197,20 +251,10 @@ std::string percent_decode(std::string_view text, bool plus) {
 }
 
 void read_form(std::string_view text, call_params& out) {
-  while (!text.empty()) {
-    auto end = std::min(text.find('&'), text.size());
-    auto pair = text.substr(0, end);
-    auto eq = std::min(pair.find('='), pair.size());
-    auto name = pair.substr(0, eq);
-    std::string decoded;
-    if (name.find_first_of("%+") != std::string_view::npos) {
-      decoded = percent_decode(name, true);
-      name = decoded;
-    }
+  visit_form(text, [&out](std::string_view name, std::string_view value) {
     if (wanted(name))
-      set(out, name, percent_decode(pair.substr(std::min(eq + 1, pair.size())), true));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
+      set(out, name, percent_decode(value, true));
+  });
 }
 
 void read_json(std::string_view text, call_params& out) {
@@ -221,42 +265,58 @@ void read_json(std::string_view text, call_params& out) {
 }
 
 void read_multipart(std::string_view text, std::string_view content_type, call_params& out) {
-  auto boundary = boundary_of(content_type);
-  if (boundary.empty())
-    return;
-  auto delimiter = "--" + std::string{boundary};
-  auto at = text.find(delimiter);
-  while (at != std::string_view::npos) {
-    auto head = at + delimiter.size();
-    auto blank = text.find("\r\n\r\n", head);
-    if (blank == std::string_view::npos)
-      return;
-    auto body = blank + 4;
-    auto end = text.find("\r\n" + delimiter, body);
-    if (end == std::string_view::npos)
-      return;
-    if (auto name = part_name(text.substr(head, blank - head)); wanted(name))
-      set(out, name, text.substr(body, end - body));
-    at = end + 2;
-  }
+  visit_multipart(text, content_type, [&out](std::string_view name, std::string_view value) {
+    if (wanted(name))
+      set(out, name, value);
+  });
 }
 
 void read_body(std::string_view body, std::string_view content_type,
                std::string_view content_encoding, call_params& out) {
   std::string opened;
-  if (iequals(content_encoding, "gzip") || iequals(content_encoding, "deflate")) {
+  if (is_compressed(content_encoding)) {
     opened = inflate_prefix(body);
     body = opened;
   }
-  auto kind = content_type.substr(0, std::min(content_type.find(';'), content_type.size()));
-  while (!kind.empty() && kind.back() == ' ')
-    kind.remove_suffix(1);
+  auto kind = kind_of(content_type);
   if (iequals(kind, "application/json"))
     read_json(body, out);
   else if (iequals(kind, "application/x-www-form-urlencoded"))
     read_form(body, out);
   else if (iequals(kind, "multipart/form-data"))
     read_multipart(body, content_type, out);
+}
+
+void each_in_form(std::string_view text, const parameter_sink& out) {
+  visit_form(text, [&out](std::string_view name, std::string_view value) {
+    out(name, percent_decode(value, true));
+  });
+}
+
+void each_in_body(std::string_view body, std::string_view content_type,
+                  std::string_view content_encoding, const parameter_sink& out) {
+  std::string opened;
+  if (is_compressed(content_encoding)) {
+    opened = inflate_prefix(body);
+    body = opened;
+  }
+  auto kind = kind_of(content_type);
+  if (iequals(kind, "application/x-www-form-urlencoded"))
+    return each_in_form(body, out);
+  if (iequals(kind, "multipart/form-data"))
+    return visit_multipart(body, content_type, out);
+  if (!iequals(kind, "application/json"))
+    return;
+  boost::json::error_code ec;
+  auto document = boost::json::parse(boost::json::string_view{body.data(), body.size()}, ec);
+  if (ec || !document.is_object())
+    return;
+  for (const auto& [key, value] : document.get_object()) {
+    auto text = value.is_string() ? std::string{value.get_string().data(), value.get_string().size()}
+                : value.is_null() ? std::string{}
+                                  : boost::json::serialize(value);
+    out({key.data(), key.size()}, text);
+  }
 }
 
 } // namespace troupe::telegram

@@ -1,6 +1,7 @@
 #pragma once
 #include "messages/call.hpp"
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,15 @@ void read_multipart(std::string_view text, std::string_view content_type, call_p
 /// KiB).
 void read_body(std::string_view body, std::string_view content_type,
                std::string_view content_encoding, call_params& out);
+
+using parameter_sink = std::function<void(std::string_view name, std::string_view value)>;
+
+/// All parameters of a query string or an urlencoded body, decoded.
+void each_in_form(std::string_view text, const parameter_sink& out);
+
+/// All parameters of a body of any of the kinds above. What is no text in JSON is given as JSON.
+void each_in_body(std::string_view body, std::string_view content_type,
+                  std::string_view content_encoding, const parameter_sink& out);
 
 /// Undoes percent-encoding; `plus` turns + into a blank. Invalid escapes stay as they are.
 [[nodiscard]] std::string percent_decode(std::string_view text, bool plus);

@@ -356,3 +356,21 @@ SCENARIO("a parameter's name may be encoded too") {
   CHECK_EQ(out.chat.key, 42);
   CHECK_EQ(out.method, "logOut");
 }
+
+SCENARIO("all parameters of a body are given, whatever its kind") {
+  std::string seen;
+  auto note = [&seen](std::string_view name, std::string_view value) {
+    seen.append(name).append("=").append(value).append(";");
+  };
+  each_in_form("offset=5&allowed_updates=%5B%22message%22%5D&a+b=c+d", note);
+  CHECK_EQ(seen, R"(offset=5;allowed_updates=["message"];a b=c d;)");
+  seen.clear();
+  each_in_body(R"({"offset":-1,"list":["a"],"url":"https://x","drop":true,"none":null})",
+               "application/json; charset=utf-8", "", note);
+  CHECK_EQ(seen, R"(offset=-1;list=["a"];url=https://x;drop=true;none=;)");
+  seen.clear();
+  each_in_body("--b\r\ncontent-disposition:form-data;name=url\r\n\r\nhttps://x\r\n"
+               "--b\r\nContent-Disposition: form-data; name=\"limit\"\r\n\r\n7\r\n--b--\r\n",
+               "multipart/form-data; boundary=b", "", note);
+  CHECK_EQ(seen, "url=https://x;limit=7;");
+}
