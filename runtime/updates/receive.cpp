@@ -4,7 +4,7 @@
 
 namespace troupe::updates {
 
-std::optional<stored_update> receive(std::string_view json, std::int64_t now) {
+std::optional<received_update> receive(std::string_view json, std::int64_t now) {
   auto blank = [](char x) { return x == ' ' || x == '\n' || x == '\r' || x == '\t'; };
   // The same update is the same text, whichever way it came.
   while (!json.empty() && blank(json.front()))
@@ -14,7 +14,8 @@ std::optional<stored_update> receive(std::string_view json, std::int64_t now) {
   auto facts = telegram::read_update(json);
   if (!facts)
     return std::nullopt;
-  stored_update x;
+  received_update result;
+  auto& x = result.update;
   x.id = facts->id;
   x.kind = facts->kind;
   x.urgent = facts->urgent;
@@ -22,7 +23,11 @@ std::optional<stored_update> receive(std::string_view json, std::int64_t now) {
   x.received = now;
   x.expires = now + std::chrono::milliseconds{facts->lifetime}.count();
   x.body = shared_text{std::string{json}};
-  return x;
+  result.sender = facts->sender;
+  result.chat = facts->chat;
+  if (!facts->text.empty())
+    result.code = telegram::start_code(*facts).value_or("");
+  return result;
 }
 
 } // namespace troupe::updates

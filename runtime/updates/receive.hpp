@@ -6,9 +6,16 @@
 
 namespace troupe::updates {
 
-/// What came from Telegram, as the journal takes it: nothing unless it is an update (see
-/// telegram::read_update). Its lifetime runs from `now`, in milliseconds since 1970: how long it
-/// was on its way nobody says.
-[[nodiscard]] std::optional<stored_update> receive(std::string_view json, std::int64_t now);
+/// What came from Telegram, as the journal takes it, and what intake itself must know of it.
+struct received_update {
+  stored_update update;
+  std::int64_t sender = 0; ///< The user who caused it; 0: nobody.
+  std::int64_t chat = 0;   ///< 0: none.
+  std::string code;        ///< Of "/start CODE" in a message; mostly empty.
+};
+
+/// Nothing unless `json` is an update (see telegram::read_update). Its lifetime runs from `now`, in
+/// milliseconds since 1970: how long it was on its way nobody says.
+[[nodiscard]] std::optional<received_update> receive(std::string_view json, std::int64_t now);
 
 } // namespace troupe::updates

@@ -1,0 +1,38 @@
+#pragma once
+#include "messages/journal.hpp"
+#include "runtime/net/http_server.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/expected.hpp>
+
+#include <memory>
+
+namespace troupe::webhook {
+
+/// Where the coroutines of one I/O thread hand updates to the journal and wait for its answer. What
+/// is sent back comes straight to the coroutine that waits, without an actor between; answers that
+/// come together wake the thread once.
+class desk {
+public:
+  /// @param io Of the thread; everything but the answers happens on it.
+  desk(caf::actor_system& sys, net::http_executor io);
+  ~desk();
+
+  desk(const desk&) = delete;
+  desk& operator=(const desk&) = delete;
+
+  /// The journal's answer, or its error, or sec::request_timeout; a dead journal answers
+  /// sec::request_receiver_down. @throws boost::system::system_error (operation_aborted) when the
+  /// coroutine is cancelled: the update may be stored all the same.
+  net::http_task<caf::expected<append_result>> append(journal_actor to, update_append what,
+                                                      std::chrono::milliseconds timeout);
+
+private:
+  class address;
+  struct waiter;
+  struct shared;
+  std::shared_ptr<shared> shared_;
+  caf::strong_actor_ptr address_;
+};
+
+} // namespace troupe::webhook

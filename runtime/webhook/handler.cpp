@@ -1,0 +1,191 @@
+#include "runtime/webhook/handler.hpp"
+
+#include "messages/journal.hpp"
+#include "messages/store.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/registry/update_services.hpp"
+#include "runtime/updates/receive.hpp"
+#include "runtime/webhook/desk.hpp"
+#include "runtime/webhook/path.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <caf/send.hpp>
+
+#include <vector>
+
+namespace troupe::webhook {
+namespace {
+
+constexpr std::string_view actor = "troupe.webhook";
+constexpr std::string_view secret_header = "X-Telegram-Bot-Api-Secret-Token";
+
+/// After how long Telegram shall try again, in seconds.
+constexpr int soon = 1;       ///< A start, a restart.
+constexpr int later = 5;      ///< A store in trouble.
+constexpr int much_later = 15; ///< A full journal.
+
+std::int64_t wall_now() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+struct context {
+  settings how;
+  ports to;
+  /// One for each thread, made and used on it.
+  std::vector<std::unique_ptr<desk>> desks;
+
+  void count(ending x) const {
+    if (to.counted)
+      to.counted(x);
+  }
+};
+
+void fill(net::http_response& answer, int status, std::string_view text, int retry_after = 0) {
+  answer.status = status;
+  answer.content_type = "text/plain; charset=utf-8";
+  if (retry_after > 0)
+    answer.headers += "Retry-After: " + std::to_string(retry_after) + "\r\n";
+  answer.body = text;
+}
+
+void accept(net::http_response& answer) {
+  answer.status = 200;
+  answer.content_type = "application/json";
+  answer.body = "{}";
+}
+
+ending refuse(net::http_response& answer, const caf::error& why) {
+  if (why == ec::journal_full) {
+    fill(answer, 503, "Too many updates of this bot are waiting.\n", much_later);
+    return ending::full;
+  }
+  bool restarting = why.category() == caf::type_id_v<caf::sec>;
+  fill(answer, 503, "The update cannot be stored now.\n", restarting ? soon : later);
+  return ending::unavailable;
+}
+
+/// What can be said without the journal. @returns how it ended; nothing when the update is for it
+std::optional<ending> check(const context& ctx, const net::http_request& from,
+                            net::http_response& answer, bot_id& bot) {
+  auto id = bot_in(from.path(), ctx.how.path);
+  if (!id) {
+    fill(answer, 404, "There is nothing here.\n");
+    return ending::not_found;
+  }
+  if (from.method != "POST") {
+    answer.headers = "Allow: POST\r\n";
+    fill(answer, 405, "Updates are POSTed.\n");
+    return ending::not_found;
+  }
+  bot = *id;
+  if (ctx.to.source && !ctx.to.source(from)) {
+    fill(answer, 403, "Forbidden.\n");
+    return ending::wrong_source;
+  }
+  // Before anything is looked up: who does not know the secret learns nothing of the bot.
+  if (!ctx.to.secret->fits(bot, from.header(secret_header))) {
+    fill(answer, 403, "Forbidden.\n");
+    return ending::wrong_secret;
+  }
+  if (ctx.to.draining && ctx.to.draining()) {
+    fill(answer, 503, "The node is about to stop.\n", soon);
+    return ending::draining;
+  }
+  if (ctx.to.found->updates->book.find(bot) == nullptr) {
+    if (!ctx.to.names->complete()) { // It may be one of those that are still to come.
+      fill(answer, 503, "The node starts.\n", soon);
+      return ending::unavailable;
+    }
+    fill(answer, 410, "This bot was removed.\n"); // Telegram forgets the webhook after a day.
+    return ending::unknown_bot;
+  }
+  return std::nullopt;
+}
+
+/// Whoever sent "/start CODE" to a bot whose owner is not proven may be that owner.
+void tell_code(const context& ctx, bot_id bot, const updates::received_update& x) {
+  auto known = ctx.to.names->find(bot);
+  if (!known || known->phase != bot_phase::pending)
+    return;
+  if (auto webhooks = ctx.to.found->updates->webhooks.get())
+    caf::anon_send(webhooks, code_received{bot, x.sender, x.chat, x.code});
+}
+
+net::http_task<void> store(std::shared_ptr<context> ctx, desk& at, bot_id bot,
+                           updates::received_update what, net::http_response& answer) {
+  auto journal = ctx->to.found->updates->journal.get();
+  if (!journal) {
+    ctx->count(refuse(answer, caf::make_error(caf::sec::request_receiver_down)));
+    co_return;
+  }
+  update_append append;
+  append.bot = bot;
+  append.updates.push_back(std::move(what.update));
+  std::optional<caf::expected<append_result>> got;
+  try {
+    got = co_await at.append(journal, std::move(append), ctx->how.journal_timeout);
+  } catch (...) {
+    ctx->count(ending::given_up);
+    throw;
+  }
+  auto& said = *got;
+  if (!said) {
+    ctx->count(refuse(answer, said.error()));
+    co_return;
+  }
+  accept(answer);
+  ctx->count(said->stored > 0 ? ending::stored : ending::duplicate);
+  if (!what.code.empty() && said->stored > 0)
+    tell_code(*ctx, bot, what);
+}
+
+net::http_task<void> store_first(std::shared_ptr<context> ctx, unsigned thread, bot_id bot,
+                                 updates::received_update what, net::http_response& answer) {
+  auto& at = ctx->desks[thread];
+  if (!at) {
+    auto io = co_await boost::asio::this_coro::executor;
+    at = std::make_unique<desk>(*ctx->to.system, io);
+  }
+  co_await store(ctx, *at, bot, std::move(what), answer);
+}
+
+} // namespace
+
+net::http_handler make_handler(settings how, ports to) {
+  auto ctx = std::make_shared<context>();
+  ctx->how = std::move(how);
+  ctx->to = std::move(to);
+  ctx->desks.resize(ctx->how.threads);
+  return [ctx](const net::http_request& from, net::http_response& answer) -> net::http_pending {
+    bot_id bot = 0;
+    if (auto ended = check(*ctx, from, answer, bot)) {
+      ctx->count(*ended);
+      return std::nullopt;
+    }
+    auto what = updates::receive(from.body, wall_now());
+    if (!what) {
+      ctx->count(ending::malformed);
+      log::event(log::level::warning, "update.malformed", actor,
+                 {{"bot", bot}, {"bytes", static_cast<std::int64_t>(from.body.size())}},
+                 "What came with a bot's secret is no update.");
+      fill(answer, 400, "This is no update.\n");
+      return std::nullopt;
+    }
+    if (auto& at = ctx->desks[from.thread])
+      return store(ctx, *at, bot, std::move(*what), answer);
+    return store_first(ctx, from.thread, bot, std::move(*what), answer);
+  };
+}
+
+void configure(net::http_server_config& server, const settings& how) {
+  server.threads = how.threads;
+  server.body_limit = how.max_body;
+  server.head_limit = 16 * 1024;
+  server.refuse = [](int status, net::http_response& answer) {
+    fill(answer, status, "This request cannot be served.\n");
+  };
+}
+
+} // namespace troupe::webhook

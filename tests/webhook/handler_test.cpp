@@ -1,0 +1,331 @@
+#define CAF_SUITE webhook_handler
+#include "runtime/webhook/handler.hpp"
+
+#include "messages/journal.hpp"
+#include "messages/store.hpp"
+#include "runtime/registry/update_services.hpp"
+#include "runtime/updates/settings.hpp"
+#include "runtime/webhook/path.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+#include <caf/test/bdd_dsl.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+using namespace troupe;
+using namespace std::literals;
+namespace http = boost::beast::http;
+using boost::asio::ip::tcp;
+
+namespace {
+
+/// What the journal is asked, and what it answers.
+struct journal_notes {
+  std::mutex mutex;
+  std::vector<update_append> appended;
+  caf::error refusal;
+  bool silent = false;
+  std::vector<caf::typed_response_promise<append_result>> kept;
+};
+
+journal_actor::behavior_type fake_journal(journal_actor::pointer self,
+                                          std::shared_ptr<journal_notes> notes) {
+  return {
+    [=](const update_append& x) -> caf::result<append_result> {
+      std::lock_guard guard{notes->mutex};
+      if (notes->refusal)
+        return notes->refusal;
+      bool before = false;
+      for (auto& one : notes->appended)
+        before = before
+                 || (one.bot == x.bot && one.updates[0].body.str() == x.updates[0].body.str());
+      notes->appended.push_back(x);
+      if (notes->silent) {
+        notes->kept.push_back(self->make_response_promise<append_result>());
+        return notes->kept.back();
+      }
+      return append_result{before ? 0u : 1u, before ? 1u : 0u};
+    },
+    [](const update_fetch&) { return update_page{}; },
+    [](const update_ends&) {},
+    [](const update_confirm&) { return confirm_result{}; },
+    [](const journal_attach&) { return pending_count{}; },
+    [](const journal_forget&) {},
+    [](const pending_query&) { return pending_count{}; },
+    [](const dead_letter_query&) { return dead_letter_page{}; },
+    [](const dead_letter_replay&) { return replay_result{}; },
+    [](const journal_limits&) {},
+    [](const get_report&) { return journal_report{}; },
+  };
+}
+
+webhooks_actor::behavior_type fake_webhooks(webhooks_actor::pointer,
+                                            std::function<void(const code_received&)> told) {
+  return {
+    [](const bot_served&) {},
+    [](const bot_gone&) {},
+    [](const webhook_release&) {},
+    [](const intake_check&) {},
+    [=](const code_received& x) { told(x); },
+    [](const intake_query&) { return intake_view{}; },
+    [](const polls_query&) { return polls_list{}; },
+    [](const get_report&) { return webhooks_report{}; },
+  };
+}
+
+struct answer {
+  int status = 0;
+  std::string body;
+  std::string retry_after;
+};
+
+constexpr bot_id bot = 4711;
+
+struct handler_fixture {
+  handler_fixture() : sys(config) {
+    found->updates = std::make_shared<update_services>();
+    journal = sys.spawn(fake_journal, notes);
+    found->updates->journal.publish(journal);
+    webhooks = sys.spawn(fake_webhooks, [this](const code_received& x) {
+      std::lock_guard guard{codes_mutex};
+      codes.push_back(x);
+      codes_count = codes.size();
+    });
+    found->updates->webhooks.publish(webhooks);
+    serve(bot, bot_phase::active);
+    how.path = "/under";
+    how.max_body = 2000;
+    how.journal_timeout = 200ms;
+    to.system = &sys;
+    to.found = found;
+    to.names = names;
+    to.secret = secret;
+    to.counted = [this](webhook::ending x) { ++counts[static_cast<std::size_t>(x)]; };
+    to.draining = [this] { return draining.load(); };
+  }
+  ~handler_fixture() {
+    server.reset();
+    found->updates->journal.publish({});
+    found->updates->webhooks.publish({});
+    notes->kept.clear();
+    caf::anon_send_exit(journal, caf::exit_reason::kill);
+    caf::anon_send_exit(webhooks, caf::exit_reason::kill);
+  }
+
+  void serve(bot_id id, bot_phase phase) {
+    auto digest = token_hash({1, 2}, std::to_string(id) + ":x");
+    names->put(digest, id, 1, true, std::chrono::steady_clock::now());
+    names->set_phase(digest.key, id, phase);
+    found->updates->book.put(id, std::make_shared<const updates::update_settings>());
+  }
+  void start() {
+    net::http_server_config config;
+    webhook::configure(config, how);
+    server = std::make_unique<net::http_server>(config, webhook::make_handler(how, to));
+    server->start();
+  }
+  answer send(http::verb method, std::string_view path, std::string_view token,
+              std::string body) {
+    if (!server)
+      start();
+    boost::asio::io_context io;
+    tcp::socket socket{io};
+    socket.connect({boost::asio::ip::address_v4::loopback(), server->port()});
+    http::request<http::string_body> ask{method, path, 11};
+    ask.set(http::field::host, "localhost");
+    if (!token.empty())
+      ask.set("X-Telegram-Bot-Api-Secret-Token", token);
+    ask.body() = std::move(body);
+    ask.prepare_payload();
+    boost::system::error_code ec;
+    http::write(socket, ask, ec);
+    boost::beast::flat_buffer buffer;
+    http::response<http::string_body> got;
+    http::read(socket, buffer, got, ec);
+    return {got.result_int() == 0 ? 0 : static_cast<int>(got.result_int()), got.body(),
+            std::string{got[http::field::retry_after]}};
+  }
+  answer post(std::string body, bot_id id = bot) {
+    return send(http::verb::post, "/webhook/" + std::to_string(id), secret->of(id),
+                std::move(body));
+  }
+  std::uint64_t counted(webhook::ending x) { return counts[static_cast<std::size_t>(x)]; }
+
+  caf::actor_system_config config;
+  caf::actor_system sys;
+  std::shared_ptr<journal_notes> notes = std::make_shared<journal_notes>();
+  std::shared_ptr<services> found = std::make_shared<services>();
+  std::shared_ptr<directory> names = std::make_shared<directory>();
+  std::shared_ptr<const updates::webhook_secret> secret
+    = std::make_shared<updates::webhook_secret>(
+      crypto::secret_key{std::vector<std::uint8_t>(crypto::secret_key::size, 7)});
+  journal_actor journal;
+  webhooks_actor webhooks;
+  std::atomic<bool> draining{false};
+  std::array<std::atomic<std::uint64_t>, webhook::ending_names.size()> counts{};
+  std::mutex codes_mutex;
+  std::vector<code_received> codes;
+  std::atomic<std::size_t> codes_count{0};
+  webhook::settings how;
+  webhook::ports to;
+  std::unique_ptr<net::http_server> server; ///< Ends first.
+};
+
+const std::string update = R"({"update_id":5,"message":{"chat":{"id":9},"text":"hi"}})";
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(webhook_handler_tests, handler_fixture)
+
+SCENARIO("an update is answered with 200 when the journal has it") {
+  CHECK_EQ(post(update).status, 200);
+  REQUIRE_EQ(notes->appended.size(), 1u);
+  auto& x = notes->appended[0];
+  CHECK_EQ(x.bot, bot);
+  CHECK_EQ(x.updates[0].id, 5);
+  CHECK_EQ(x.updates[0].body.str(), update);
+  CHECK_EQ(x.updates[0].key.id, 9);
+  CHECK_EQ(counted(webhook::ending::stored), 1u);
+  CHECK_EQ(post(update).status, 200);
+  CHECK_EQ(counted(webhook::ending::duplicate), 1u);
+  CHECK_EQ(send(http::verb::post, "/under/webhook/4711", secret->of(bot), update).status, 200);
+}
+
+SCENARIO("without its secret nobody learns whether a bot exists") {
+  auto wrong = send(http::verb::post, "/webhook/4711", "wrong", update);
+  auto missing = send(http::verb::post, "/webhook/4711", "", update);
+  auto of_other = send(http::verb::post, "/webhook/4711", secret->of(4712), update);
+  auto unknown = send(http::verb::post, "/webhook/4712", "wrong", update);
+  auto garbage = send(http::verb::post, "/webhook/4711", "wrong", "garbage");
+  draining = true;
+  auto stopping = send(http::verb::post, "/webhook/4711", "wrong", update);
+  for (auto* x : {&wrong, &missing, &of_other, &unknown, &garbage, &stopping}) {
+    CHECK_EQ(x->status, 403);
+    CHECK_EQ(x->body, wrong.body);
+  }
+  CHECK(notes->appended.empty());
+  CHECK_EQ(counted(webhook::ending::wrong_secret), 6u);
+}
+
+SCENARIO("what is no webhook is refused") {
+  CHECK_EQ(send(http::verb::get, "/webhook/4711", secret->of(bot), "").status, 405);
+  for (auto path : {"/", "/webhook", "/webhook/", "/webhook/x", "/webhook/4711/", "/webhook/04711",
+                    "/webhook/-1", "/webhook/99999999999999999999", "/other/webhook/4711"})
+    CHECK_EQ(send(http::verb::post, path, secret->of(bot), update).status, 404);
+  CHECK_EQ(post("{}").status, 400);
+  CHECK_EQ(post("").status, 400);
+  CHECK_EQ(post("{\"update_id\":1,\"x\":\"" + std::string(3000, 'x') + "\"}").status, 413);
+  CHECK(notes->appended.empty());
+}
+
+SCENARIO("Telegram keeps what cannot be stored") {
+  auto refused_with = [this](caf::error why) {
+    std::lock_guard guard{notes->mutex};
+    notes->refusal = std::move(why);
+  };
+  refused_with(caf::make_error(ec::journal_full, refusal{1s}));
+  auto full = post(update);
+  CHECK_EQ(full.status, 503);
+  CHECK_EQ(full.retry_after, "15");
+  CHECK_EQ(counted(webhook::ending::full), 1u);
+  refused_with(caf::make_error(store_refusal::disk_full));
+  auto broken = post(update);
+  CHECK_EQ(broken.status, 503);
+  CHECK_EQ(broken.retry_after, "5");
+  refused_with({});
+  notes->silent = true;
+  CHECK_EQ(post(update).status, 503); // It does not answer in time.
+  notes->silent = false;
+  caf::anon_send_exit(journal, caf::exit_reason::kill);
+  { // Until it is dead.
+    caf::scoped_actor self{sys};
+    self->wait_for(journal);
+  }
+  auto dead = post(update);
+  CHECK_EQ(dead.status, 503);
+  CHECK_EQ(dead.retry_after, "1");
+  found->updates->journal.publish({});
+  CHECK_EQ(post(update).status, 503);
+  CHECK_EQ(counted(webhook::ending::unavailable), 4u);
+}
+
+SCENARIO("a node that starts or stops keeps nothing") {
+  names->set_complete(false);
+  CHECK_EQ(post(update, 9).status, 503); // It may be stored.
+  CHECK_EQ(post(update).status, 200);
+  names->set_complete(true);
+  CHECK_EQ(post(update, 9).status, 410);
+  CHECK_EQ(counted(webhook::ending::unknown_bot), 1u);
+  draining = true;
+  CHECK_EQ(post(update).status, 503);
+  CHECK_EQ(counted(webhook::ending::draining), 1u);
+}
+
+SCENARIO("only Telegram's networks may be let in") {
+  to.source = [](const net::http_request& x) { return x.header("X-From") == "telegram"; };
+  auto refused = post(update);
+  CHECK_EQ(refused.status, 403);
+  CHECK_EQ(counted(webhook::ending::wrong_source), 1u);
+}
+
+SCENARIO("a code for a pending bot is told") {
+  auto start = [](int id, std::string_view text) {
+    return R"({"update_id":)" + std::to_string(id)
+           + R"(,"message":{"from":{"id":77},"chat":{"id":78},"text":")" + std::string{text} + "\"}}";
+  };
+  serve(12, bot_phase::pending);
+  CHECK_EQ(post(start(1, "/start ABC"), bot).status, 200); // Its owner is known.
+  CHECK_EQ(post(start(1, "hello"), 12).status, 200);
+  CHECK_EQ(post(start(2, "/start ABCDEFGHJK"), 12).status, 200);
+  CHECK_EQ(post(start(2, "/start ABCDEFGHJK"), 12).status, 200); // Sent again: told once.
+  auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (codes_count == 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  std::lock_guard guard{codes_mutex};
+  REQUIRE_EQ(codes.size(), 1u);
+  CHECK_EQ(codes[0].bot, 12);
+  CHECK_EQ(codes[0].sender, 77);
+  CHECK_EQ(codes[0].chat, 78);
+  CHECK_EQ(codes[0].code, "ABCDEFGHJK");
+}
+
+SCENARIO("many connections of a thread wait for the journal at once") {
+  how.threads = 2;
+  start();
+  std::vector<std::thread> clients;
+  std::atomic<int> good{0};
+  for (int i = 0; i < 8; ++i)
+    clients.emplace_back([this, i, &good] {
+      for (int n = 0; n < 25; ++n) {
+        auto body = R"({"update_id":)" + std::to_string(i * 100 + n) + "}";
+        good += post(body).status == 200 ? 1 : 0;
+      }
+    });
+  for (auto& x : clients)
+    x.join();
+  CHECK_EQ(good.load(), 200);
+  CHECK_EQ(notes->appended.size(), 200u);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
+
+SCENARIO("a public URL leads to each bot") {
+  CHECK_EQ(webhook::path_of("https://a.example"), "");
+  CHECK_EQ(webhook::path_of("https://a.example/"), "");
+  CHECK_EQ(webhook::path_of("https://a.example:8443/tg/x/"), "/tg/x");
+  CHECK_EQ(webhook::url_of("https://a.example/", 5), "https://a.example/webhook/5");
+  CHECK_EQ(webhook::url_of("https://a.example/tg", 5), "https://a.example/tg/webhook/5");
+  CHECK_EQ(webhook::bot_in("/webhook/5", "").value_or(0), 5);
+  CHECK_EQ(webhook::bot_in("/tg/webhook/5", "/tg").value_or(0), 5);
+  CHECK(!webhook::bot_in("/tgwebhook/5", "/tg"));
+}
