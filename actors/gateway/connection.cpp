@@ -1,5 +1,6 @@
 #include "actors/gateway/connection.hpp"
 
+#include "messages/updates.hpp"
 #include "runtime/log/log.hpp"
 
 #include <boost/asio/post.hpp>
@@ -89,7 +90,7 @@ void connection_base::end_poll() {
   if (session_)
     session_->abort();
   else if (bot_)
-    ctx_->lane().tell(bot_, call_cancelled{call_});
+    leave_bot();
 }
 
 void connection_base::abort() {
@@ -101,7 +102,7 @@ void connection_base::abort() {
   if (state_ != state::waiting)
     return;
   if (bot_) { // Or it would grant the call to nobody, and hold the lease until it is given up.
-    ctx_->lane().tell(bot_, call_cancelled{call_});
+    leave_bot();
     if (ctx_->abandoned) // The grant may have been on its way to the dead actor.
       ctx_->lane().tell(bot_, call_done{call_, {}, outcome{failure::aborted}});
   }
@@ -151,9 +152,16 @@ void connection_base::peer_gone() {
     return;
   gone_ = true;
   if (state_ == state::waiting && bot_)
-    ctx_->lane().tell(bot_, call_cancelled{call_}); // Answered with `cancelled`.
+    leave_bot(); // Answered with `cancelled`.
   if (session_)
     session_->abort();
+}
+
+void connection_base::leave_bot() {
+  if (pulling_)
+    ctx_->lane().tell(bot_, pull_cancel{call_});
+  else
+    ctx_->lane().tell(bot_, call_cancelled{call_});
 }
 
 /// An exception ended the call under way: its session and its lease go back all the same.

@@ -93,6 +93,8 @@ protected:
   void look();
   void peer_gone();
   void bail_out() noexcept;
+  /// Tells the bot that nobody waits for its answer any more.
+  void leave_bot();
 
   virtual net::tcp_socket& socket() noexcept = 0;
   /// Bytes of the body that the socket must still bring, as far as that is known; else 0.
@@ -115,6 +117,7 @@ protected:
   bool head_sent_ = false;   ///< The answer's head is on its way.
   bool polling_ = false;     ///< The call under way is a long poll ...
   bool poll_ended_ = false;  ///< ... that `end_poll` ended.
+  bool pulling_ = false;     ///< ... and of the bot's own updates.
   std::uint32_t place_ = 0;  ///< In its context.
   std::uint64_t ticket_ = 0; ///< Of the request under way; 0: none.
   std::optional<verdict> verdict_;

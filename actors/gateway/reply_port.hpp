@@ -1,6 +1,8 @@
 #pragma once
 #include "actors/gateway/kept.hpp"
 #include "messages/call.hpp"
+#include "messages/registrar.hpp"
+#include "messages/updates.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_config.hpp>
@@ -15,9 +17,9 @@ namespace troupe::gateway {
 
 struct context;
 
-/// An answer: the grant, or why not; of the store, what it says of an Idempotency-Key. A
-/// default-made grant says no more than that it was done.
-using verdict = std::variant<grant, caf::error, kept_answer>;
+/// An answer: the grant, or why not; of the store, what it says of an Idempotency-Key; updates; what
+/// became of a change of delivery. A default-made grant says no more than that it was done.
+using verdict = std::variant<grant, caf::error, kept_answer, pull_answer, method_answer>;
 
 /// The address under which the connections of one lane send requests: what is sent back to it goes
 /// straight to the connection that waits, without an actor between. Has no mailbox; on other

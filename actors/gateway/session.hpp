@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/gateway/connection.hpp"
 #include "actors/gateway/route.hpp"
+#include "actors/gateway/updates.hpp"
 
 #include <array>
 
@@ -37,6 +38,7 @@ struct request_facts {
   bot_id bot = 0;
   std::uint16_t method = 0;
   std::vector<std::string> only; ///< Of a virtual token: the methods that it may call; empty: all.
+  std::int64_t worker = 0;       ///< The virtual token's number; 0: the bot's own token.
   bool chat_may_come = false; ///< In the part of a multipart body that is not held.
   bool keep_alive = true;
   clock::time_point arrived{};
@@ -101,6 +103,11 @@ private:
   task<void> capture(Upstream& up, net::response_head& head, exchange_state& x);
   task<bool> answer_kept(const request_facts& facts, const exchange_state& x);
 
+  // session_updates.hpp: getUpdates and the webhook methods, where they are Troupe's own.
+  bool receives_updates(bot_id bot) const;
+  task<bool> serve_updates(request_facts& facts, const directory::found& entry);
+  task<bool> serve_pull(request_facts& facts, const update_params& params);
+
   // session_exchange.hpp: one exchange.
   template <class Upstream>
   task<void> send_request(Upstream& up, request_facts& facts, exchange_state& x);
@@ -160,3 +167,4 @@ inline std::string_view view(const flat_buffer& buffer) noexcept {
 #include "actors/gateway/session_find.hpp"
 #include "actors/gateway/session_keep.hpp"
 #include "actors/gateway/session_read.hpp"
+#include "actors/gateway/session_updates.hpp"

@@ -75,6 +75,9 @@ task<bool> session<Stream>::serve() {
     auto bytes = make_answer(200, R"({"ok":true,"result":true})", facts.keep_alive);
     co_return co_await answer(std::move(bytes), facts.keep_alive);
   }
+  if (telegram::method(facts.method).has(telegram::method_trait::delivery)
+      && facts.where.kind == route_kind::method && receives_updates(entry.bot))
+    co_return co_await serve_updates(facts, entry);
   bot_ = entry.actor;
   facts.bot = entry.bot;
   facts.chat_may_come =

@@ -95,6 +95,7 @@ bool session<Stream>::stand_in(request_facts& facts) {
     return false;
   facts.where.token = *own;
   facts.only = std::move(known->methods);
+  facts.worker = known->id;
   return true;
 }
 

@@ -1,0 +1,179 @@
+#include "actors/gateway/answers.hpp"
+#include "actors/gateway/updates.hpp"
+#include "messages/registrar.hpp"
+#include "runtime/registry/update_services.hpp"
+#include "runtime/telegram/methods.hpp"
+
+#include <boost/json.hpp>
+
+#include <caf/actor_cast.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include <chrono>
+
+namespace troupe::gateway {
+namespace {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+constexpr caf::timespan patience = 10s;
+
+/// Somebody else changed the bot at the same time: read it again, so often.
+constexpr int most_rounds = 3;
+
+struct steering_state {
+  static inline const char* name = "troupe.gateway.steering";
+
+  steering_state(caf::event_based_actor* self, steering_ports ports, update_params params)
+    : self(self), ports(std::move(ports)), params(std::move(params)) {}
+
+  caf::behavior make_behavior() {
+    return {[this](const method_call& what) -> caf::result<method_answer> {
+      call = what;
+      method = telegram::method(telegram::find_method(what.method)).name;
+      promise = self->make_response_promise<method_answer>();
+      auto answer = promise;
+      read();
+      return answer;
+    }};
+  }
+
+  void read() {
+    auto store = caf::actor_cast<store_actor>(ports.store ? ports.store() : nullptr);
+    if (!store)
+      return end(503, "Service Unavailable: what is stored cannot be read now");
+    self->request(store, patience, bot_lookup{call.tenant, {call.bot}})
+      .then(
+        [this](bot_batch& x) {
+          if (x.bots.empty())
+            return end(401, "Unauthorized");
+          row = std::move(x.bots.front());
+          method == "getWebhookInfo" ? inform() : drop();
+        },
+        [this](const caf::error&) {
+          end(503, "Service Unavailable: what is stored cannot be read now");
+        });
+  }
+
+  /// Before anything changes: what comes afterwards is for the new receiver.
+  void drop() {
+    auto journal = ports.found->updates->journal.get();
+    if (!params.drop_pending || method == "getUpdates" || dropped || !journal)
+      return change();
+    update_confirm all;
+    all.bot = call.bot;
+    all.all = true;
+    self->request(journal, patience, all)
+      .then(
+        [this](const confirm_result&) {
+          dropped = true;
+          change();
+        },
+        [this](const caf::error&) {
+          end(503, "Service Unavailable: the updates cannot be dropped now");
+        });
+  }
+
+  void change() {
+    bool sets = method == "setWebhook" && !params.url.empty();
+    steered_settings next;
+    try {
+      next = sets                     ? with_webhook(row.settings, params)
+             : method == "getUpdates" ? with_kinds(row.settings, params)
+                                      : with_pull(row.settings);
+    } catch (const updates::bad_settings& x) {
+      return end(400, std::string{"Bad Request: bad webhook: "} + x.what());
+    }
+    std::string done = sets ? "set" : "deleted";
+    if (!next.changed)
+      return succeed("Webhook is already " + done);
+    auto registrar = ports.found->updates->registrar.get();
+    if (!registrar)
+      return end(503, "Service Unavailable: the change cannot be stored now");
+    bot_change order;
+    order.by.name = "gateway: " + std::string{method};
+    order.tenant = row.tenant;
+    order.bot = row.id;
+    order.version = row.version;
+    order.name = row.name;
+    order.rps = row.rps;
+    order.concurrent = row.concurrent;
+    order.settings = std::move(next.json);
+    self->request(registrar, patience, std::move(order))
+      .then([this, text = "Webhook was " + done](const bot_row&) { succeed(text); },
+            [this](const caf::error& why) {
+              if (why == store_refusal::conflict && ++rounds < most_rounds)
+                return read();
+              end(503, "Service Unavailable: the change cannot be stored now");
+            });
+  }
+
+  void succeed(const std::string& text) {
+    json::object body{{"ok", true}, {"result", true}};
+    if (method != "getUpdates")
+      body["description"] = text;
+    finish(200, json::serialize(body));
+  }
+
+  void inform() {
+    auto journal = ports.found->updates->journal.get();
+    if (!journal)
+      return tell({});
+    self->request(journal, patience, pending_query{call.bot})
+      .then([this](const pending_count& x) { tell(x); },
+            [this](const caf::error&) {
+              end(503, "Service Unavailable: what is stored cannot be read now");
+            });
+  }
+
+  void tell(const pending_count& waits) {
+    auto& updates = *ports.found->updates;
+    auto settings = updates.book.find(call.bot);
+    bool relays = settings && settings->delivery.mode == updates::delivery_mode::relay;
+    json::object info{{"url", relays ? settings->delivery.relay.url : std::string{}},
+                      {"has_custom_certificate", false},
+                      {"pending_update_count", waits.pending}};
+    if (auto rests = updates.book.paused(call.bot); relays && rests) {
+      info["last_error_date"] = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+      info["last_error_message"] = rests->reason;
+    }
+    if (relays)
+      info["max_connections"] = settings->delivery.relay.max_connections;
+    if (settings && settings->intake.allowed_updates && !settings->intake.allowed_updates->empty())
+      info["allowed_updates"] = json::array(settings->intake.allowed_updates->begin(),
+                                            settings->intake.allowed_updates->end());
+    finish(200, json::serialize(json::object{{"ok", true}, {"result", std::move(info)}}));
+  }
+
+  void end(int status, std::string_view words) {
+    auto text = explain(status, words, status == 503 ? 1 : 0);
+    finish(status, std::move(text.body));
+  }
+
+  void finish(int status, std::string body) {
+    promise.deliver(
+      method_answer{static_cast<std::uint16_t>(status), "application/json", std::move(body)});
+    self->quit();
+  }
+
+  caf::event_based_actor* self;
+  steering_ports ports;
+  update_params params;
+  method_call call;
+  std::string_view method; ///< As the table has it.
+  bot_row row;
+  bool dropped = false;
+  int rounds = 0;
+  caf::typed_response_promise<method_answer> promise;
+};
+
+} // namespace
+
+caf::actor spawn_steering(caf::actor_system& sys, steering_ports ports, update_params params) {
+  return sys.spawn<caf::stateful_actor<steering_state>>(std::move(ports), std::move(params));
+}
+
+} // namespace troupe::gateway
