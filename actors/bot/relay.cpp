@@ -1,5 +1,12 @@
 #include "actors/bot/inbox.hpp"
 #include "messages/delivery.hpp"
+#include "messages/registrar.hpp"
+#include "runtime/log/log.hpp"
+#include "runtime/telegram/methods.hpp"
+#include "runtime/telegram/params.hpp"
+
+#include <algorithm>
+#include <cctype>
 
 namespace troupe::bot {
 namespace {
@@ -15,6 +22,25 @@ constexpr caf::timespan longest_hold = 1h;
 /// Answers that say "not now" rather than "not this": none of an update's attempts.
 bool says_not_now(std::uint16_t status) noexcept {
   return status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+/// How long a method that an answer asks for may wait and take.
+constexpr caf::timespan reply_patience = 30s;
+
+/// The method that an answer asks for; empty: none, or one that is ignored there.
+std::string asked_method(const relay_result& x) {
+  if (x.body.empty())
+    return {};
+  telegram::call_params params;
+  telegram::read_body(x.body, x.content_type, {}, params);
+  auto name = params.method;
+  std::string small = name;
+  std::transform(small.begin(), small.end(), small.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto& known = telegram::method(telegram::find_method(name));
+  bool ignored = small.starts_with("get") || known.has(telegram::method_trait::delivery)
+                 || known.has(telegram::method_trait::local);
+  return ignored ? std::string{} : name;
 }
 
 class relay final : public receiver {
@@ -48,11 +74,11 @@ private:
     case relay_end::not_relayed: // Its entry has changed: the inbox sees that, too.
       return in.later(seq);
     case relay_end::not_sent:
-      why.counted = false;
+    case relay_end::forbidden:
+      why.counted = false; // The receiver never had it.
       break;
     case relay_end::broken:
     case relay_end::timeout:
-    case relay_end::forbidden:
       break;
     }
     why.reason = x.reason.empty() ? to_string(x.how) : std::move(x.reason);
@@ -60,8 +86,10 @@ private:
   }
 
   void answered(std::int64_t seq, relay_result x) {
-    if (x.status >= 200 && x.status < 300)
+    if (x.status >= 200 && x.status < 300) {
+      reply(std::move(x));
       return in.delivered(seq);
+    }
     attempt_note why;
     why.reason = "the receiver answered " + std::to_string(x.status);
     why.counted = !says_not_now(x.status);
@@ -72,6 +100,30 @@ private:
       in.pause(gone_pause, why.reason);
     }
     in.failed(seq, std::move(why));
+  }
+
+  /// The answer may be a method call (Bot API, "Making requests when getting updates"). What becomes
+  /// of it nobody learns; it does not undo the delivery.
+  void reply(relay_result x) {
+    method_call what;
+    what.method = asked_method(x);
+    auto registrar = in.services().registrar.get();
+    if (what.method.empty() || !registrar)
+      return;
+    what.tenant = in.bot.spec.tenant;
+    what.bot = in.bot.id;
+    what.body = std::move(x.body);
+    what.content_type = std::move(x.content_type);
+    what.patience = reply_patience;
+    // The inbox may be gone when it is answered.
+    in.bot.self->request(registrar, caf::infinite, std::move(what))
+      .then([](const method_answer&) {},
+            [bot = in.bot.id](const caf::error& why) {
+              auto reason = to_string(why);
+              log::event(log::level::info, "reply.failed", bot_state::name,
+                         {{"bot", bot}, {"reason", std::string_view{reason}}},
+                         "A method that a receiver's answer asked for was not called.");
+            });
   }
 
   std::uint64_t requests_ = 0;
