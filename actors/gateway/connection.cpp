@@ -150,6 +150,9 @@ void connection_base::look() {
 void connection_base::peer_gone() {
   if (gone_)
     return;
+  // A call with an Idempotency-Key goes on: its answer is kept for the next one who asks.
+  if (keeping_ && sent_ && state_ == state::exchanging)
+    return;
   gone_ = true;
   if (state_ == state::waiting && bot_)
     leave_bot(); // Answered with `cancelled`.

@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/gateway/answers.hpp"
 #include "actors/gateway/context.hpp"
+#include "messages/store.hpp"
 #include "runtime/net/http_head.hpp"
 #include "runtime/telegram/params.hpp"
 
@@ -81,8 +82,14 @@ protected:
   void ask_begin(kept_key key, std::string body, caf::timespan patience);
   /// Ends the key: `x` is its answer. A verdict says that it is on disk.
   void ask_finish(const kept_answer& x);
+  /// Behind its verdict: what the store could not take now, it is told later.
+  void see_finished();
+  /// Whether an answer with this status is kept; else the key is free again.
+  static bool is_certain_end(std::uint16_t status) noexcept;
   /// Ends the key, if there is one, without an answer: free again, or its outcome is unknown.
   void drop_key() noexcept;
+
+  void tell_later(idempotency_end what);
 
   void enter(state next, clock::duration limit);
   [[nodiscard]] clock::duration since_entered() const noexcept;
@@ -127,8 +134,10 @@ protected:
   lease held_;                               ///< Granted, and not given back yet; id 0: none.
   net::upstream_session* session_ = nullptr; ///< While exchanging.
   std::optional<kept_key> keeping_;          ///< The call's Idempotency-Key, until that is ended.
+  bool begun_ = false;                       ///< ... The store said so.
   bool sent_ = false;                        ///< ... The call may have been carried out.
   std::optional<kept_answer> captured_;      ///< ... What was answered.
+  std::optional<idempotency_end> finishing_; ///< ... What the store is being told.
 };
 
 /// Completion handler of a connection's coroutine: an exception is a defect, and is logged.

@@ -59,6 +59,7 @@ task<bool> session<Stream>::begin_kept(request_facts& facts, const directory::fo
   co_await answered();
   auto* known = std::get_if<kept_answer>(&*verdict_);
   if (known && known->what == what::started) {
+    begun_ = true;
     if (gone_)
       co_return false; // Its mark gives the key back.
     co_return true;
@@ -133,14 +134,16 @@ task<bool> session<Stream>::answer_kept(const request_facts& facts, const exchan
   auto what = std::move(*captured_);
   captured_.reset();
   long retry_after = 0;
-  if (what.status == 429) { // It was not carried out: the key is free again.
+  if (what.status == 429)
     retry_after = static_cast<long>(
       std::chrono::ceil<std::chrono::seconds>(x.how.retry_after).count());
+  if (!is_certain_end(what.status)) { // It was not carried out: the key is free again.
     drop_key();
   } else {
     enter(state::writing, clock::duration::max());
     ask_finish(what);
     co_await answered(); // Kept or not, the client gets it.
+    see_finished();
   }
   auto bytes = make_answer(what.status, what.body, facts.keep_alive, retry_after,
                            troupe_fields{x.attempt, x.waited});

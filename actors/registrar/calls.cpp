@@ -36,7 +36,9 @@ std::optional<bot_face> face_of(const method_answer& x) {
   auto text = [me](const char* key) -> std::string {
     auto* value = me->if_contains(key);
     auto* string = value != nullptr ? value->if_string() : nullptr;
-    return string != nullptr ? std::string{string->data(), string->size()} : std::string{};
+    std::string result{string != nullptr ? std::string{string->data(), string->size()} : ""};
+    std::erase_if(result, [](unsigned char c) { return c < 0x20 || c == 0x7f; }); // No database likes NUL.
+    return result;
   };
   bot_face face;
   if (auto* id = me->if_contains("id"); id != nullptr && id->is_int64())
@@ -224,7 +226,9 @@ void registrar_state::on_refusal(call_id id, caf::error why) {
     tell_end(x, x.failed->how);
     if (x.failed->how.what == failure::none)
       return end_call(id, std::move(x.last));
-    return end_call(id, caf::make_error(ec::transport_failed));
+    // Certainly not carried out: whoever asked may do so again.
+    return end_call(id, x.sent ? caf::make_error(ec::transport_failed)
+                               : caf::make_error(ec::transport_failed, refusal{seconds{1}}));
   }
   // The bot died with the call, and nothing was sent: its successor gets it.
   if (why.category() == caf::type_id_v<caf::sec> && now() < x.deadline) {
@@ -245,6 +249,7 @@ void registrar_state::on_exchange(call_id id, const outcome& how, method_answer&
     tell_end(x, how);
     return end_call(id, std::move(what));
   }
+  x.sent = x.sent || (how.what != failure::not_sent && how.status != 429);
   x.last = std::move(what);
   x.failed = attempt_failed{id, x.held, how};
   try_call(id);

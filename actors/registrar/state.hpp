@@ -40,6 +40,7 @@ struct api_call {
   lease held;
   method_answer last; ///< Of the attempt before, if it had any.
   std::chrono::milliseconds limit{0}; ///< Of one exchange; 0: as configured.
+  bool sent = false;  ///< It may have been carried out.
   /// The answer, or why there is none.
   std::function<void(caf::expected<method_answer>)> then;
 };

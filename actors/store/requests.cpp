@@ -171,6 +171,23 @@ caf::result<done> store_state::finish(const idempotency_end& x) {
 
 // -- upkeep ---------------------------------------------------------------------------------------
 
+/// Whoever began a request with the store before this one may not have heard of it: nobody would end
+/// it. Whoever did hear ends it all the same (see runtime/store/idempotency.hpp).
+void store_state::lose_running() {
+  auto failed = std::make_shared<bool>(false);
+  work what;
+  what.how = work::kind::write;
+  what.run = [failed, c = ports.context](unit& u) {
+    *failed = false;
+    store::lose_requests_of(u, c->node);
+  };
+  what.fail = [failed](const caf::error&) { *failed = true; };
+  submit(std::move(what), [this, failed] {
+    if (*failed && !ending)
+      self->run_delayed(cfg.look_again, [this] { lose_running(); });
+  });
+}
+
 void store_state::expire_answers() {
   if (refused()) { // Busier than this is urgent.
     self->run_delayed(cfg.upkeep_every, [this] { expire_answers(); });

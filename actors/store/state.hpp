@@ -108,6 +108,7 @@ struct store_state {
                  caf::typed_response_promise<idempotency_answer> promise);
   caf::result<done> finish(const idempotency_end& x);
   caf::result<backup_done> back_up(const backup_request& x);
+  void lose_running();
   void expire_answers();
   void expire_usage(bot_id after);
   [[nodiscard]] store_report report() const;

@@ -25,6 +25,7 @@ store_impl::behavior_type store_state::make_behavior() {
     if (ask.reason)
       self->quit(ask.reason);
   });
+  lose_running();
   self->run_delayed(cfg.upkeep_every, [this] { expire_answers(); });
   self->run_delayed(cfg.upkeep_every, [this] { expire_usage(0); });
   return {

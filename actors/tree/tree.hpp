@@ -92,6 +92,10 @@ public:
   [[nodiscard]] const std::shared_ptr<directory>& names() const noexcept { return names_; }
 
 private:
+  /// The store as a function that may outlive the tree.
+  [[nodiscard]] std::function<store_actor()> store_port() const {
+    return [slot = store_] { return slot->get(); };
+  }
   /// Limits as they are now: of actors that run and of those that will be started.
   struct live_limits {
     std::uint64_t version = 0;

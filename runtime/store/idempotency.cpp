@@ -31,12 +31,14 @@ std::string from_column(const std::string& column) {
     .value_or("");
 }
 
+/// What was given up as unknown may turn out to have ended all the same: the store was restarted,
+/// the request was not.
 bool change(unit& u, const idempotency_key& key, const std::string& node, idempotency_state to,
             const kept_answer& answer) {
   return u.execute("UPDATE idempotency SET state = :state, status = :status, "
                    "content_type = :content_type, answer = :answer "
                    "WHERE tenant = :tenant AND bot = :bot AND key = :key AND owner = :owner "
-                   "AND state = 'running'",
+                   "AND state <> 'done'",
                    to, answer.status, answer.content_type, to_column(answer.body), key.tenant,
                    key.bot, crypto::plain_hash(key.text), node)
          == 1;
@@ -86,7 +88,7 @@ bool lose_request(unit& u, const idempotency_key& key, const std::string& node) 
 
 bool forget_request(unit& u, const idempotency_key& key, const std::string& node) {
   return u.execute("DELETE FROM idempotency WHERE tenant = :tenant AND bot = :bot AND key = :key "
-                   "AND owner = :owner AND state = 'running'",
+                   "AND owner = :owner AND state <> 'done'",
                    key.tenant, key.bot, crypto::plain_hash(key.text), node)
          == 1;
 }

@@ -48,7 +48,8 @@ struct idempotency_result {
                                                const std::string& body, const std::string& node,
                                                wall_time now, wall_time expires);
 
-/// Its answer. @returns false if this node does not run it (any more)
+/// Its answer; also of one that was lost before. @returns false if this node did not run it, or it
+/// has an answer already
 bool finish_request(unit& u, const idempotency_key& key, const std::string& node,
                     const kept_answer& answer);
 
@@ -58,7 +59,8 @@ bool forget_request(unit& u, const idempotency_key& key, const std::string& node
 /// Nobody knows whether it happened.
 bool lose_request(unit& u, const idempotency_key& key, const std::string& node);
 
-/// At a node's start: what it ran when it ended has an unknown outcome. @returns how many those are
+/// At the start of a node, or of its store: what it ran when that ended has an unknown outcome, until
+/// one of them is ended all the same. @returns how many those are
 std::size_t lose_requests_of(unit& u, const std::string& node);
 
 /// Removes at most `limit` whose time is over. @returns how many

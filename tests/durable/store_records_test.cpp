@@ -45,6 +45,30 @@ SCENARIO("a request with a key is run once; the others get its answer") {
   });
 }
 
+SCENARIO("a store that begins anew knows no more whether requests run, until they end all the same") {
+  on_both([this](test_store& on) {
+    using enum idempotency_what;
+    start(on);
+    get<idempotency_answer>(begin_of("a"));
+    stop();
+    sql->faults = {store_refusal::unavailable}; // Its first try to say so.
+    spawn();
+    CHECK(get<idempotency_answer>(begin_of("a")).what == running);
+    advance_time(config.look_again);
+    sched.run();
+    CHECK(get<idempotency_answer>(begin_of("a")).what == outcome_unknown);
+    get<done>(end_of(idempotency_end_kind::finish, "late"));
+    CHECK_EQ(get<idempotency_answer>(begin_of("a")).body, "late");
+    CHECK(why<done>(end_of(idempotency_end_kind::finish, "twice")) == store_refusal::not_found);
+    wall += 25h;
+    get<idempotency_answer>(begin_of("b"));
+    stop();
+    spawn();
+    get<done>(end_of(idempotency_end_kind::forget));
+    CHECK(get<idempotency_answer>(begin_of("b")).what == started);
+  });
+}
+
 SCENARIO("a second one waits for the first: for its answer, its failure, or its own patience") {
   on_both([this](test_store& on) {
     using enum idempotency_what;

@@ -123,7 +123,7 @@ api::ports node::parts::api_ports() {
   ports.health = [found] { return found->health.get(); };
   ports.root = [this] { return actors.root(); };
   ports.gateways = [this] { return actors.gateways(); };
-  ports.store = [this] { return actors.store(); };
+  ports.store = actors.store_port();
   ports.registrar = [this] { return actors.registrar(); };
   ports.bots_by_phase = [names = actors.names()] { return names->by_phase(); };
   ports.draining = [this] { return draining.load(); };
