@@ -32,6 +32,7 @@ enum class api_error : std::uint8_t {
   method_not_allowed,
   too_many_requests,   ///< The user's requests per minute are used up.
   too_many_creations,  ///< The address's bot creations per minute are used up.
+  too_many_failures,   ///< Too many wrong keys from the address in the last minute.
   unknown_tenant,      ///< There is none, or it is another's: nobody is told which. Likewise:
   unknown_user,
   unknown_key,

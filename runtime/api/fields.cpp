@@ -101,6 +101,31 @@ verdict check_list(const json::value& what, const field& f, const std::string& w
 verdict check_object(const json::object& what, std::span<const field> fields,
                      const std::string& above);
 
+bool holds_nul(std::string_view text) {
+  return text.find('\0') != std::string_view::npos;
+}
+
+/// Whatever it is: a NUL is one thing to one database and another to the next.
+verdict check_any(const json::value& what, const std::string& where) {
+  auto wrong = [](const std::string& at) {
+    return invalid(at, at + " must not hold a NUL character.");
+  };
+  if (auto* text = what.if_string(); text && holds_nul(*text))
+    return wrong(where);
+  if (auto* list = what.if_array())
+    for (std::size_t i = 0; i < list->size(); ++i)
+      if (auto found = check_any((*list)[i], fmt::format("{}[{}]", where, i)))
+        return found;
+  if (auto* object = what.if_object())
+    for (auto& member : *object) {
+      if (holds_nul(member.key()))
+        return wrong(where);
+      if (auto found = check_any(member.value(), where + '.' + shown(member.key())))
+        return found;
+    }
+  return std::nullopt;
+}
+
 verdict check(const json::value& what, const field& f, const std::string& where) {
   switch (f.type) {
   case shape::text:
@@ -121,7 +146,7 @@ verdict check(const json::value& what, const field& f, const std::string& where)
     if (!what.is_object())
       return invalid(where, where + " must be an object.");
     if (f.type == shape::any)
-      return std::nullopt;
+      return check_any(what, where);
     return check_object(what.get_object(), f.inside, where + '.');
   }
   return std::nullopt;

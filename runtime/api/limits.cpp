@@ -8,10 +8,26 @@ quota::quota(std::uint32_t per_minute, std::size_t most_names) : most_(most_name
   rules_.rules[0] = {per_minute, std::chrono::minutes{1}};
 }
 
-std::optional<duration> quota::take(std::string_view name, time_point now) {
+void quota::set(std::uint32_t per_minute) {
+  std::lock_guard guard{mtx_};
+  rules_.rules[0].limit = per_minute;
+}
+
+std::optional<duration> quota::wait(std::string_view name, time_point now) const {
+  std::lock_guard guard{mtx_};
   if (!rules_.limited())
     return std::nullopt;
+  auto* window = windows_.find(std::string{name});
+  if (window == nullptr)
+    return std::nullopt;
+  auto opens = window->opens(rules_, now);
+  return opens > now ? std::optional{opens - now} : std::nullopt;
+}
+
+std::optional<duration> quota::take(std::string_view name, time_point now) {
   std::lock_guard guard{mtx_};
+  if (!rules_.limited())
+    return std::nullopt;
   // Two threads may have read the clock in another order than they come here.
   now = latest_ = std::max(latest_, now);
   // Entries stand in the order of their last event, so those that are over stand in front.

@@ -17,6 +17,12 @@ public:
   /// @param per_minute 0: no limit
   explicit quota(std::uint32_t per_minute, std::size_t most_names = 50'000);
 
+  /// Another limit from now on; what happened before counts.
+  void set(std::uint32_t per_minute);
+
+  /// How long `name` has to wait for its next event; nothing if it may happen. Takes nothing.
+  [[nodiscard]] std::optional<duration> wait(std::string_view name, time_point now) const;
+
   /// Takes one event of `name` at `now`.
   /// @returns nothing if it may happen, else how long to wait; what may not happen counts nothing
   std::optional<duration> take(std::string_view name, time_point now);
@@ -30,9 +36,9 @@ private:
     }
   };
 
-  rate_rules rules_;
   std::size_t most_;
   mutable std::mutex mtx_;
+  rate_rules rules_; ///< Guarded by `mtx_`, as the rest.
   recent_map<std::string, sliding_window, text_hash> windows_;
   time_point latest_{};
 };

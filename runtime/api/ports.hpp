@@ -1,9 +1,11 @@
 #pragma once
 #include "messages/bot.hpp"
+#include "messages/journal.hpp"
 #include "messages/registrar.hpp"
 #include "runtime/config/networks.hpp"
 #include "runtime/metrics/instruments.hpp"
 #include "runtime/metrics/render.hpp"
+#include "runtime/registry/live_value.hpp"
 
 #include <caf/fwd.hpp>
 
@@ -19,6 +21,7 @@ namespace troupe::api {
 struct api_limits {
   std::uint32_t requests_per_minute = 100; ///< Of one user; 0: no limit.
   std::uint32_t creations_per_minute = 5;  ///< Bots registered from one address; 0: no limit.
+  std::uint32_t failures_per_minute = 30;  ///< Wrong keys from one address; 0: no limit.
   std::vector<config::network> trusted_proxies; ///< Whose X-Forwarded-For is believed.
 };
 
@@ -34,6 +37,7 @@ struct ports {
   /// Empty (the function, not the handle): the node has no store, and its reports need no key.
   std::function<store_actor()> store;
   std::function<registrar_actor()> registrar;
+  std::function<journal_actor()> journal;
   /// Bots per phase, indexed by bot_phase.
   std::function<std::array<std::uint64_t, bot_phase_names.size()>()> bots_by_phase;
   /// Whether the node refuses new work.
@@ -41,6 +45,8 @@ struct ports {
   std::shared_ptr<metrics::instruments> instruments;
   std::shared_ptr<metrics::exporter> exporter;
   api_limits limits;
+  /// The limits as they are now, where they change while the API runs; may be null.
+  std::shared_ptr<const live_value<api_limits>> live;
   /// A request is answered with 503 when an actor says nothing for so long.
   caf::timespan answer_timeout = std::chrono::seconds{2};
   /// The same where the Bot API is asked, or much is copied.

@@ -44,8 +44,10 @@ refused key_refused(const caf::error& why) {
 } // namespace
 
 std::string principal::quota_name() const {
-  return who.key.user != 0 ? "user:" + std::to_string(who.key.user)
-                           : "key:" + std::to_string(who.key.id);
+  if (who.key.user != 0)
+    return "user:" + std::to_string(who.key.user);
+  return who.key.tenant != 0 ? "tenant:" + std::to_string(who.key.tenant)
+                             : "key:" + std::to_string(who.key.id);
 }
 
 std::string principal::shown_name() const {

@@ -14,7 +14,8 @@ struct principal {
   }
   /// Whose things are meant, as messages/store.hpp has it: 0 (any tenant's) for operators.
   [[nodiscard]] tenant_id tenant() const noexcept { return who.key.tenant; }
-  /// What the quota of requests is counted by: the user, else the key.
+  /// What the quota of requests is counted by: the user, else the tenant, however many keys it has;
+  /// an operator's key without a user by itself.
   [[nodiscard]] std::string quota_name() const;
   /// For the audit trail: "trp_t_AbCdEfGh deploy".
   [[nodiscard]] std::string shown_name() const;

@@ -2,6 +2,7 @@
 
 #include "runtime/api/client_address.hpp"
 #include "runtime/api/inquiry.hpp"
+#include "runtime/api/trail.hpp"
 #include "runtime/log/log.hpp"
 
 #include <algorithm>
@@ -18,7 +19,7 @@ bool same_name(std::string_view one, std::string_view other) {
                     [](char a, char b) { return lower(a) == lower(b); });
 }
 
-std::string address_of(const context& ctx, const request& what) {
+std::string address_of(context& ctx, const request& what) {
   std::string forwarded;
   for (auto& one : what.headers)
     if (same_name(one.name, "X-Forwarded-For")) {
@@ -26,7 +27,7 @@ std::string address_of(const context& ctx, const request& what) {
         forwarded += ',';
       forwarded += one.value;
     }
-  return client_address(what.peer, forwarded, ctx.p.limits.trusted_proxies);
+  return client_address(what.peer, forwarded, ctx.limits().trusted_proxies);
 }
 
 bool is_json(std::string_view media_type) {
@@ -66,8 +67,53 @@ void charge(const principal& who, context& ctx) {
   }
 }
 
+refused too_many_failures(duration wait) {
+  refused result{api_error::too_many_failures};
+  result.headers = retry_after(wait);
+  return result;
+}
+
+bool is_wrong_key(const refused& why) {
+  for (auto one : {api_error::invalid_key, api_error::key_truncated, api_error::key_expired,
+                   api_error::key_revoked})
+    if (why.text == &text_of(one))
+      return true;
+  return false;
+}
+
+/// Who the key belongs to; whoever guesses does not ask the store for long. @throws refused
+net::http_task<principal> known(context& ctx, const request& what, const std::string& client) {
+  auto group = client_group(client);
+  if (auto wait = ctx.failures.wait(group, ctx.p.now()))
+    throw too_many_failures(*wait);
+  std::optional<refused> wrong;
+  try {
+    auto who = co_await authenticated(ctx, what.io, what.header("Authorization"));
+    co_return who;
+  } catch (const refused& why) {
+    wrong = why;
+  }
+  if (is_wrong_key(*wrong))
+    if (auto wait = ctx.failures.take(group, ctx.p.now()))
+      throw too_many_failures(*wait);
+  throw *wrong;
+}
+
+/// Enters in the trail that a key asked for what its role does not allow.
+void note_forbidden(context& ctx, const principal& who, const request& what, const route& where,
+                    const std::string& client) {
+  audit_row row;
+  row.by = {who.shown_name(), who.who.key.id, client, std::string{what.request_id}};
+  row.tenant = who.tenant();
+  row.action = "api.refused";
+  row.subject = "route:" + std::string{where.name};
+  row.outcome = "forbidden";
+  enter_in_trail(ctx, std::move(row));
+}
+
 /// Who asks; nobody where that is enough. @throws refused
-net::http_task<principal> admitted(context& ctx, const request& what, const route& where) {
+net::http_task<principal> admitted(context& ctx, const request& what, const route& where,
+                                   const std::string& client) {
   principal who;
   if (where.needs == access::open)
     co_return who;
@@ -76,11 +122,14 @@ net::http_task<principal> admitted(context& ctx, const request& what, const rout
       co_return who;
     throw refused{api_error::no_store};
   }
-  who = co_await authenticated(ctx, what.io, what.header("Authorization"));
-  if (where.needs != access::node)
+  who = co_await known(ctx, what, client);
+  // Operators look at their node as often as they like.
+  if (where.needs != access::node || !who.is_operator())
     charge(who, ctx);
-  if (!may(who, where.needs))
+  if (!may(who, where.needs)) {
+    note_forbidden(ctx, who, what, where, client);
     throw refused{api_error::forbidden};
+  }
   co_return who;
 }
 
@@ -95,7 +144,8 @@ task dispatch(context& ctx, const request& what) {
     throw wrong_method;
   }
   auto& where = *found.where;
-  auto who = co_await admitted(ctx, what, where);
+  auto client = address_of(ctx, what);
+  auto who = co_await admitted(ctx, what, where, client);
   auto reads = where.method == "GET" || where.path == "/v1/bots:batchGet";
   if (!reads && ctx.p.draining && ctx.p.draining())
     throw refused_by(caf::make_error(ec::draining));
@@ -106,7 +156,7 @@ task dispatch(context& ctx, const request& what) {
     body = body_of(what, where);
   }
   inquiry all{what,           found.arguments, std::move(query), std::move(body),
-              std::move(who), address_of(ctx, what)};
+              std::move(who), std::move(client)};
   co_return co_await where.serve(ctx, all);
 }
 

@@ -142,6 +142,7 @@ struct api_settings {
 };
 
 struct webhook_settings {
+  std::size_t failures_per_minute = 30;
   std::string address = "127.0.0.1";
   std::uint16_t port = 8443;
   std::string tls_cert;

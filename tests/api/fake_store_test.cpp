@@ -108,6 +108,12 @@ caf::message_handler keys_and_tenants(self_ptr self, script m) {
         return page_of<key_row>(by_id, what.after, what.limit,
                                 [&](auto& row) { return row.tenant == what.tenant; });
       }),
+    [m](audit_row& what) {
+      what.id = ++m->last_id;
+      what.at = 1'700'000'000'000 + what.id;
+      m->trail.push_back(what);
+      return what;
+    },
     scripted<page<audit_row>, audit_query>(
       self, m,
       [m](audit_query& what) {

@@ -180,7 +180,8 @@ constexpr field of_change[] = {
    "The version that was read: if another one changed the bot since, 409."},
 };
 constexpr field of_batch[] = {
-  {"ids", shape::ids, 1, 1'000'000, "Ids of bots; each is in `bots` or in `missing`.", true},
+  {"ids", shape::ids, 1, 1'000'000, "Ids of bots; each is in `bots` or in `missing`. As many as a body of "
+   "4 MiB holds: about 350,000.", true},
 };
 constexpr field of_list[] = {
   {"status", shape::text, 0, 0, "Bots in this phase alone.", false, phases},

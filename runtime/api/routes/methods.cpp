@@ -2,6 +2,7 @@
 #include "runtime/api/once.hpp"
 #include "runtime/api/routes/scope.hpp"
 #include "runtime/api/routes/tables.hpp"
+#include "runtime/api/trail.hpp"
 #include "runtime/crypto/hash.hpp"
 
 #include <algorithm>
@@ -78,16 +79,7 @@ task call_once(context& ctx, const inquiry& from, method_call what, std::string 
   co_return passed_on(answer.said);
 }
 
-task call_method(context& ctx, const inquiry& from) {
-  method_call what;
-  what.tenant = from.tenant();
-  what.bot = from.bot();
-  what.method = std::string{from.path.text("method")};
-  if (!from.what.body.empty())
-    what.body = std::string{from.what.body}; // As it came: it was checked to be an object.
-  auto key = key_of(from);
-  if (!key.empty())
-    co_return co_await call_once(ctx, from, std::move(what), std::move(key));
+task call_now(context& ctx, const inquiry& from, method_call what) {
   auto bot = what.bot;
   auto asked = ctx.ask_registrar<method_answer>(from.what.io, std::move(what));
   co_await asked.ready();
@@ -97,6 +89,53 @@ task call_method(context& ctx, const inquiry& from) {
   if (!answer)
     co_await refuse_call(ctx, from, bot, answer.error());
   co_return passed_on(*answer);
+}
+
+/// Whether a method, in whatever case, only reads: such calls leave no trace.
+bool only_reads(std::string_view method) {
+  constexpr std::string_view get = "get";
+  return std::equal(get.begin(), get.end(), method.begin(),
+                    method.begin() + static_cast<std::ptrdiff_t>(std::min(method.size(), get.size())),
+                    [](char a, char b) { return a == (b | 0x20); });
+}
+
+audit_row entry_of(const inquiry& from, tenant_id tenant, const method_call& what) {
+  audit_row row;
+  row.by = from.by();
+  row.tenant = tenant;
+  row.subject = "bot:" + std::to_string(what.bot);
+  row.detail = boost::json::serialize(boost::json::object{{"method", what.method}});
+  if (!only_reads(what.method))
+    row.action = "bot.call";
+  return row;
+}
+
+task call_method(context& ctx, const inquiry& from) {
+  method_call what;
+  what.tenant = from.tenant();
+  what.bot = from.bot();
+  what.method = std::string{from.path.text("method")};
+  if (!from.what.body.empty())
+    what.body = std::string{from.what.body}; // As it came: it was checked to be an object.
+  auto key = key_of(from);
+  auto tenant = from.tenant();
+  if (from.who.is_operator()) {
+    auto row = co_await find_bot(ctx, from, what.bot);
+    tenant = row.tenant;
+  }
+  trail_mark mark{ctx, entry_of(from, tenant, what)};
+  try {
+    response answer;
+    if (key.empty())
+      answer = co_await call_now(ctx, from, std::move(what));
+    else
+      answer = co_await call_once(ctx, from, std::move(what), std::move(key));
+    mark.end(answer.status == 200 ? "ok" : "status_" + std::to_string(answer.status));
+    co_return answer;
+  } catch (const refused& why) {
+    mark.end(std::string{why.text->code});
+    throw;
+  }
 }
 
 constexpr route table[] = {

@@ -91,11 +91,19 @@ const std::array of_api{
          10 * minute},
   option{"api", "max-connections", AT(api.max_connections), "Client connections at once.",
          "connections", 1, 100'000},
-  option{"api", "user-rpm", AT(api.user_rpm),
-         "Requests of one user in any minute. 0 means no limit.", "requests/min", 0, 100'000},
-  option{"api", "creations-per-minute", AT(api.creations_per_minute),
-         "Bots registered from one address in any minute. 0 means no limit.", "bots", 0, 100'000},
-  option{"api",
+  changes_live(option{"api", "user-rpm", AT(api.user_rpm),
+                      "Requests of one user in any minute; a tenant's keys without a user count as "
+                      "one. 0 means no limit.",
+                      "requests/min", 0, 100'000}),
+  changes_live(option{"api", "creations-per-minute", AT(api.creations_per_minute),
+                      "Bots registered from one address in any minute. 0 means no limit.", "bots",
+                      0, 100'000}),
+  changes_live(option{"api", "failures-per-minute", AT(api.failures_per_minute),
+                      "Requests with a wrong key from one address in any minute; then all of its "
+                      "requests with a key are refused for a while. 0 means no limit.",
+                      "requests/min", 0, 100'000}),
+  changes_live(option{
+         "api",
          "trusted-proxies",
          AT(api.trusted_proxies),
          "Proxies whose X-Forwarded-For is believed: addresses and networks, separated by commas. "
@@ -103,7 +111,7 @@ const std::array of_api{
          {},
          0,
          0,
-         form::networks},
+         form::networks}),
 };
 
 const std::array of_webhook{

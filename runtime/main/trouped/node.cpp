@@ -32,6 +32,16 @@ call_meter meter_of(std::shared_ptr<metrics::instruments> meters) {
   };
 }
 
+api::api_limits limits_of(const config::api_settings& s) {
+  api::api_limits result;
+  result.requests_per_minute = static_cast<std::uint32_t>(s.user_rpm);
+  result.creations_per_minute = static_cast<std::uint32_t>(s.creations_per_minute);
+  result.failures_per_minute = static_cast<std::uint32_t>(s.failures_per_minute);
+  result.trusted_proxies =
+    config::parse_networks(s.trusted_proxies).value_or(std::vector<config::network>{});
+  return result;
+}
+
 void log_listener(std::string_view which, const std::string& address, std::uint16_t port) {
   log::event(log::level::info, "listener.started", "troupe.ingress",
              {{"listener", which}, {"address", address}, {"port", std::int64_t{port}}});
@@ -58,6 +68,7 @@ struct node::parts {
   std::shared_ptr<metrics::instruments> meters;
   std::shared_ptr<metrics::exporter> exporter;
   net::lanes lanes;
+  std::shared_ptr<live_value<api::api_limits>> api_limits;
   std::atomic<bool> draining{false};
   node_store kept;
   tree actors;
@@ -72,6 +83,7 @@ node::parts::parts(caf::actor_system& sys, const config::settings& settings)
     meters(metrics::make(sys.metrics(), method_names())),
     exporter(std::make_shared<metrics::exporter>(sys.metrics())),
     lanes(net::make_lanes(sys, settings.gateway.threads)),
+    api_limits(std::make_shared<live_value<api::api_limits>>(limits_of(settings.api))),
     kept(settings),
     actors(sys, actors_config(), actors_ports()) {
   // nop
@@ -130,11 +142,8 @@ api::ports node::parts::api_ports() {
   ports.instruments = meters;
   ports.exporter = exporter;
   ports.answer_timeout = settings.api.answer_timeout;
-  ports.limits.requests_per_minute = static_cast<std::uint32_t>(settings.api.user_rpm);
-  ports.limits.creations_per_minute =
-    static_cast<std::uint32_t>(settings.api.creations_per_minute);
-  ports.limits.trusted_proxies =
-    config::parse_networks(settings.api.trusted_proxies).value_or(std::vector<config::network>{});
+  ports.limits = api_limits->get();
+  ports.live = api_limits;
   return ports;
 }
 
@@ -186,6 +195,7 @@ std::size_t node::drain(const std::function<bool()>& cut_short) {
 
 void node::reconfigure(const config::settings& settings) {
   parts_->actors.reconfigure(actor_settings(settings));
+  parts_->api_limits->publish(limits_of(settings.api));
 }
 
 void node::stop() {
