@@ -40,7 +40,7 @@ auto counting_in(std::shared_ptr<usage_book> book) {
 tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
   : sys_(sys), config_(std::move(config)),
     ports_(std::move(ports)), limits_{0, config_.health, config_.budgets, config_.pool},
-    bot_(std::make_shared<live_bot_config>(config_.bot)),
+    bot_(std::make_shared<live_bot_config>(config_.bot)), journal_limits_(config_.journal),
     found_(std::make_shared<services>(config_.shards)),
     names_(std::make_shared<directory>(config_.names)) {
   config_.pool.lanes = static_cast<std::uint16_t>(ports_.lanes->size());
@@ -101,6 +101,10 @@ void tree::reconfigure(const tree_config& config) {
     now = limits_;
   }
   bot_->publish(config.bot);
+  journal_limits_.publish(config.journal);
+  if (found_->updates)
+    if (auto journal = found_->updates->journal.get())
+      caf::anon_send(journal, journal_limits_.get());
   // The pool first: what the governor opens finds places.
   if (auto pool = found_->session_pool.get())
     caf::anon_send(pool, now.pool);
@@ -120,9 +124,28 @@ supervisor_spec tree::durable_spec() {
     found_->updates->registrar.publish(handle);
     return published(registrar_, handle);
   };
-  auto result =
-    spec("troupe.durable", {child("troupe.store", store), child("troupe.registrar", registrar)});
+  auto result = spec("troupe.durable", {child("troupe.store", store)});
+  if (ports_.sql)
+    result.children.push_back(
+      child("troupe.journal", [this](caf::actor_system& system) { return start_journal(system); }));
+  result.children.push_back(child("troupe.registrar", registrar));
   result.strategy = restart_strategy::rest_for_one;
+  return result;
+}
+
+caf::actor tree::start_journal(caf::actor_system& system) {
+  auto config = config_.journal;
+  static_cast<journal_limits&>(config) = journal_limits_.get();
+  journal_ports ports;
+  ports.sql = ports_.sql;
+  ports.bot = [names = names_](bot_id bot) {
+    auto known = names->find(bot);
+    return known ? known->actor : bot_actor{};
+  };
+  auto handle = spawn_journal(system, config, std::move(ports));
+  auto result = published(found_->updates->journal, handle);
+  // They may have changed before it was found there.
+  caf::anon_send(handle, journal_limits_.get());
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include "actors/bots/bots.hpp"
 #include "actors/gateway/gateway.hpp"
 #include "actors/health/health.hpp"
+#include "actors/journal/journal.hpp"
 #include "actors/rate_governor/rate_governor.hpp"
 #include "actors/recorder/recorder.hpp"
 #include "actors/registrar/registrar.hpp"
@@ -33,6 +34,7 @@ struct tree_config {
   gateway_config gateway;
   registrar_config registrar;
   recorder_config recorder;
+  journal_config journal;
 };
 
 /// What the tree needs from outside.
@@ -47,6 +49,8 @@ struct tree_ports {
   std::vector<child_spec> ingress; ///< More listeners, started after the gateways.
   /// Spawns the store; empty: nothing is stored, and no bot is registered.
   std::function<store_actor(caf::actor_system&)> store;
+  /// Where the store runs its SQL: the journal does, too. Empty: no updates are kept.
+  std::shared_ptr<storage::sql_port> sql;
   /// The keyed hash by which the store knows virtual tokens. Needed with a store.
   std::function<std::string(std::string_view)> virtual_hash;
 };
@@ -66,8 +70,8 @@ public:
   /// Stops them in reverse order; returns when none is left. The second call does nothing.
   void stop();
 
-  /// Takes over what can change while the actors run: the limits of health, governor and pool, and
-  /// all of `bot`. The rest of `config` is left as it was. From any thread.
+  /// Takes over what can change while the actors run: the limits of health, governor, pool and
+  /// journal, and all of `bot`. The rest of `config` is left as it was. From any thread.
   void reconfigure(const tree_config& config);
 
   /// Starts a bot whose token the upstream is known to accept. @returns its id
@@ -110,6 +114,7 @@ private:
   supervisor_spec spec(std::string name, std::vector<child_spec> children) const;
   child_spec child(std::string id, std::function<caf::actor(caf::actor_system&)> start) const;
   supervisor_spec durable_spec();
+  caf::actor start_journal(caf::actor_system& system);
   registrar_ports ports_of_registrar();
   supervisor_spec services_spec();
   supervisor_spec bots_spec();
@@ -122,6 +127,7 @@ private:
   mutable std::mutex limits_mutex_;
   live_limits limits_;
   std::shared_ptr<live_bot_config> bot_;
+  live_value<journal_limits> journal_limits_;
   std::shared_ptr<services> found_;
   std::shared_ptr<directory> names_;
   siphash_key token_key_ = random_siphash_key();

@@ -102,6 +102,9 @@ struct health_settings {
 struct journal_settings {
   std::size_t max_pending = 1000;
   caf::timespan lifetime = 24h;
+  std::size_t cache = 64 * 1024 * 1024;
+  std::size_t remembered = 1000;
+  std::size_t max_dead_letters = 1000;
 };
 
 struct delivery_settings {

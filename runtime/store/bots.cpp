@@ -1,6 +1,7 @@
 #include "runtime/store/bots.hpp"
 
 #include "runtime/store/chunks.hpp"
+#include "runtime/store/updates.hpp"
 
 #include <algorithm>
 
@@ -125,8 +126,11 @@ bool set_bot_token(unit& u, tenant_id tenant, bot_id id, const stored_token& tok
 
 bool remove_bot(unit& u, tenant_id tenant, bot_id id) {
   u.execute("DELETE FROM idempotency WHERE tenant = :tenant AND bot = :bot", tenant, id);
-  // All else goes with the row.
-  return u.execute("DELETE FROM bots WHERE tenant = :tenant AND id = :id", tenant, id) == 1;
+  // What names the bot by reference goes with the row.
+  if (u.execute("DELETE FROM bots WHERE tenant = :tenant AND id = :id", tenant, id) != 1)
+    return false;
+  forget_updates(u, id);
+  return true;
 }
 
 std::vector<bot_with_token> load_bots(unit& u, bot_id after, std::size_t limit) {

@@ -9,6 +9,7 @@ constexpr std::array steps{
   migration{1, "tenants, users, keys, bots", schema::tenants_and_bots},
   migration{2, "health and usage", schema::health_and_usage},
   migration{3, "idempotency and audit", schema::idempotency_and_audit},
+  migration{4, "updates and dead letters", schema::updates_and_dead_letters},
 };
 
 void replace(std::string& text, std::string_view what, std::string_view by) {

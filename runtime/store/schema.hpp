@@ -185,4 +185,48 @@ inline constexpr std::array idempotency_and_audit{
     FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only())"sv,
 };
 
+/// Version 4. What waits for delivery, by the journal's number: appended at the end, so that many
+/// updates share a page. update_marks leads from a bot to them, and outlives them: a bot's last
+/// ones tell duplicates. hash: SipHash-2-4 of the body under the key 0. own_key: whether key_id is
+/// of the kind's own ids (users, polls), not a chat's. No reference to bots: each would be looked up
+/// for every update; whoever removes a bot removes these.
+inline constexpr std::array updates_and_dead_letters{
+  R"(CREATE TABLE updates (
+    seq {key},
+    bot BIGINT NOT NULL,
+    update_id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    own_key BIGINT NOT NULL,
+    key_id BIGINT NOT NULL,
+    urgent BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    body TEXT NOT NULL))"sv,
+  R"(CREATE TABLE update_marks (
+    bot BIGINT NOT NULL,
+    update_id BIGINT NOT NULL,
+    hash BIGINT NOT NULL,
+    seq BIGINT NOT NULL,
+    PRIMARY KEY (bot, update_id, hash)) {clustered})"sv,
+  R"(CREATE TABLE dead_letters (
+    id {key},
+    bot BIGINT NOT NULL,
+    update_id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    own_key BIGINT NOT NULL,
+    key_id BIGINT NOT NULL,
+    urgent BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    died BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    body TEXT NOT NULL))"sv,
+  "CREATE INDEX dead_letters_of_bot ON dead_letters (bot, id)"sv,
+  // The next number that the journal gives: of updates and of dead letters.
+  R"(CREATE TABLE journal_numbers (
+    name TEXT NOT NULL PRIMARY KEY,
+    next BIGINT NOT NULL))"sv,
+  "INSERT INTO journal_numbers (name, next) VALUES ('seq', 1)"sv,
+};
+
 } // namespace troupe::store::schema

@@ -1,5 +1,7 @@
 #include "runtime/store/connection.hpp"
 
+#include <cstring>
+
 namespace troupe::store {
 namespace {
 
@@ -34,6 +36,19 @@ bool is_sequence(std::string_view s) noexcept {
   }
 }
 
+/// How many characters of ASCII, none of them zero, `text` begins with, in steps of eight.
+std::size_t plain_prefix(std::string_view text) noexcept {
+  constexpr std::uint64_t high = 0x8080808080808080, ones = 0x0101010101010101;
+  std::size_t done = 0;
+  for (std::uint64_t eight = 0; done + sizeof eight <= text.size(); done += sizeof eight) {
+    std::memcpy(&eight, text.data() + done, sizeof eight);
+    // A byte that is zero borrows from the one above it: exact while none is above 0x80.
+    if ((eight & high) != 0 || ((eight - ones) & high) != 0)
+      break;
+  }
+  return done;
+}
+
 } // namespace
 
 void detail::misread() {
@@ -42,6 +57,9 @@ void detail::misread() {
 
 bool is_text(std::string_view text) noexcept {
   while (!text.empty()) {
+    text.remove_prefix(plain_prefix(text));
+    if (text.empty())
+      return true;
     auto n = sequence_length(static_cast<unsigned char>(text.front()));
     if (n == 0 || n > text.size() || !is_sequence(text.substr(0, n)))
       return false;

@@ -8,6 +8,7 @@
 #include "runtime/store/secrets.hpp"
 #include "runtime/store/tenants.hpp"
 #include "runtime/store/tokens.hpp"
+#include "runtime/store/updates.hpp"
 
 #include <caf/test/unit_test.hpp>
 
@@ -20,6 +21,7 @@ inline constexpr std::array published{
   "EWlO9ihyRtudCIzxPBG2GnDvs1CUDPSD5zKl-OmXfpg",
   "E7UvvkESnyniDjPwLelnBP2zTzueVbxS5ZadEa0SsSk",
   "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg",
+  "5rHgsXCY5b-rMKk6j7EbF17K8QOzEzGqzj3jM30XHZM",
 };
 
 inline void fill(unit& u, int version) {
@@ -63,6 +65,16 @@ inline void fill(unit& u, int version) {
         "detail) VALUES (1700000000019, 'ada', 1, 2, 'bot.register', 'bot:4242', 'ok', '::1', "
         "'r1', '{}')",
       })
+      u.define(sql);
+  } else if (version == 4) {
+    for (auto* sql : {
+           "INSERT INTO updates VALUES (17, 4242, 901, 'callback_query', 1, 77, 1, 1700000000020, "
+           "1700000000021, '{\"update_id\":901}')",
+           "INSERT INTO update_marks VALUES (4242, 900, -5, 16), (4242, 901, 6, 17)",
+           "INSERT INTO dead_letters VALUES (18, 4242, 899, 'message', 0, -100, 0, 1700000000022, "
+           "1700000000023, 3, 'the receiver answered 500', '{\"update_id\":899}')",
+           "UPDATE journal_numbers SET next = 1000",
+         })
       u.define(sql);
   }
 }
@@ -111,6 +123,23 @@ inline void check(unit& u, int version) {
     auto kept = begin_request(u, {2, 4242, "key"}, "body", "node-1", ms(0), ms(99));
     CAF_CHECK(kept.what == idempotency_verdict::done);
     CAF_CHECK_EQUAL(kept.answer.body, "{}");
+  } else if (version == 4) {
+    auto waiting = pending_of(u, 4242);
+    CAF_CHECK_EQUAL(waiting.at(0).seq, 17);
+    CAF_CHECK_EQUAL(waiting.at(0).received, 1'700'000'000'020);
+    auto update = read_updates(u, std::array{std::int64_t{17}}).at(0);
+    CAF_CHECK_EQUAL(update.kind, "callback_query");
+    CAF_CHECK(update.own_key && update.urgent);
+    CAF_CHECK_EQUAL(update.key_id, 77);
+    CAF_CHECK_EQUAL(update.expires, 1'700'000'000'021);
+    CAF_CHECK_EQUAL(update.body, "{\"update_id\":901}");
+    CAF_CHECK_EQUAL(highest_update_id(u, 4242).value(), 901);
+    auto letter = list_dead_letters(u, 4242, 0, 10).at(0);
+    CAF_CHECK_EQUAL(letter.id, 18);
+    CAF_CHECK_EQUAL(letter.attempts, 3u);
+    CAF_CHECK_EQUAL(letter.reason, "the receiver answered 500");
+    CAF_CHECK_EQUAL(letter.update.key_id, -100);
+    CAF_CHECK_EQUAL(u.value<int>("SELECT next FROM journal_numbers").value(), 1000);
   }
 }
 

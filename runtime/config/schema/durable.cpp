@@ -5,26 +5,24 @@ namespace troupe::config {
 namespace {
 
 const std::array of_journal{
-  option{"journal",
-         "max-pending",
-         AT(journal.max_pending),
-         "Updates of one bot waiting for delivery; then its intake pauses.",
-         "updates",
-         1,
-         10'000'000,
-         form::any,
-         {},
-         later},
-  option{"journal",
-         "lifetime",
-         AT(journal.lifetime),
-         "An update not delivered for so long becomes a dead letter.",
-         {},
-         minute,
-         30 * day,
-         form::any,
-         {},
-         later},
+  changes_live(option{"journal", "max-pending", AT(journal.max_pending),
+                      "Updates of one bot waiting for delivery; then its intake pauses.", "updates",
+                      1, 10'000'000}),
+  changes_live(option{"journal", "lifetime", AT(journal.lifetime),
+                      "An update not delivered for so long becomes a dead letter; those of kinds "
+                      "that are of no use so long are only counted, earlier.",
+                      {}, minute, 30 * day}),
+  changes_live(option{"journal", "cache", AT(journal.cache),
+                      "Updates kept in memory, over all bots; what does not fit is read from the "
+                      "store when it is delivered.",
+                      "bytes", 0, 64 * 1024 * mib}),
+  changes_live(option{"journal", "remembered", AT(journal.remembered),
+                      "Delivered updates of one bot that are remembered, so that Telegram's "
+                      "repetitions of them are known.",
+                      "updates", 100, 1'000'000}),
+  changes_live(option{"journal", "max-dead-letters", AT(journal.max_dead_letters),
+                      "Dead letters of one bot; then the oldest go.", "dead letters", 1,
+                      1'000'000}),
 };
 
 const std::array of_delivery{

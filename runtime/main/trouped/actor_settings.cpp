@@ -82,6 +82,16 @@ gateway_config gateway_config_of(const config::settings& s) {
   return result;
 }
 
+journal_config journal_config_of(const config::journal_settings& s) {
+  journal_config result;
+  result.max_pending = static_cast<std::uint32_t>(s.max_pending);
+  result.lifetime = s.lifetime;
+  result.cache_bytes = s.cache;
+  result.remembered = static_cast<std::uint32_t>(s.remembered);
+  result.max_dead = static_cast<std::uint32_t>(s.max_dead_letters);
+  return result;
+}
+
 } // namespace
 
 tree_config actor_settings(const config::settings& s) {
@@ -103,6 +113,7 @@ tree_config actor_settings(const config::settings& s) {
   result.bots.max_bots = (s.bot.max_active + s.bot.shards - 1) / s.bot.shards;
   result.gateway = gateway_config_of(s);
   result.recorder.health_every = s.health.persist_every;
+  result.journal = journal_config_of(s.journal);
   return result;
 }
 

@@ -107,6 +107,7 @@ tree_ports node::parts::actors_ports() {
   result.meter = meter_of(meters);
   result.ingress.push_back(api_child());
   result.store = [this](caf::actor_system& system) { return kept.spawn(system); };
+  result.sql = kept.sql();
   result.virtual_hash = [this](std::string_view token) { return kept.virtual_hash(token); };
   return result;
 }

@@ -19,6 +19,9 @@ public:
   /// Spawns the store's actor; again after each of its deaths.
   [[nodiscard]] store_actor spawn(caf::actor_system& sys) const;
 
+  /// Where its SQL runs.
+  [[nodiscard]] const std::shared_ptr<storage::sql_port>& sql() const noexcept { return sql_; }
+
   /// The keyed hash by which virtual tokens are known. Thread-safe.
   [[nodiscard]] std::string virtual_hash(std::string_view token) const;
 

@@ -1,0 +1,109 @@
+#include "actors/journal/group.hpp"
+
+#include "actors/store/convert.hpp"
+#include "runtime/telegram/updates.hpp"
+
+namespace troupe::journal {
+
+std::string_view kind_name(std::uint8_t kind) noexcept {
+  auto all = telegram::update_kinds();
+  return kind < all.size() ? all[kind].name : std::string_view{};
+}
+
+stored_update update_of(store::update_record&& x) {
+  stored_update to;
+  to.seq = x.seq;
+  to.id = x.update_id;
+  to.kind = telegram::find_update_kind(x.kind);
+  to.urgent = x.urgent;
+  to.key = {x.own_key ? to.kind : std::uint8_t{0}, x.key_id};
+  to.received = x.received;
+  to.expires = x.expires;
+  to.body = shared_text{std::move(x.body)};
+  return to;
+}
+
+void group::run(store::unit& u) {
+  for (auto bot : forgotten)
+    store::forget_updates(u, bot);
+  if (reserve > 0)
+    reserved = store::reserve_numbers(u, reserve);
+  append(u);
+  end(u);
+  for (auto& one : replays)
+    replay_letters(u, one);
+  went.clear();
+  for (auto bot : trimmed)
+    went.push_back(store::trim_dead_letters(u, bot, max_dead));
+  for (auto& [bot, keep] : truncated)
+    store::truncate_marks(u, bot, keep);
+}
+
+void group::append(store::unit& u) {
+  auto known = tops; // The results are of the last run.
+  for (auto& [bot, top] : known)
+    if (!top)
+      top = store::highest_update_id(u, bot).value_or(std::numeric_limits<std::int64_t>::min());
+  std::vector<store::new_update> rows;
+  rows.reserve(updates.size());
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    auto& x = updates[i];
+    auto& top = *known[bots[i]];
+    rows.push_back({x.seq, bots[i], x.id, hashes[i], kind_name(x.kind), x.key.kind != 0, x.key.id,
+                    x.urgent, x.received, x.expires, x.body.str(), !wary && x.id > top});
+    top = std::max(top, x.id);
+  }
+  stored = store::append_updates(u, rows);
+  tops = std::move(known);
+}
+
+void group::end(store::unit& u) {
+  std::vector<std::int64_t> seqs;
+  seqs.reserve(ends.size());
+  was_buried.assign(ends.size(), false);
+  auto letter = first_letter;
+  for (std::size_t i = 0; i < ends.size(); ++i)
+    if (auto& x = ends[i]; x.buried)
+      was_buried[i] = store::bury_update(u, x.seq, letter++, now, x.attempts, x.reason);
+    else
+      seqs.push_back(x.seq);
+  store::end_updates(u, seqs);
+}
+
+void group::replay_letters(store::unit& u, replay& x) const {
+  x.updates.clear();
+  x.missing.clear();
+  x.gone = 0;
+  auto bot = x.what.bot;
+  auto ids = x.what.ids;
+  if (ids.empty())
+    for (auto& one : store::list_dead_letters(u, bot, 0, x.numbers.size()))
+      ids.push_back(one.id);
+  auto expires = [this](std::string_view kind) {
+    auto index = telegram::find_update_kind(kind);
+    auto all = telegram::update_kinds();
+    if (index >= all.size())
+      return now + lifetime;
+    auto own = std::chrono::milliseconds{all[index].lifetime}.count();
+    return now + std::min<std::int64_t>(own, lifetime);
+  };
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    auto done = store::replay_dead_letter(u, bot, ids[i], x.numbers[i], expires);
+    if (done.update)
+      x.updates.push_back(*done.update);
+    else if (!done.gone)
+      x.missing.push_back(ids[i]);
+    x.gone += done.gone;
+  }
+  audit_row row;
+  row.at = now;
+  row.by = x.what.by;
+  row.tenant = x.what.tenant;
+  row.action = "dead-letters.replay";
+  row.subject = "bot:" + std::to_string(bot);
+  row.outcome = "ok";
+  row.detail = "{\"replayed\":" + std::to_string(x.gone) + "}";
+  store::add_audit(u, storage::entry_of(row));
+}
+
+} // namespace troupe::journal

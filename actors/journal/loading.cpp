@@ -1,0 +1,271 @@
+#include "actors/journal/state.hpp"
+#include "runtime/log/log.hpp"
+
+/// What comes from the store: everything that waits, at a start; a bot that was only counted;
+/// bodies that memory does not have.
+namespace troupe::journal {
+
+// -- a start --------------------------------------------------------------------------------------
+
+/// Also when memory and store may differ: what is in memory is thrown away, what it has to write is
+/// kept.
+void journal_state::load() {
+  ready = false;
+  ++epoch;
+  entries = 0;
+  bodies.clear();
+  counts.pending = counts.dead = 0;
+  for (auto& [bot, q] : queues) {
+    q.state = bot_queue::memory::warm;
+    q.pending.clear();
+    q.uncounted = q.dead = 0;
+    q.top.reset();
+    q.last_id.reset();
+    q.told = false;
+  }
+  auto failed = std::make_shared<caf::error>();
+  auto first = std::make_shared<std::int64_t>(0);
+  storage::work what;
+  what.how = storage::work::kind::write;
+  what.run = [failed, first, count = cfg.number_block](store::unit& u) {
+    *failed = {};
+    *first = store::reserve_numbers(u, count);
+  };
+  what.fail = [failed](caf::error why) { *failed = std::move(why); };
+  submit(std::move(what), [this, failed, first] {
+    if (*failed)
+      return load_failed();
+    next_seq = *first;
+    end_of_block = next_seq + cfg.number_block;
+    next_block = 0;
+    load_some(0);
+  });
+}
+
+void journal_state::load_some(std::int64_t after) {
+  read([after, limit = cfg.load_rows](
+         store::unit& u) { return store::load_pending(u, after, limit); },
+       [this](const caf::error& why, const std::vector<store::pending_update>& rows) {
+         if (why)
+           return load_failed();
+         for (auto& x : rows)
+           loaded(x);
+         if (rows.size() < cfg.load_rows)
+           return load_dead(0);
+         load_some(rows.back().seq);
+       });
+}
+
+void journal_state::loaded(const store::pending_update& x) {
+  if (ending_seqs.contains(x.seq))
+    return;
+  auto& q = queue(x.bot);
+  ++counts.pending;
+  if (q.state == bot_queue::memory::warm && entries >= cfg.max_entries && q.ending == 0)
+    cool(q);
+  q.add(x.seq, x.urgent, {x.update_id, x.received, x.expires});
+  if (q.state == bot_queue::memory::warm)
+    ++entries;
+}
+
+void journal_state::load_dead(bot_id after) {
+  read([after, limit = cfg.load_rows](
+         store::unit& u) { return store::count_dead_letters(u, after, limit); },
+       [this](const caf::error& why, const std::vector<std::pair<bot_id, std::int64_t>>& rows) {
+         if (why)
+           return load_failed();
+         for (auto& [bot, count] : rows) {
+           queue(bot).dead = static_cast<std::uint32_t>(count);
+           counts.dead += static_cast<std::uint64_t>(count);
+         }
+         if (rows.size() == cfg.load_rows)
+           return load_dead(rows.back().first);
+         begin();
+       });
+}
+
+void journal_state::begin() {
+  ready = true;
+  for (auto& one : std::exchange(deferred, {}))
+    one();
+  for (auto& [bot, q] : queues)
+    if (q.count() > 0)
+      tell(bot, q);
+  write();
+}
+
+void journal_state::load_failed() {
+  if (stopping)
+    return;
+  self->run_delayed(cfg.retry_pause, [this] { load(); });
+}
+
+// -- bots that were only counted ------------------------------------------------------------------
+
+void journal_state::when_warm(bot_id bot, bot_queue& q, bot_queue::waiting_request what) {
+  if (q.state == bot_queue::memory::warm)
+    return what.run();
+  q.deferred.push_back(std::move(what));
+  if (q.state == bot_queue::memory::cold)
+    warm_up(bot);
+}
+
+void journal_state::warm_up(bot_id bot) {
+  queue(bot).state = bot_queue::memory::loading;
+  read([bot](store::unit& u) { return store::pending_of(u, bot); },
+       [this, bot, from = epoch](const caf::error& why,
+                                 const std::vector<store::pending_update>& found) {
+         if (from == epoch)
+           warmed(bot, why, found);
+       });
+}
+
+void journal_state::warmed(bot_id bot, const caf::error& why,
+                           const std::vector<store::pending_update>& found) {
+  auto* q = find(bot);
+  if (q == nullptr || q->state != bot_queue::memory::loading)
+    return; // Forgotten meanwhile.
+  if (why) {
+    q->state = bot_queue::memory::cold;
+    q->pending.clear();
+    auto waiting = std::exchange(q->deferred, {});
+    std::erase_if(waiting, [&](auto& one) { return one.fail ? one.fail(why), true : false; });
+    q->deferred = std::move(waiting);
+    if (!q->deferred.empty())
+      self->run_delayed(cfg.retry_pause, [this, bot] {
+        if (auto* q = find(bot); q != nullptr && q->state == bot_queue::memory::cold)
+          warm_up(bot);
+      });
+    return;
+  }
+  for (auto& x : found)
+    q->pending.add(x.seq, x.urgent, {x.update_id, x.received, x.expires});
+  q->state = bot_queue::memory::warm;
+  counts.pending += q->pending.size();
+  counts.pending -= q->uncounted;
+  entries += q->pending.size();
+  run_deferred(bot);
+}
+
+void journal_state::run_deferred(bot_id bot) {
+  auto* q = find(bot);
+  for (auto& one : std::exchange(q->deferred, {}))
+    one.run();
+}
+
+void journal_state::cool(bot_queue& q) {
+  q.uncounted = static_cast<std::uint32_t>(q.pending.size());
+  q.cold_oldest = q.pending.oldest();
+  q.next_expiry = q.pending.next_expiry();
+  entries -= q.pending.size();
+  q.pending.clear();
+  q.state = bot_queue::memory::cold;
+}
+
+/// Those that were not asked for longest need not be in memory.
+void journal_state::cool_down() {
+  if (entries <= cfg.max_entries)
+    return;
+  std::vector<std::pair<caf::actor_clock::time_point, bot_id>> idle;
+  for (auto& [bot, q] : queues)
+    if (q.state == bot_queue::memory::warm && q.pending.size() > 0 && q.ending == 0)
+      idle.emplace_back(q.used, bot);
+  std::ranges::sort(idle);
+  for (auto& [used, bot] : idle) {
+    if (entries <= cfg.max_entries)
+      return;
+    cool(*find(bot));
+  }
+}
+
+// -- pages ----------------------------------------------------------------------------------------
+
+void journal_state::fetch(update_fetch& x, promise<update_page> to) {
+  auto* q = find(x.bot);
+  if (q == nullptr)
+    return to.deliver(update_page{});
+  q->used = now();
+  q->told = false; // What comes from now on it has not been told of.
+  when_warm(x.bot, *q, {[this, x, to] { fetch_warm(x, to); },
+                        [to](const caf::error& why) mutable { to.deliver(why); }});
+}
+
+void journal_state::fetch_warm(const update_fetch& x, promise<update_page> to) {
+  auto& q = queue(x.bot);
+  auto limit = std::clamp<std::size_t>(x.limit, 1, 1000);
+  if (q.next_expiry <= wall()) {
+    for (auto seq : q.pending.expired(wall()))
+      leave(x.bot, q, {seq, update_verdict::expired, 0, {}});
+    q.next_expiry = q.pending.next_expiry();
+    write();
+  }
+  auto seqs = x.by_id ? q.pending.by_id(x.after, limit)
+                      : q.pending.by_arrival(x.after_urgent, x.after, limit);
+  std::vector<std::int64_t> missing;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < seqs.size(); ++i) {
+    auto* found = bodies.find(seqs[i]);
+    if (found == nullptr)
+      missing.push_back(seqs[i]);
+    else if (bytes += found->body.str().size(); bytes > x.max_bytes && i > 0) {
+      seqs.resize(i);
+      break;
+    }
+  }
+  if (missing.empty())
+    return give_page(x, seqs, {}, to);
+  read([missing](store::unit& u) { return store::read_updates(u, missing); },
+       [this, x, seqs, to](const caf::error& why, std::vector<store::update_record>& rows) mutable {
+         if (why)
+           return to.deliver(why);
+         std::vector<stored_update> found;
+         found.reserve(rows.size());
+         for (auto& row : rows)
+           found.push_back(update_of(std::move(row)));
+         give_page(x, seqs, std::move(found), to);
+       });
+}
+
+void journal_state::give_page(const update_fetch& x, const std::vector<std::int64_t>& seqs,
+                              std::vector<stored_update> read, promise<update_page> to) {
+  std::unordered_map<std::int64_t, stored_update*> by_seq;
+  for (auto& one : read)
+    by_seq.emplace(one.seq, &one);
+  update_page page;
+  auto& q = queue(x.bot);
+  page.pending = q.count();
+  std::uint64_t bytes = 0;
+  for (auto seq : seqs) {
+    auto found = by_seq.find(seq);
+    const auto* one = found != by_seq.end() ? found->second : bodies.find(seq);
+    // Ended while it was read; or, by the bounds of memory, gone from there.
+    if (one == nullptr || (q.state == bot_queue::memory::warm && !q.pending.contains(seq)))
+      continue;
+    bytes += one->body.str().size();
+    if (bytes > x.max_bytes && !page.updates.empty())
+      break;
+    page.updates.push_back(*one);
+  }
+  to.deliver(std::move(page));
+}
+
+void journal_state::list_dead(dead_letter_query& x, promise<dead_letter_page> to) {
+  auto limit = std::clamp<std::size_t>(x.limit, 1, 1000);
+  read([x, limit](store::unit& u) { return store::list_dead_letters(u, x.bot, x.after, limit + 1); },
+       [to, limit](const caf::error& why, std::vector<store::dead_letter>& rows) mutable {
+         if (why)
+           return to.deliver(why);
+         dead_letter_page page;
+         page.more = rows.size() > limit;
+         rows.resize(std::min(rows.size(), limit));
+         for (auto& one : rows) {
+           auto& from = one.update;
+           page.rows.push_back({one.id, from.bot, from.update_id, std::move(from.kind),
+                                from.received, one.died, one.attempts, std::move(one.reason),
+                                std::move(from.body)});
+         }
+         to.deliver(std::move(page));
+       });
+}
+
+} // namespace troupe::journal

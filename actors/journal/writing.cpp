@@ -1,0 +1,278 @@
+#include "actors/journal/state.hpp"
+#include "runtime/log/log.hpp"
+
+/// What waits is gathered while the store is at work, and goes there as one unit.
+namespace troupe::journal {
+
+bool journal_state::leave(bot_id bot, bot_queue& q, const update_end& x) {
+  bool urgent = false;
+  if (!q.pending.erase(x.seq, urgent))
+    return false;
+  --entries;
+  --counts.pending;
+  bodies.erase(x.seq);
+  ending one{bot, x.seq, x.how, false, x.attempts, x.reason};
+  if (x.how == update_verdict::dead) {
+    one.buried = true;
+  } else if (x.how == update_verdict::expired && !urgent) {
+    one.buried = true;
+    one.reason = "expired";
+  }
+  ++q.ending;
+  ending_seqs.insert(x.seq);
+  ends.push_back(std::move(one));
+  return true;
+}
+
+void journal_state::write() {
+  if (!ready || writing || (retry_armed && appends.empty()))
+    return;
+  written what;
+  what.what = next_group(what);
+  if (!what.what) {
+    // Nothing is on its way: what they wait for is stored.
+    for (auto& one : std::exchange(waiters, {}))
+      (void)one({});
+    return;
+  }
+  writing = true;
+  what.failed = std::make_shared<caf::error>();
+  storage::work one;
+  one.how = storage::work::kind::write;
+  one.run = [g = what.what, failed = what.failed](store::unit& u) {
+    *failed = {};
+    g->run(u);
+  };
+  one.fail = [failed = what.failed](caf::error why) { *failed = std::move(why); };
+  submit(std::move(one), [this, kept = std::make_shared<written>(std::move(what))] {
+    writing = false;
+    if (*kept->failed)
+      write_failed(*kept, *kept->failed);
+    else
+      written_down(*kept);
+    if (!stopping || !*kept->failed)
+      write();
+  });
+}
+
+std::shared_ptr<group> journal_state::next_group(written& to) {
+  if (appends.empty() && ends.empty() && replays.empty() && forgotten.empty()
+      && to_truncate.empty())
+    return nullptr;
+  auto g = std::make_shared<group>();
+  g->now = wall();
+  g->lifetime = lifetime_ms();
+  g->max_dead = cfg.max_dead;
+  g->wary = wary;
+  if (end_of_block - next_seq < cfg.number_block / 2 && next_block == 0)
+    g->reserve = cfg.number_block;
+  g->first_number = next_seq;
+  take_appends(*g, to);
+  g->ends = std::exchange(ends, {});
+  to.waiters = std::exchange(waiters, {});
+  g->first_letter = next_seq;
+  std::unordered_map<bot_id, std::uint32_t> buried;
+  for (auto& one : g->ends)
+    if (one.buried) {
+      (void)next_number();
+      ++buried[one.bot];
+    }
+  for (auto& [bot, n] : buried)
+    if (auto* q = find(bot); q != nullptr && q->dead + n > cfg.max_dead)
+      g->trimmed.push_back(bot);
+  g->forgotten.assign(forgotten.begin(), forgotten.end());
+  forgotten.clear();
+  for (auto bot : std::exchange(to_truncate, {}))
+    if (auto* q = find(bot))
+      g->truncated.emplace_back(bot, cfg.remembered + q->count() + q->coming + q->ending);
+  for (auto& one : replays) {
+    auto* q = find(one.what.bot);
+    auto n = one.what.ids.empty() ? (q == nullptr ? 0 : q->dead) : one.what.ids.size();
+    auto& added = g->replays.emplace_back();
+    added.what = one.what;
+    for (std::size_t i = 0; i < n; ++i)
+      added.numbers.push_back(next_number());
+  }
+  to.replays = std::exchange(replays, {});
+  return g;
+}
+
+void journal_state::take_appends(group& to, written& from) {
+  std::uint64_t bytes = 0;
+  while (!appends.empty()) {
+    auto& one = appends.front();
+    if (!to.updates.empty()
+        && (wary || to.updates.size() + one.updates.size() > cfg.group_updates
+            || bytes > cfg.group_bytes))
+      break;
+    auto& q = queue(one.bot);
+    to.tops.emplace(one.bot, q.top);
+    for (auto& x : one.updates) {
+      bytes += x.body.str().size();
+      to.hashes.push_back(store::content_hash(x.body.str()));
+      to.bots.push_back(one.bot);
+      to.updates.push_back(x);
+      to.updates.back().seq = next_number();
+    }
+    from.appends.push_back(std::move(one));
+    appends.pop_front();
+  }
+  wary = wary && !appends.empty();
+}
+
+// -- afterwards -----------------------------------------------------------------------------------
+
+void journal_state::written_down(written& what) {
+  ++counts.commits;
+  auto& g = *what.what;
+  if (g.reserved != 0)
+    next_block = g.reserved;
+  if (end_of_block - next_seq < cfg.number_block / 4 && next_block != 0) {
+    if (next_block != end_of_block) // Another node's are in between.
+      next_seq = next_block;
+    end_of_block = std::exchange(next_block, 0) + cfg.number_block;
+  }
+  stored_ends(g);
+  stored_updates(what);
+  stored_replays(what);
+  for (auto& one : what.waiters)
+    (void)one({});
+}
+
+void journal_state::stored_updates(written& what) {
+  auto& g = *what.what;
+  for (auto& [bot, top] : g.tops)
+    if (auto* q = find(bot))
+      q->top = top;
+  std::size_t i = 0;
+  for (auto& one : what.appends) {
+    append_result result;
+    auto n = static_cast<std::uint32_t>(one.updates.size());
+    waiting_updates -= n;
+    if (forgotten.contains(one.bot)) { // It goes with the next group.
+      one.to.deliver(caf::make_error(ec::unknown_bot));
+      i += n;
+      continue;
+    }
+    auto& q = queue(one.bot);
+    q.coming -= std::min(q.coming, n);
+    for (auto end = i + n; i < end; ++i) {
+      auto& x = g.updates[i];
+      if (!g.stored[i]) {
+        ++result.duplicates;
+        continue;
+      }
+      ++result.stored;
+      q.last_id = x.id;
+      q.add(x.seq, x.urgent, {x.id, x.received, x.expires});
+      if (q.state == bot_queue::memory::warm)
+        ++entries;
+      bodies.put(x);
+      if (ports.stored)
+        ports.stored(one.bot, x);
+    }
+    counts.pending += result.stored;
+    counts.appended += result.stored;
+    counts.duplicates += result.duplicates;
+    one.to.deliver(result);
+    if (result.stored > 0)
+      tell(one.bot, q);
+  }
+}
+
+void journal_state::stored_ends(group& g) {
+  for (std::size_t i = 0; i < g.ends.size(); ++i) {
+    auto& x = g.ends[i];
+    ending_seqs.erase(x.seq);
+    ++(x.how == update_verdict::delivered ? counts.delivered
+       : x.how == update_verdict::dead    ? counts.died
+                                          : counts.expired);
+    auto* q = find(x.bot);
+    if (q == nullptr)
+      continue;
+    q->ending -= q->ending > 0 ? 1 : 0;
+    if (g.was_buried[i]) {
+      ++q->dead;
+      ++counts.dead;
+    }
+    if (++q->ended_since > std::max(cfg.remembered / 4, 16u)) {
+      q->ended_since = 0;
+      to_truncate.insert(x.bot);
+    }
+  }
+  for (std::size_t i = 0; i < g.trimmed.size(); ++i)
+    if (auto* q = find(g.trimmed[i])) {
+      auto went = std::min<std::uint32_t>(static_cast<std::uint32_t>(g.went[i]), q->dead);
+      q->dead -= went;
+      counts.dead -= went;
+    }
+}
+
+void journal_state::stored_replays(written& what) {
+  auto& all = what.what->replays;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    auto& x = all[i];
+    replay_result result;
+    result.replayed = x.gone;
+    result.missing = x.missing;
+    if (auto* q = find(x.what.bot)) {
+      auto gone = std::min(q->dead, x.gone);
+      q->dead -= gone;
+      counts.dead -= gone;
+      for (auto& one : x.updates) {
+        q->add(one.seq, one.urgent, {one.update_id, one.received, one.expires});
+        if (q->state == bot_queue::memory::warm)
+          ++entries;
+      }
+      counts.pending += x.updates.size();
+      if (!x.updates.empty())
+        tell(x.what.bot, *q);
+    }
+    what.replays[i].to.deliver(result);
+  }
+}
+
+void journal_state::write_failed(written& what, const caf::error& why) {
+  auto& g = *what.what;
+  // A rule that is broken by one of them shall not keep the others out.
+  bool alone = what.appends.size() > 1
+               && (why == store_refusal::invalid || why == store_refusal::failed);
+  if (alone) {
+    wary = true;
+    std::move(what.appends.rbegin(), what.appends.rend(), std::front_inserter(appends));
+  } else {
+    for (auto& one : what.appends) {
+      auto n = static_cast<std::uint32_t>(one.updates.size());
+      if (auto* q = find(one.bot))
+        q->coming -= std::min(q->coming, n);
+      waiting_updates -= n;
+      counts.refused += n;
+      one.to.deliver(why);
+    }
+  }
+  for (auto& one : what.replays)
+    one.to.deliver(why);
+  // What has ended must be stored some time: it stays.
+  g.ends.insert(g.ends.end(), std::make_move_iterator(ends.begin()),
+                std::make_move_iterator(ends.end()));
+  ends = std::move(g.ends);
+  forgotten.insert(g.forgotten.begin(), g.forgotten.end());
+  for (auto& [bot, keep] : g.truncated)
+    to_truncate.insert(bot);
+  std::erase_if(what.waiters, [&](waiter& one) { return one(why); });
+  waiters.insert(waiters.begin(), std::make_move_iterator(what.waiters.begin()),
+                 std::make_move_iterator(what.waiters.end()));
+  if (why == store_refusal::outcome_unknown) {
+    // It is stored, or it is not: what memory says of it may be wrong.
+    load();
+    return;
+  }
+  next_seq = g.first_number; // None of them was given.
+  if (!alone && !stopping && !std::exchange(retry_armed, true))
+    self->run_delayed(cfg.retry_pause, [this] {
+      retry_armed = false;
+      write();
+    });
+}
+
+} // namespace troupe::journal

@@ -1,0 +1,284 @@
+#include "runtime/store/updates.hpp"
+
+#include "runtime/store/chunks.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace troupe::store {
+namespace {
+
+/// How many rows one INSERT takes; what is left over goes one by one.
+constexpr std::size_t rows_at_once = 32;
+
+std::string rows_of_width(std::string_view head, std::size_t rows, std::size_t width) {
+  std::string sql{head};
+  std::size_t next = 0;
+  for (std::size_t row = 0; row < rows; ++row) {
+    sql += row == 0 ? "(" : ", (";
+    for (std::size_t i = 0; i < width; ++i)
+      sql += (i == 0 ? ":p" : ", :p") + std::to_string(next++);
+    sql += ')';
+  }
+  return sql;
+}
+
+/// INSERTs of many rows of one table.
+class insertion {
+public:
+  insertion(unit& u, std::string_view one, std::string_view many) : u_(u), one_(one), many_(many) {}
+
+  template <class... Args>
+  void add(const Args&... args) {
+    (parameters_.push_back(to_parameter(args)), ...);
+    width_ = sizeof...(args);
+    if (parameters_.size() == width_ * rows_at_once) {
+      u_.execute_with(many_, std::move(parameters_));
+      parameters_.clear();
+    }
+  }
+  void flush() {
+    for (std::size_t at = 0; at < parameters_.size(); at += width_) {
+      auto first = std::make_move_iterator(parameters_.begin() + static_cast<std::ptrdiff_t>(at));
+      u_.execute_with(one_, {first, first + static_cast<std::ptrdiff_t>(width_)});
+    }
+    parameters_.clear();
+  }
+
+private:
+  unit& u_;
+  std::string_view one_;
+  std::string_view many_;
+  std::vector<parameter> parameters_;
+  std::size_t width_ = 1;
+};
+
+constexpr std::string_view into_updates =
+  "INSERT INTO updates (seq, bot, update_id, kind, own_key, key_id, urgent, received, expires, "
+  "body) VALUES ";
+constexpr std::string_view into_marks =
+  "INSERT INTO update_marks (bot, update_id, hash, seq) VALUES ";
+
+constexpr std::string_view letter_columns =
+  "id, bot, update_id, kind, own_key, key_id, urgent, received, died, attempts, reason, body";
+
+// -- SipHash-2-4 under the key 0 (Aumasson, Bernstein: https://www.aumasson.jp/siphash/)
+
+struct sip_state {
+  std::uint64_t a = 0x736f6d6570736575, b = 0x646f72616e646f6d, c = 0x6c7967656e657261,
+                d = 0x7465646279746573;
+  void rounds(int count) noexcept {
+    while (count-- > 0) {
+      a += b, b = std::rotl(b, 13) ^ a, a = std::rotl(a, 32);
+      c += d, d = std::rotl(d, 16) ^ c;
+      a += d, d = std::rotl(d, 21) ^ a;
+      c += b, b = std::rotl(b, 17) ^ c, c = std::rotl(c, 32);
+    }
+  }
+  void add(std::uint64_t word) noexcept {
+    d ^= word;
+    rounds(2);
+    a ^= word;
+  }
+};
+
+std::uint64_t word_of(std::string_view bytes) noexcept {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 8); ++i)
+    word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  return word;
+}
+
+} // namespace
+
+static auto columns(pending_update& x) {
+  return std::tie(x.seq, x.bot, x.update_id, x.urgent, x.received, x.expires);
+}
+
+static auto columns(update_record& x) {
+  return std::tie(x.seq, x.bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received,
+                  x.expires, x.body);
+}
+
+static auto columns(dead_letter& x) {
+  auto& update = x.update;
+  return std::tie(x.id, update.bot, update.update_id, update.kind, update.own_key, update.key_id,
+                  update.urgent, update.received, x.died, x.attempts, x.reason, update.body);
+}
+
+std::int64_t content_hash(std::string_view body) noexcept {
+  sip_state state;
+  auto rest = body;
+  for (; rest.size() >= 8; rest.remove_prefix(8))
+    state.add(word_of(rest));
+  state.add(word_of(rest) | std::uint64_t{body.size() & 0xff} << 56);
+  state.c ^= 0xff;
+  state.rounds(4);
+  return static_cast<std::int64_t>(state.a ^ state.b ^ state.c ^ state.d);
+}
+
+std::int64_t reserve_numbers(unit& u, std::int64_t count) {
+  auto next = u.value<std::int64_t>(
+    "UPDATE journal_numbers SET next = next + :count WHERE name = 'seq' RETURNING next", count);
+  if (!next)
+    throw store_error(fault::schema, "the journal's numbers are not there");
+  return *next - count;
+}
+
+std::vector<bool> append_updates(unit& u, std::span<const new_update> what) {
+  static const auto one_mark = rows_of_width(into_marks, 1, 4);
+  static const auto many_marks = rows_of_width(into_marks, rows_at_once, 4);
+  static const auto one_update = rows_of_width(into_updates, 1, 10);
+  static const auto many_updates = rows_of_width(into_updates, rows_at_once, 10);
+  static const auto perhaps = one_mark + " ON CONFLICT DO NOTHING";
+  std::vector<bool> stored(what.size(), true);
+  // By bot, so that marks of one page are written together.
+  std::vector<std::size_t> order(what.size());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    order[i] = i;
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return what[i].bot; });
+  insertion marks{u, one_mark, many_marks};
+  for (auto i : order) {
+    auto& x = what[i];
+    if (x.surely_new)
+      marks.add(x.bot, x.update_id, x.hash, x.seq);
+    else
+      stored[i] = u.execute(perhaps, x.bot, x.update_id, x.hash, x.seq) == 1;
+  }
+  marks.flush();
+  insertion updates{u, one_update, many_updates};
+  for (std::size_t i = 0; i < what.size(); ++i)
+    if (auto& x = what[i]; stored[i])
+      updates.add(x.seq, x.bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received,
+                  x.expires, x.body);
+  updates.flush();
+  return stored;
+}
+
+std::optional<std::int64_t> highest_update_id(unit& u, bot_id bot) {
+  return u.value<std::int64_t>(
+    "SELECT update_id FROM update_marks WHERE bot = :bot ORDER BY update_id DESC LIMIT 1", bot);
+}
+
+std::optional<std::int64_t> last_update_id(unit& u, bot_id bot) {
+  return u.value<std::int64_t>(
+    "SELECT update_id FROM update_marks WHERE bot = :bot ORDER BY seq DESC LIMIT 1", bot);
+}
+
+std::vector<pending_update> load_pending(unit& u, std::int64_t after, std::size_t limit) {
+  return u.rows<pending_update>("SELECT seq, bot, update_id, urgent, received, expires "
+                                "FROM updates WHERE seq > :after ORDER BY seq LIMIT :limit",
+                                after, limit);
+}
+
+std::vector<pending_update> pending_of(unit& u, bot_id bot) {
+  auto result = u.rows<pending_update>(
+    "SELECT u.seq, u.bot, u.update_id, u.urgent, u.received, u.expires "
+    "FROM update_marks m JOIN updates u ON u.seq = m.seq WHERE m.bot = :bot",
+    bot);
+  std::ranges::sort(result, {}, &pending_update::seq);
+  return result;
+}
+
+std::vector<update_record> read_updates(unit& u, std::span<const std::int64_t> seqs) {
+  return rows_of<update_record>(
+    u,
+    "SELECT seq, bot, update_id, kind, own_key, key_id, urgent, received, expires, body "
+    "FROM updates WHERE seq IN ",
+    {}, seqs);
+}
+
+void end_updates(unit& u, std::vector<std::int64_t>& seqs) {
+  std::ranges::sort(seqs);
+  // Mostly they follow each other: a run is one step.
+  for (std::size_t i = 0; i < seqs.size();) {
+    auto first = seqs[i];
+    auto last = first;
+    while (++i < seqs.size() && seqs[i] <= last + 1)
+      last = seqs[i];
+    u.execute("DELETE FROM updates WHERE seq >= :first AND seq <= :last", first, last);
+  }
+}
+
+bool bury_update(unit& u, std::int64_t seq, std::int64_t id, std::int64_t died,
+                 std::uint32_t attempts, std::string_view reason) {
+  auto buried = u.execute(
+    "INSERT INTO dead_letters (id, bot, update_id, kind, own_key, key_id, urgent, received, died, "
+    "attempts, reason, body) SELECT CAST(:id AS BIGINT), bot, update_id, kind, own_key, key_id, "
+    "urgent, received, CAST(:died AS BIGINT), CAST(:attempts AS BIGINT), CAST(:reason AS TEXT), "
+    "body FROM updates WHERE seq = :seq",
+    id, died, attempts, reason, seq);
+  u.execute("DELETE FROM updates WHERE seq >= :first AND seq <= :last", seq, seq);
+  return buried == 1;
+}
+
+void truncate_marks(unit& u, bot_id bot, std::size_t keep) {
+  u.execute("DELETE FROM update_marks WHERE bot = :bot AND seq <= "
+            "(SELECT seq FROM update_marks WHERE bot = :same ORDER BY seq DESC "
+            "LIMIT 1 OFFSET :keep) "
+            "AND NOT EXISTS (SELECT 1 FROM updates u WHERE u.seq = update_marks.seq)",
+            bot, bot, keep);
+}
+
+std::vector<dead_letter> list_dead_letters(unit& u, bot_id bot, std::int64_t after,
+                                           std::size_t limit) {
+  static const auto sql = "SELECT " + std::string{letter_columns}
+                          + " FROM dead_letters WHERE bot = :bot AND id > :after "
+                            "ORDER BY id LIMIT :limit";
+  return u.rows<dead_letter>(sql, bot, after, limit);
+}
+
+std::vector<std::pair<bot_id, std::int64_t>> count_dead_letters(unit& u, bot_id after,
+                                                                std::size_t limit) {
+  std::vector<std::pair<bot_id, std::int64_t>> result;
+  for (auto& [bot, count] : u.rows<std::tuple<bot_id, std::int64_t>>(
+         "SELECT bot, COUNT(*) FROM dead_letters WHERE bot > :after GROUP BY bot "
+         "ORDER BY bot LIMIT :limit",
+         after, limit))
+    result.emplace_back(bot, count);
+  return result;
+}
+
+std::size_t trim_dead_letters(unit& u, bot_id bot, std::size_t keep) {
+  return u.execute("DELETE FROM dead_letters WHERE bot = :bot AND id <= "
+                   "(SELECT id FROM dead_letters WHERE bot = :same ORDER BY id DESC "
+                   "LIMIT 1 OFFSET :keep)",
+                   bot, bot, keep);
+}
+
+replay replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq,
+                          const std::function<std::int64_t(std::string_view)>& expires) {
+  static const auto find = "SELECT " + std::string{letter_columns}
+                           + " FROM dead_letters WHERE bot = :bot AND id = :id";
+  auto letter = u.row<dead_letter>(find, bot, id);
+  if (!letter)
+    return {};
+  u.execute("DELETE FROM dead_letters WHERE id = :id", id);
+  auto& x = letter->update;
+  auto hash = content_hash(x.body);
+  // It may have come again after it was forgotten.
+  auto waits = u.value<std::int64_t>(
+    "SELECT u.seq FROM update_marks m JOIN updates u ON u.seq = m.seq "
+    "WHERE m.bot = :bot AND m.update_id = :update AND m.hash = :hash",
+    bot, x.update_id, hash);
+  if (waits)
+    return {std::nullopt, true};
+  u.execute("INSERT INTO update_marks (bot, update_id, hash, seq) "
+            "VALUES (:bot, :update, :hash, :seq) "
+            "ON CONFLICT (bot, update_id, hash) DO UPDATE SET seq = excluded.seq",
+            bot, x.update_id, hash, seq);
+  pending_update result{seq, bot, x.update_id, x.urgent, x.received, expires(x.kind)};
+  static const auto insert = rows_of_width(into_updates, 1, 10);
+  u.execute(insert, seq, bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received,
+            result.expires, x.body);
+  return {result, true};
+}
+
+void forget_updates(unit& u, bot_id bot) {
+  u.execute("DELETE FROM updates WHERE seq IN (SELECT seq FROM update_marks WHERE bot = :bot)",
+            bot);
+  u.execute("DELETE FROM update_marks WHERE bot = :bot", bot);
+  u.execute("DELETE FROM dead_letters WHERE bot = :bot", bot);
+}
+
+} // namespace troupe::store
