@@ -62,6 +62,8 @@ struct pool_capacity {
   std::uint32_t sessions = 0; ///< Free places for requests, all of them now the governor's credits.
   std::uint32_t per_bot = 0;  ///< At most so many at once for one bot.
   std::uint32_t places = 0;   ///< All places for requests, leased ones included.
+  /// Bots that have leases of requests now, and how many: they count against what each may have.
+  std::vector<std::pair<bot_id, std::uint32_t>> leases = {};
 };
 
 /// The limits of the pool whose credits the governor has were changed. Credits that this one has
@@ -174,7 +176,8 @@ bool inspect(Inspector& f, bot_limits& x) {
 template <class Inspector>
 bool inspect(Inspector& f, pool_capacity& x) {
   return f.object(x).fields(f.field("epoch", x.epoch), f.field("sessions", x.sessions),
-                            f.field("per_bot", x.per_bot), f.field("places", x.places));
+                            f.field("per_bot", x.per_bot), f.field("places", x.places),
+                            f.field("leases", x.leases));
 }
 
 template <class Inspector>

@@ -45,6 +45,8 @@ struct pool_limits {
   std::uint32_t max_polls = 1000;      ///< Long polls at once, over all bots.
   caf::timespan idle_timeout = std::chrono::seconds{50}; ///< Idle for longer: closed.
   caf::timespan max_age = std::chrono::seconds{600};     ///< Older: closed when it is idle.
+  std::uint32_t max_downloads = 10; ///< File downloads at once, of the connections above; one bot
+                                    ///< has half of them at most.
 };
 
 /// One session, for /v1/sessions.
@@ -119,7 +121,8 @@ bool inspect(Inspector& f, pool_limits& x) {
   return f.object(x).fields(
     f.field("max_connections", x.max_connections), f.field("max_per_host", x.max_per_host),
     f.field("max_per_bot", x.max_per_bot), f.field("max_polls", x.max_polls),
-    f.field("idle_timeout", x.idle_timeout), f.field("max_age", x.max_age));
+    f.field("idle_timeout", x.idle_timeout), f.field("max_age", x.max_age),
+    f.field("max_downloads", x.max_downloads));
 }
 
 template <class Inspector>

@@ -239,7 +239,7 @@ struct rate_governor_state {
 
   void on_capacity(const pool_capacity& x, const session_pool_actor& lessor) {
     capacity_known = true;
-    engine.set_capacity(x.epoch, x.sessions, x.per_bot, x.places);
+    engine.set_capacity(x.epoch, x.sessions, x.per_bot, x.places, x.leases);
     if (auto addr = lessor.address(); lessor && addr != watched_pool) {
       if (watched_pool)
         self->demonitor(watched_pool);

@@ -20,14 +20,15 @@ std::uint32_t places(const pool_limits& limits) noexcept {
 } // namespace
 
 std::uint32_t file_places(const pool_limits& limits) noexcept {
-  return std::max(places(limits) / 8, 1u);
+  return std::clamp(limits.max_downloads, 1u, std::max(places(limits) - 1, 1u));
 }
 
 std::uint32_t request_places(const pool_limits& limits) noexcept {
-  return std::max(places(limits) - file_places(limits), 1u);
+  auto kept = std::min(file_places(limits), std::max(places(limits) / 8, 1u));
+  return std::max(places(limits) - kept, 1u);
 }
 
-// One bot leaves the others something, unless there is but one place.
+// One bot leaves the others something, unless there is but one place for files.
 std::uint32_t session_pool_state::file_share(const pool_limits& limits) {
   return std::clamp((file_places(limits) + 1) / 2, 1u, std::max(limits.max_per_bot, 1u));
 }
@@ -72,7 +73,7 @@ caf::result<lease> session_pool_state::on_request(const lease_request& what) {
   if (what.kind == call_kind::request)
     return on_credit(what, sender);
   auto& line = waiting_for(what.kind).line;
-  bool others_first = what.kind == call_kind::file && table.shared() && !line.queue.empty();
+  bool others_first = what.kind == call_kind::file && table.single() && !line.queue.empty();
   if (!others_first && table.has_place(what.kind) && line.may_take(what.bot)) {
     line.take(what.bot);
     return grant(what, meet(sender), now());
@@ -103,7 +104,7 @@ lease session_pool_state::grant(const lease_request& what, std::uint64_t who, ti
   auto room = table.room_for_requests();
   const auto& x = table[table.take(what.kind, what.lane, what.bot, who, at)];
   if (what.kind == call_kind::file)
-    settle_credits(room);
+    settle_credits(room, table.room_for_requests());
   return {.id = x.lease,
           .session = x.id,
           .lane = x.lane,

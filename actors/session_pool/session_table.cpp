@@ -1,6 +1,7 @@
 #include "actors/session_pool/session_table.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace troupe {
 namespace {
@@ -30,7 +31,7 @@ void session_table::set(const session_limits& limits) {
   // Leases of before the change keep their numbers.
   limits_.calls = std::min({limits.calls, max_sessions / 2, max_sessions - rooms_[1].busy});
   limits_.files = std::min(limits.files, limits_.calls);
-  limits_.requests = std::min(limits.requests, std::max(limits_.calls - limits_.files, 1u));
+  limits_.requests = std::min(limits.requests, limits_.calls);
   limits_.polls = std::min(limits.polls, max_sessions - std::max(limits_.calls, rooms_[0].busy));
   rooms_[0].limit = limits_.calls;
   rooms_[1].limit = limits_.polls;
@@ -113,6 +114,14 @@ std::uint32_t session_table::find(std::uint64_t lease) const noexcept {
   auto index = static_cast<std::uint32_t>(lease & 0xffffu);
   bool running = lease != 0 && index < all_.size() && all_[index].lease == lease;
   return running ? index : no_index;
+}
+
+std::vector<std::pair<bot_id, std::uint32_t>> session_table::requests_by_bot() const {
+  std::map<bot_id, std::uint32_t> counts;
+  for (const auto& x : all_)
+    if (x.lease != 0 && x.kind == call_kind::request)
+      ++counts[x.bot];
+  return {counts.begin(), counts.end()};
 }
 
 void session_table::expire(time_point now) {

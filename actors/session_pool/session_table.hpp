@@ -16,7 +16,7 @@ namespace troupe {
 struct session_limits {
   std::uint32_t calls = 30; ///< Requests and files together.
   std::uint32_t requests = 27;
-  std::uint32_t files = 3;
+  std::uint32_t files = 10;
   std::uint32_t polls = 1000;
   std::uint16_t lanes = 1;
   duration idle_timeout = std::chrono::seconds{50};
@@ -47,10 +47,8 @@ public:
   [[nodiscard]] std::uint32_t leased(call_kind kind) const noexcept;
   [[nodiscard]] std::uint32_t limit(call_kind kind) const noexcept;
   [[nodiscard]] bool has_place(call_kind kind) const noexcept;
-  /// Whether files and requests compete for the same places.
-  [[nodiscard]] bool shared() const noexcept {
-    return limits_.requests + limits_.files > limits_.calls;
-  }
+  /// Whether files and requests have one and the same place in turn.
+  [[nodiscard]] bool single() const noexcept { return limits_.calls == 1; }
   /// Places that requests may have, those that they have included.
   [[nodiscard]] std::uint32_t room_for_requests() const noexcept;
 
@@ -62,6 +60,9 @@ public:
   /// @returns its index; the reference is valid until the next call
   std::uint32_t take(call_kind kind, std::uint16_t lane, bot_id bot, std::uint64_t lessee,
                      time_point now);
+
+  /// Bots that lease sessions for requests, and how many each. Walks all sessions.
+  [[nodiscard]] std::vector<std::pair<bot_id, std::uint32_t>> requests_by_bot() const;
 
   /// Ends a lease. Unless it is reusable and young, the session ends with it.
   void give_back(std::uint32_t index, bool reusable, time_point now);

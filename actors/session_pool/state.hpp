@@ -66,7 +66,7 @@ struct session_pool_state {
   void reclaim(std::uint32_t index, const caf::error& reason);
   void tell_governor(bot_id bot, bool free);
   void on_limits(const pool_limits& limits);
-  void settle_credits(std::uint32_t room_before);
+  void settle_credits(std::uint32_t room_before, std::uint32_t room_now);
   void look_for_governor();
   pool_capacity announce_to(const caf::strong_actor_ptr& governor);
   void on_tick();

@@ -49,16 +49,17 @@ void session_pool_state::end_lease(std::uint32_t index, bool reusable) {
   --holder.leases;
   holder.seen = at;
   if (ended.kind == call_kind::request) {
-    if (table.shared())
+    if (!files.line.queue.empty())
       serve(call_kind::file); // Its turn; the credit waits for its end.
     tell_governor(ended.bot, credits.settle());
     return;
   }
+  auto room_now = table.room_for_requests();
   waiting_for(ended.kind).line.put_back(ended.bot);
-  if (ended.kind == call_kind::file)
-    settle_credits(room);
-  if (ended.kind == call_kind::long_poll || !table.shared()) // A request's turn, a tick long.
+  if (ended.kind == call_kind::long_poll || !table.single()) // A request's turn, a tick long.
     serve(ended.kind);
+  if (ended.kind == call_kind::file) // Now that the next file has taken the place, or none has.
+    settle_credits(room, room_now);
 }
 
 // What a bot had on credit is over; its place is free for another request, or not.
@@ -144,7 +145,8 @@ pool_capacity session_pool_state::announce_to(const caf::strong_actor_ptr& gover
   return {.epoch = epoch,
           .sessions = room - std::min(leased, room),
           .per_bot = config.max_per_bot,
-          .places = table.limit(call_kind::request)};
+          .places = table.limit(call_kind::request),
+          .leases = table.requests_by_bot()};
 }
 
 // -- limits -----------------------------------------------------------------
@@ -164,8 +166,8 @@ void session_pool_state::on_limits(const pool_limits& limits) {
 }
 
 // A file took or left a place that requests may have, too.
-void session_pool_state::settle_credits(std::uint32_t room_before) {
-  for (auto n = credits.change(room_before, table.room_for_requests()); n > 0; --n)
+void session_pool_state::settle_credits(std::uint32_t room_before, std::uint32_t room_now) {
+  for (auto n = credits.change(room_before, room_now); n > 0; --n)
     tell_governor(0, true);
 }
 
@@ -173,7 +175,7 @@ void session_pool_state::settle_credits(std::uint32_t room_before) {
 
 void session_pool_state::on_tick() {
   table.expire(now());
-  if (table.shared())
+  if (table.single())
     serve(call_kind::file); // No request wanted the place.
   forget_quiet(256, monitor_for);
   look_for_governor();

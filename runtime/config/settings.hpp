@@ -67,6 +67,7 @@ struct session_pool_settings {
   std::size_t max_per_host = 30;
   std::size_t max_per_bot = 10;
   std::size_t max_polls = 1000;
+  std::size_t max_downloads = 10;
   caf::timespan dns_ttl = 300s;
   caf::timespan connect_timeout = 10s;
   caf::timespan request_timeout = 60s;

@@ -5,6 +5,9 @@
 namespace troupe {
 namespace {
 
+/// So many renamed bots are remembered; a lease lasts no longer than it takes to rename as many.
+constexpr std::size_t max_merged = 4096;
+
 charge to_charge(const fair_queue::waiter& w) noexcept {
   return {w.bot, w.lane.charged ? w.lane.chat : 0, w.tenant, w.lane.group, w.lane.paid};
 }
@@ -260,12 +263,46 @@ void grant_engine::merge_bot(std::int64_t from, std::int64_t to, time_point now)
     if (!memory_->bot_rates.find(to))
       memory_->bot_rates.touch(to) = moved;
   }
+  if (auto* cap = memory_->bot_caps.find(from)) {
+    auto moved = *cap;
+    memory_->bot_caps.erase(from);
+    if (!memory_->bot_caps.find(to))
+      memory_->bot_caps.touch(to) = moved;
+  }
+  merge_leases(from, to);
   queue_.merge_bot(from, to);
   queue_.wake_bot(to);
 }
 
-void grant_engine::set_capacity(std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot,
-                                std::uint32_t places) {
+/// The pool goes on naming the leases that it knows by the old name.
+void grant_engine::merge_leases(std::int64_t from, std::int64_t to) {
+  memory_->merged.touch(from) = to;
+  while (memory_->merged.size() > max_merged)
+    memory_->merged.erase_oldest();
+  std::uint32_t moved = 0;
+  if (auto* out = leased_.find(from)) {
+    moved = *out;
+    leased_.erase(from);
+  }
+  auto* there = leased_.find(to);
+  if (probe_credits_ > 0 && probe_bot_ == from) // Which of them end it can no more be told.
+    probe_credits_ += there ? *there : 0;
+  else if (probe_credits_ > 0 && probe_bot_ == to)
+    probe_credits_ += moved;
+  if (probe_bot_ == from)
+    probe_bot_ = to;
+  if (moved > 0)
+    leased_.touch(to) += moved;
+}
+
+std::int64_t grant_engine::known_as(std::int64_t bot) const noexcept {
+  auto* now = memory_->merged.empty() ? nullptr : memory_->merged.find(bot);
+  return now ? *now : bot;
+}
+
+void grant_engine::set_capacity(
+  std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot, std::uint32_t places,
+  const std::vector<std::pair<std::int64_t, std::uint32_t>>& leases) {
   epoch_ = epoch;
   credits_ = sessions;
   capacity_ = std::max(sessions, places);
@@ -275,6 +312,8 @@ void grant_engine::set_capacity(std::uint32_t epoch, std::uint32_t sessions, std
   std::vector<std::int64_t> bots;
   leased_.for_each([&](std::int64_t bot, std::uint32_t) { bots.push_back(bot); });
   leased_ = {};
+  for (const auto& [bot, n] : leases)
+    leased_.touch(known_as(bot)) += n;
   for (auto bot : bots)
     queue_.wake_bot(bot);
 }
@@ -297,6 +336,8 @@ void grant_engine::credit(std::uint32_t epoch, std::int64_t bot, bool gone) {
   // Leases of an earlier governor come back too: what was free at first is not all there is.
   if (!capacity_exact_)
     capacity_ = std::max(capacity_, credits_);
+  if (!leased_.find(bot))
+    bot = known_as(bot);
   auto was_capped = at_cap(bot);
   if (auto* out = leased_.find(bot); out && --*out == 0)
     leased_.erase(bot);

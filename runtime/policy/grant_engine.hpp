@@ -38,6 +38,8 @@ struct grant_memory {
   flood_holds holds;
   recent_map<std::int64_t, std::uint32_t> bot_rates; ///< Own rates of bots.
   recent_map<std::int64_t, std::uint32_t> bot_caps;  ///< Own limits of requests at once.
+  /// Bots that turned out to be others: what ends under the old name counts for the new one.
+  recent_map<std::int64_t, std::int64_t> merged;
 };
 
 struct grant_limits {
@@ -157,8 +159,10 @@ public:
 
   /// A pool says what it has; credits of earlier epochs are void. 0 sessions: no pool.
   /// @param places all it has, leased ones included; 0: not known
+  /// @param leases which bots have how many of them
   void set_capacity(std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot,
-                    std::uint32_t places = 0);
+                    std::uint32_t places = 0,
+                    const std::vector<std::pair<std::int64_t, std::uint32_t>>& leases = {});
   /// The same pool has other limits now; `added` credits more.
   void change_capacity(std::uint32_t epoch, std::uint32_t added, std::uint32_t per_bot,
                        std::uint32_t places);
@@ -199,6 +203,8 @@ private:
   [[nodiscard]] time_point estimate(const fair_queue::waiter& w, time_point now);
   [[nodiscard]] departure why_late(slot at, time_point now) const noexcept;
   [[nodiscard]] bool at_cap(std::int64_t bot) const noexcept;
+  [[nodiscard]] std::int64_t known_as(std::int64_t bot) const noexcept;
+  void merge_leases(std::int64_t from, std::int64_t to);
   void charge_all(const fair_queue::waiter& w, time_point now);
   void take_back(const charge& x, time_point stamp);
   void replay(const unseen_past& past, time_point now);

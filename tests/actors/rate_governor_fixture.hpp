@@ -25,6 +25,7 @@ struct fake_pool {
   std::uint32_t places = 30;
   std::uint32_t per_bot = 10;
   std::uint32_t taken = 0;
+  std::map<bot_id, std::uint32_t> out; ///< Of those taken, by bot.
   std::vector<seen> leases;
 
   static session_pool_actor::behavior_type behave(session_pool_actor::pointer self,
@@ -34,13 +35,18 @@ struct fake_pool {
         if (x.credit_epoch != p->epoch)
           return caf::make_error(ec::no_session, refusal{});
         ++p->taken;
+        ++p->out[x.bot];
         p->leases.push_back({x, self->current_sender()});
         return lease{p->leases.size(), 1, x.lane, p->epoch, x.permitted_at};
       },
       [](lease_return) {},
       [](lease_cancel) {},
       [=](credit_request) {
-        return pool_capacity{++p->epoch, p->places - p->taken, p->per_bot};
+        pool_capacity x{++p->epoch, p->places - p->taken, p->per_bot, p->places};
+        for (auto [bot, n] : p->out)
+          if (n > 0)
+            x.leases.emplace_back(bot, n);
+        return x;
       },
       [](const pool_limits&) {},
       [](get_report) { return pool_report{}; },
@@ -160,6 +166,7 @@ struct fixture : test_coordinator_fixture<> {
   /// The session of a bot's lease is free again.
   void give_back(bot_id id) {
     --pool->taken;
+    --pool->out[id];
     tell(credit{pool->epoch, id});
   }
 

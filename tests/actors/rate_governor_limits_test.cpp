@@ -170,6 +170,28 @@ SCENARIO("a bot whose own limits are taken back has those of all bots again, at 
   CHECK_EQ(notes->code(ask(2, 500ms)), ec::budget_wait_too_long); // Five a second.
 }
 
+SCENARIO("a bot's own limits and its running requests outlive the governor") {
+  config.global_rps = 0;
+  pool->per_bot = 5;
+  start();
+  tell(bot_limits{2, 0, 1});
+  tell(bot_limits{3, 2, 0});
+  CHECK(granted(ask(2)));
+  CHECK(granted(ask(4)));
+  kill(*governor);
+  start_governor();
+  auto second = ask(2);
+  CHECK(waits(second)); // One at once, and that one was its predecessor's.
+  for (int i = 0; i < 4; ++i)
+    CHECK(granted(ask(4)));
+  CHECK(waits(ask(4))); // Five at once.
+  tell(credit{pool->epoch, 2});
+  CHECK(granted(second));
+  CHECK(granted(ask(3)));
+  CHECK(granted(ask(3)));
+  CHECK_EQ(notes->code(ask(3, 500ms)), ec::budget_wait_too_long); // Two a second.
+}
+
 SCENARIO("windows in memory are bounded") {
   config.global_rps = config.bot_rps = 0;
   config.max_windows = 50;

@@ -89,11 +89,7 @@ struct load : fixture {
     kill(*governor);
     sched.run();
     judge();
-    // The pool gives the next governor credits for what is free; leases under way stay out, but the
-    // new governor does not know whose they are.
-    for (auto& [bot, n] : out)
-      n = 0;
-    pool->taken = 0;
+    // The pool gives the next governor credits for what is free, and says whose the leases are.
     start_governor(unseen_past::unknown());
     for (auto& [id, x] : open)
       if (!notes->errors.contains(id))

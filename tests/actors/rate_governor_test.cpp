@@ -141,6 +141,7 @@ SCENARIO("credits of an earlier pool are void, and a governor finds a pool that 
     CHECK(waits(waiting));
     CHECK_EQ(report().credits, 0u);
     pool->taken = 0;
+    pool->out.clear();
     start_pool();
     tell(pool_capacity{++pool->epoch, 1, 10});
     THEN("the waiter goes to the next pool, and old credits count for nothing") {

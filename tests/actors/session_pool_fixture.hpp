@@ -141,6 +141,7 @@ struct pool_fixture : test_coordinator_fixture<> {
     config.max_per_host = 10;
     config.max_per_bot = 2;
     config.max_polls = 3;
+    config.max_downloads = 1;
     config.lanes = 2;
     return config;
   }

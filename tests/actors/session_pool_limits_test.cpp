@@ -27,6 +27,7 @@ struct limits_fixture : pool_fixture {
   static pool_limits places(std::uint32_t n) {
     pool_limits result = small();
     result.max_per_host = n;
+    result.max_downloads = std::max(n / 8, 1u);
     return result;
   }
 
@@ -119,7 +120,7 @@ SCENARIO("more polls and files are let in at once, and more of one bot") {
   sched.run();
   CHECK_EQ(bot.leases().size(), 3u); // Two polls, its share, and the one file.
   CHECK_EQ(other.leases().size(), 0u);
-  auto more = places(32); // 4 for files.
+  auto more = places(32); // 4 kept for files.
   more.max_per_bot = 4;
   change(more);
   CHECK_EQ(report().polls, 3u);
@@ -231,7 +232,9 @@ SCENARIO("whatever the limits become, credits and leases are as many as there ar
     auto& bot = *all[which];
     if (auto dice = rng() % 10; dice == 0) {
       now_places = 1 + static_cast<std::uint32_t>(rng() % 20);
-      change(places(now_places));
+      auto next = places(now_places);
+      next.max_downloads = 1 + static_cast<std::uint32_t>(rng() % 8);
+      change(next);
     } else if (dice < 5 && book->credits > 0) {
       ask(bot, api_call);
     } else if (dice < 6) {

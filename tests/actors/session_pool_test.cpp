@@ -21,7 +21,11 @@ BEGIN_FIXTURE_SCOPE(pool_fixture)
 SCENARIO("the default pool keeps an eighth of its places for files") {
   session_pool_config config;
   CHECK_EQ(request_places(config), 27u);
-  CHECK_EQ(file_places(config), 3u);
+  CHECK_EQ(file_places(config), 10u);
+  config.max_downloads = 2; // Then no more are kept.
+  CHECK_EQ(request_places(config), 28u);
+  config.max_downloads = 100;
+  CHECK_EQ(file_places(config), 29u);
   config.max_connections = 1;
   CHECK_EQ(request_places(config), 1u);
   CHECK_EQ(file_places(config), 1u);

@@ -100,6 +100,44 @@ SCENARIO("a file finds a place while the governor holds all credits of requests"
   CHECK_EQ(book->credits, 0u);
 }
 
+SCENARIO("no bot's slow downloads hold all places for files, and requests keep theirs") {
+  auto config = small();
+  config.max_per_bot = 9;
+  config.max_downloads = 6;
+  start_governor();
+  start_pool(config);
+  CHECK_EQ(book->credits, 9u);
+  auto& slow = add_bot(7);
+  auto& other = add_bot(8);
+  auto& third = add_bot(9);
+  for (int i = 0; i < 6; ++i)
+    ask(slow, file);
+  sched.run();
+  CHECK_EQ(slow.leases().size(), 3u); // Half of them, although others are free.
+  for (int i = 0; i < 3; ++i)
+    get(other, file);
+  ask(third, file);
+  sched.run();
+  CHECK_EQ(third.leases().size(), 0u);
+  // Four places are left; the governor learns of it by the requests that find none.
+  for (int i = 0; i < 9; ++i)
+    ask(third, api_call);
+  sched.run();
+  CHECK_EQ(third.leases().size(), 4u);
+  CHECK_EQ(third.errors().size(), 5u);
+  CHECK_EQ(book->credits, 0u);
+  // One that ends is the next bot's, for the slow one has its share.
+  give_back(other, other.leases()[0]);
+  CHECK_EQ(third.leases().size(), 5u);
+  CHECK_EQ(slow.leases().size(), 3u);
+  give_back(other, other.leases()[1]);
+  CHECK_EQ(book->credits, 1u);
+  for (std::size_t i = 0; i < 3; ++i)
+    give_back(slow, slow.leases()[i]);
+  CHECK_EQ(slow.leases().size(), 6u); // The rest of them.
+  CHECK_EQ(book->credits, 1u);
+}
+
 SCENARIO("a waiter's patience ends with no_session, each at its own time") {
   start_pool();
   auto& holder = add_bot(100);

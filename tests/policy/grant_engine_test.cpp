@@ -178,6 +178,55 @@ SCENARIO("what an unproven bot used counts when its number is proven") {
   CHECK(next.ask(request_of(5, 0, 0s), start).what == result::refused_patience);
 }
 
+SCENARIO("what a proven bot has running counts for its number, and so does its end") {
+  grant_memory memory;
+  {
+    grant_engine engine{grant_limits{}, memory, unseen_past::none(), start};
+    engine.set_capacity(1, 10, 3, 10);
+    engine.cap_bot(-77, 1);
+    CHECK(engine.ask(request_of(-77, 1), start).what == result::granted);
+    engine.merge_bot(-77, 5, start);
+    CHECK(engine.ask(request_of(5, 2), start).what == result::waiting);
+    engine.credit(1, -77); // The pool knows its lease by the old name.
+    CHECK(dispatched(engine, start) == std::vector<std::uint64_t>{2});
+    CHECK(engine.ask(request_of(5, 3), start).what == result::waiting);
+    engine.credit(1, 5);
+    CHECK(dispatched(engine, start) == std::vector<std::uint64_t>{3});
+  }
+  grant_engine engine{grant_limits{}, memory, unseen_past::none(), start};
+  engine.set_capacity(2, 9, 3, 10, {{-77, 1}});
+  CHECK(engine.ask(request_of(5, 4), start).what == result::waiting);
+  engine.credit(2, -77);
+  CHECK(dispatched(engine, start) == std::vector<std::uint64_t>{4});
+}
+
+SCENARIO("an upstream's probe that is renamed stays the one that is out") {
+  grant_memory memory;
+  grant_engine engine{grant_limits{}, memory, unseen_past::none(), start};
+  engine.set_capacity(1, 10, 5, 10);
+  engine.upstream_half_opens();
+  CHECK(engine.ask(request_of(-77, 1), start).what == result::granted);
+  engine.merge_bot(-77, 5, start);
+  CHECK(engine.ask(request_of(1, 2), start).what == result::waiting);
+  CHECK(dispatched(engine, start).empty());
+  engine.credit(1, -77);
+  CHECK(dispatched(engine, start) == std::vector<std::uint64_t>{2});
+}
+
+SCENARIO("a change of the limits costs a bot with a rate of its own no idle second") {
+  grant_memory memory;
+  grant_limits limits;
+  limits.budgets.bot.rules[0].limit = 0; // Others have none.
+  grant_engine engine{limits, memory, unseen_past::none(), start};
+  engine.set_capacity(1, 10, 10);
+  engine.limit_bot(1, 2, start);
+  auto now = start + 5s;
+  CHECK(engine.ask(request_of(1, 1), now).what == result::granted);
+  engine.set_limits(limits.budgets, now);
+  CHECK(engine.ask(request_of(1, 2), now).what == result::granted);
+  CHECK(engine.ask(request_of(1, 3), now).what == result::waiting); // What it used counts.
+}
+
 SCENARIO("a governor that starts while all sessions are leased gets them as they come back") {
   grant_memory memory;
   grant_engine engine{grant_limits{}, memory, unseen_past::none(), start};

@@ -59,8 +59,8 @@ const std::array of_session_pool{
          "PEM file of authorities to trust instead of the system's."},
   changes_live(option{
     "session-pool", "max-connections", AT(session_pool.max_connections),
-    "Connections in total, long polls aside. An eighth of them, at least one, is kept for file "
-    "downloads; a single one serves both in turn.",
+    "Connections in total, long polls aside. An eighth of them, at least one and at most "
+    "`max-downloads`, is kept for file downloads; a single one serves both in turn.",
     "connections", 1, 100'000}),
   changes_live(option{"session-pool", "max-per-host", AT(session_pool.max_per_host),
                       "Connections to one host. The default never exceeds max-connections.",
@@ -72,6 +72,10 @@ const std::array of_session_pool{
   changes_live(option{"session-pool", "max-polls", AT(session_pool.max_polls),
                       "Connections for long polls, beside `max-connections`.", "connections", 0,
                       1'000'000}),
+  changes_live(option{"session-pool", "max-downloads", AT(session_pool.max_downloads),
+                      "File downloads at once, of all bots; they count in `max-connections` and "
+                      "leave requests one at least. One bot has half of them at most.",
+                      "connections", 1, 100'000}),
   option{"session-pool",
          "dns-ttl",
          AT(session_pool.dns_ttl),

@@ -21,6 +21,7 @@ session_pool_config pool_config(const config::settings& s) {
   result.max_per_bot =
     static_cast<std::uint32_t>(std::min(s.session_pool.max_per_bot, s.bot.max_concurrent));
   result.max_polls = static_cast<std::uint32_t>(s.session_pool.max_polls);
+  result.max_downloads = static_cast<std::uint32_t>(s.session_pool.max_downloads);
   result.idle_timeout = s.session_pool.idle_timeout;
   result.max_age = s.session_pool.max_age;
   return result;
