@@ -10,7 +10,7 @@ struct drain {
 
 struct gateway_report {
   std::uint32_t connections = 0;
-  std::uint32_t calls = 0; ///< Under way: waiting or exchanging.
+  std::uint32_t calls = 0; ///< Under way: from the head's reading to the answer written.
   std::uint64_t accepted_total = 0;
   std::uint64_t calls_total = 0;
 };

@@ -9,6 +9,13 @@ using namespace troupe::integration;
 
 namespace {
 
+// A sanitizer keeps freed memory back and shadows the rest.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool is_instrumented = true;
+#else
+constexpr bool is_instrumented = false;
+#endif
+
 constexpr auto ok_answer =
   "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Length: 12\r\n\r\n{\"ok\": true}";
 
@@ -271,7 +278,10 @@ SCENARIO("an upload of 30 MB streams through in little memory") {
   auto got = http.receive();
   CHECK_EQ(got.body, "{\"ok\": true}");
   CHECK_GE(server.total(), size);
-  CHECK_LT(most - before, 8'000'000u);
+  if (is_instrumented)
+    CAF_MESSAGE("grew by " << most - before << " bytes; a sanitizer's own memory has no such bound");
+  else
+    CHECK_LT(most - before, 8'000'000u);
   CHECK(until([&] { return node.at_rest(); }));
 }
 
