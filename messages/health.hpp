@@ -29,7 +29,8 @@ struct outcome_batch {
   std::vector<outcome_sample> samples;
 };
 
-/// A restarted bot asks for its breaker: answered by a breaker_change unless it is closed.
+/// A bot that starts asks for its breaker: it is told by a breaker_change unless it is closed, and
+/// then answered.
 struct bot_started {
   bot_id bot = 0;
 };

@@ -1,4 +1,5 @@
 #include "actors/bot/state.hpp"
+#include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
 
@@ -10,6 +11,9 @@ using namespace std::chrono_literals;
 /// A service that restarts is asked again after this pause.
 constexpr caf::timespan service_pause = 25ms;
 
+/// A bot that starts waits no longer for health to say how its breaker stands.
+constexpr caf::timespan breaker_patience = 100ms;
+
 } // namespace
 
 caf::result<grant> bot_state::admit(const call& c) {
@@ -18,7 +22,7 @@ caf::result<grant> bot_state::admit(const call& c) {
                                                                                : ec::unauthorized);
   auto now = self->clock().now();
   bool probe = false;
-  if (auto wait = breaker_wait(now, c, probe); wait.count() > 0)
+  if (auto wait = early ? caf::timespan{0} : breaker_wait(now, c, probe); wait.count() > 0)
     return refuse(ec::breaker_open, wait);
   // Whoever waits, waits in the governor or in the pool, where a full chat or an exhausted budget
   // holds up nobody else; how many of a bot's calls run at once is theirs to bound too.
@@ -35,9 +39,35 @@ caf::result<grant> bot_state::admit(const call& c) {
   if (entry.poll())
     ++polls;
   auto answer = entry.answer;
-  ask_for_grant(entry);
+  if (!early)
+    ask_for_grant(entry);
   arm_timer();
   return answer;
+}
+
+void bot_state::ask_breaker() {
+  auto health = found->health.get();
+  early = static_cast<bool>(health);
+  if (early)
+    self->request(health, breaker_patience, bot_started{id})
+      .then([this] { breaker_known(); }, [this](const caf::error&) { breaker_known(); });
+}
+
+void bot_state::breaker_known() {
+  early = false;
+  std::vector<call_id> waited;
+  for (const auto& entry : calls)
+    waited.push_back(entry.what.id);
+  auto now = self->clock().now();
+  for (auto cid : waited) {
+    auto* entry = find(cid);
+    if (!entry) // Refused with another one.
+      continue;
+    if (auto wait = breaker_wait(now, entry->what, entry->probe); wait.count() > 0)
+      give_up(cid, refuse(ec::breaker_open, wait));
+    else
+      ask_for_grant(*entry);
+  }
 }
 
 std::uint32_t bot_state::waiting() const noexcept {
@@ -82,6 +112,7 @@ void bot_state::ask_for_grant(running_call& entry) {
       return;
     }
   } else if (auto pool = found->session_pool.get()) {
+    entry.asked_as = id;
     self
       ->request(pool, caf::infinite,
                 lease_request{id, spec.tenant, c.id, c.kind, c.lane, left, 0, 0})

@@ -87,6 +87,11 @@ void bot_state::finish(const call_done& x) {
   bool lost = x.session.id == 0;
   if (!entry || entry->now != stage::granted || (!lost && entry->held.id != x.session.id))
     return;
+  if ((lost || x.how.unsent) && entry->held.permitted_at != 0) {
+    auto charged = entry->what.produces_message ? entry->what.chat : chat_ref{};
+    notify(found->rate_governor.get(),
+           permit_unused{id, spec.tenant, charged, entry->held.permitted_at, x.id, 0});
+  }
   give_back(*entry, x.how.reusable);
   learn(*entry, x.how);
   release(x.id);
@@ -156,7 +161,7 @@ void bot_state::leave_queues(const running_call& entry) {
   if (entry.what.kind == call_kind::request)
     notify(found->rate_governor.get(), permit_cancel{id, entry.what.id});
   else
-    notify(found->session_pool.get(), lease_cancel{id, entry.what.id});
+    notify(found->session_pool.get(), lease_cancel{entry.asked_as, entry.what.id});
 }
 
 void bot_state::give_up(call_id cid, caf::error why) {

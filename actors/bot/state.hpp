@@ -32,6 +32,7 @@ struct running_call {
   caf::timespan waited{0};
   stage now = stage::waiting;
   std::int64_t last_permit = 0; ///< Stamp of the last permit that was used; 0: none.
+  bot_id asked_as = 0;          ///< The bot's id when it last asked the pool, which knows it so.
   std::uint16_t attempt = 1;
   bool probe = false;
   bool streams = false; ///< Its answer is being passed on: it takes as long as it moves.
@@ -72,6 +73,9 @@ struct bot_state {
   [[nodiscard]] std::uint32_t waiting() const noexcept;
   /// Zero if the breaker lets a call pass; sets `probe` if it passes as a probe.
   caf::timespan breaker_wait(time_point now, const call& c, bool& probe);
+  /// Asks health for the breaker's state; calls that come before its answer wait for it.
+  void ask_breaker();
+  void breaker_known();
   /// Asks for permit and lease (requests) or for the lease alone (polls, files).
   void ask_for_grant(running_call& entry);
   /// The service is being restarted: ask its successor.
@@ -125,6 +129,7 @@ struct bot_state {
   bot_id id; ///< For budgets, health and logs: the provisional one until the token is proven.
   bool proven;
   bool probing = false; ///< A probe is under way.
+  bool early = false;   ///< Health has not said yet how the breaker stands.
   bot_phase phase = bot_phase::starting;
   breaker_state breaker = breaker_state::closed;
   std::uint32_t granted = 0; ///< Entries of `calls` that hold a session, without polls.

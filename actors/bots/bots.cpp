@@ -63,7 +63,8 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
     if (spec.claimed != 0)
       record.claimed = spec.claimed;
     if (spec.token_hash != 0 && spec.token_hash != record.token_hash) {
-      if (!names->set_phase(spec.token_hash, record.bot, record.phase))
+      auto until = record.phase == bot_phase::quarantined ? record.since : time_point{};
+      if (!names->set_phase(spec.token_hash, record.bot, record.phase, until))
         return caf::make_error(ec::unknown_bot);
       new_token = true;
       names->erase(record.token_hash, record.bot);
@@ -77,7 +78,7 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
     } else if (record.actor) {
       return caf::actor_cast<caf::strong_actor_ptr>(record.actor);
     } else if (record.phase == bot_phase::quarantined) {
-      names->set_phase(record.token_hash, record.bot, record.phase);
+      names->set_phase(record.token_hash, record.bot, record.phase, record.since);
       return refuse_start(ec::quarantined, record.since - now());
     } else if (record.phase == bot_phase::suspended) {
       names->set_phase(record.token_hash, record.bot, record.phase);
@@ -93,6 +94,8 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
     waiting[at].push_back(promise);
     return promise;
   }
+  if (!known && spec.quarantines > 0) // They were before this node's start.
+    trouble_of(at).quarantines = spec.quarantines;
   rest(at);
   launch(at);
   if (!record.taken)

@@ -17,8 +17,9 @@ struct bots_config {
   /// null.
   std::shared_ptr<services> found;
   /// Told of phases that bots get into by themselves: quarantined (for so long), unauthorized, and
-  /// active again after a quarantine. May be empty; must not block.
-  std::function<void(bot_id, bot_phase, caf::timespan, std::string)> told;
+  /// active again after a quarantine; and, last, of its quarantines in a row: 0 once it has been calm
+  /// for long enough. May be empty; must not block.
+  std::function<void(bot_id, bot_phase, caf::timespan, std::string, std::uint32_t)> told;
   std::size_t restarts = 3;                        ///< A bot may be restarted so often ...
   caf::timespan period = std::chrono::seconds{60}; ///< ... within so long; one more quarantines it.
   /// Before the second restart within a period, doubling; the first one is immediate.

@@ -74,8 +74,7 @@ void bots_state::take_over() {
     } else if (is_wanted(record.phase)) {
       launch(at);
     } else if (record.phase == bot_phase::quarantined) {
-      auto& trouble =
-        ledger.troubles.try_emplace(at, restart_budget{cfg.restarts, cfg.period}).first->second;
+      auto& trouble = trouble_of(at);
       auto left = std::max<caf::timespan>(record.since - now(), caf::timespan::zero());
       trouble.timer = self->run_delayed(left, [this, at] { launch(at); });
     }
@@ -151,8 +150,11 @@ void bots_state::tell_activated(place at, bot_phase before) const {
 /// For what is stored of a bot.
 void bots_state::tell(place at, caf::timespan rest, std::string reason) const {
   const auto& record = ledger[at];
-  if (cfg.told && record.proven)
-    cfg.told(record.known_as(), record.phase, rest, std::move(reason));
+  if (!cfg.told || !record.proven)
+    return;
+  auto trouble = ledger.troubles.find(at);
+  auto quarantines = trouble == ledger.troubles.end() ? 0 : trouble->second.quarantines;
+  cfg.told(record.known_as(), record.phase, rest, std::move(reason), quarantines);
 }
 
 void bots_state::prove(const identity_proven& proof) {
@@ -254,8 +256,7 @@ void bots_state::forget(place at, const caf::error& reason) {
 
 void bots_state::crash(place at, const caf::error& reason) {
   auto& record = ledger[at];
-  auto& trouble =
-    ledger.troubles.try_emplace(at, restart_budget{cfg.restarts, cfg.period}).first->second;
+  auto& trouble = trouble_of(at);
   trouble.timer.dispose();
   if (!trouble.budget.record(now()))
     return quarantine(at, trouble, reason);
@@ -288,7 +289,7 @@ void bots_state::quarantine(place at, bot_trouble& trouble, const caf::error& re
   trouble.budget.reset();
   record.phase = bot_phase::quarantined;
   record.since = now() + length;
-  names->detach(record.token_hash, record.bot, bot_phase::quarantined);
+  names->detach(record.token_hash, record.bot, bot_phase::quarantined, record.since);
   log::event(log::level::error, "child.quarantined", "troupe.bot",
              {{"bot", record.known_as()},
               {"tenant", std::int64_t{record.tenant}},
@@ -322,7 +323,10 @@ void bots_state::calm_down(place at) {
     resolve_alert(record, "bot.quarantined", "The bot runs again without crashing.");
     return await_calm(at);
   }
+  bool counted = trouble.quarantines > 0;
   ledger.troubles.erase(at);
+  if (counted && record.phase == bot_phase::active) // What is stored starts from nothing, too.
+    tell(at, caf::timespan{0}, {});
 }
 
 /// Stops all bots at once, with one deadline, then this supervisor.
@@ -349,6 +353,10 @@ void bots_state::end(caf::error reason) {
 void bots_state::finish_if_empty() {
   if (ledger.running() == 0)
     self->quit(*ending);
+}
+
+bot_trouble& bots_state::trouble_of(place at) {
+  return ledger.troubles.try_emplace(at, restart_budget{cfg.restarts, cfg.period}).first->second;
 }
 
 void bots_state::rest(place at) {

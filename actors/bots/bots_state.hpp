@@ -53,6 +53,7 @@ struct bots_state {
   void end(caf::error reason);
   void finish_if_empty();
 
+  bot_trouble& trouble_of(place at);
   void rest(place at); ///< Cancels what its timer was going to do.
   void refuse_waiting(place at, const caf::error& why);
   time_point now() const { return self->clock().now(); }

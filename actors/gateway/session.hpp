@@ -41,6 +41,7 @@ struct request_facts {
   std::int64_t worker = 0;       ///< The virtual token's number; 0: the bot's own token.
   bool chat_may_come = false; ///< In the part of a multipart body that is not held.
   bool keep_alive = true;
+  bool rejected = false; ///< The upstream answered 401.
   clock::time_point arrived{};
   clock::time_point wait_until{}; ///< The caller's deadline for waiting and retries.
 };

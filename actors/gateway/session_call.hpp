@@ -100,8 +100,7 @@ task<bool> session<Stream>::serve() {
     }
   }
   more = co_await serve_call(facts);
-  if (!entry.proven && head_sent_
-      && !bot_) // Marked by serve_call: the upstream knows no such token.
+  if (!entry.proven && facts.rejected) // The upstream knows no such token.
     ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), stop_bot{entry.home});
   bot_ = nullptr;
   co_return more;
@@ -175,6 +174,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     failed = attempt_failed{c.id, granted.session, x.how};
   }
   polling_ = false;
+  facts.rejected = x.how.what == failure::none && x.how.status == 401;
   if (captured_ && x.how.what == failure::none) {
     count(facts, outcome_label(x.how), x.waited);
     co_return co_await answer_kept(facts, x);
@@ -194,8 +194,6 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     co_return co_await answer(std::move(bytes), keep_alive);
   }
   count(facts, label.empty() ? outcome_label(x.how) : label, x.waited);
-  if (x.how.status == 401)
-    bot_ = nullptr; // See serve().
   bool whole = body_.complete && (x.answered || refused || !x.withheld.empty());
   bool keep_alive = facts.keep_alive && whole && !x.ends;
   if (x.answered) {
@@ -286,11 +284,12 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
     // No answer that Telegram would have given by now: an empty one, as it would.
     if (expired_ && polling_ && !head_sent_ && facts.params.poll_timeout > longest_poll)
       poll_ended_ = true;
-    if (gone_ || stalled_ || poll_ended_) // Says nothing about the upstream.
+    if (gone_ || stalled_ || poll_ended_) { // Says nothing about the upstream.
+      x.how.unsent = x.how.what == failure::not_sent;
       x.how.what = failure::aborted;
-    else if (expired_)
+    } else if (expired_) {
       x.how.what = failure::timeout;
-    else if (up && up->aborted() && !head_sent_) {
+    } else if (up && up->aborted() && !head_sent_) {
       x.how.what = failure::aborted;
       taken = true;
     }

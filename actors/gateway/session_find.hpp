@@ -39,6 +39,7 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
     token = telegram::bot_token::parse(facts.where.token);
   auto digest = token_hash(ctx_->ports.token_key, facts.where.token);
   auto why = ec::unknown_bot;
+  clock::duration rest{0};
   auto length = first_lookup_pause;
   for (;;) {
     auto hit = ctx_->ports.bots->find(digest, clock::now());
@@ -55,6 +56,8 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
             : hit->phase == bot_phase::suspended   ? ec::suspended
             : hit->phase == bot_phase::quarantined ? ec::quarantined
                                                    : ec::stopped;
+      if (why == ec::quarantined)
+        rest = std::max<clock::duration>(hit->until - clock::now(), std::chrono::milliseconds{1});
       if (why != ec::stopped || clock::now() >= facts.wait_until)
         break;
     } else if (!ctx_->ports.bots->complete()) { // It may be one of those that are still to come.
@@ -78,7 +81,7 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
     co_await pause(length);
     length = std::min(2 * length, lookup_pause);
   }
-  auto text = explain(caf::make_error(why));
+  auto text = explain(caf::make_error(why, refusal{rest}));
   co_await refuse(text, false);
   co_return false;
 }

@@ -299,6 +299,13 @@ struct health_state {
       from_row(row, cfg, at, record);
       if (record.gate.phase(at) == breaker_phase::open)
         opened.emplace(at + record.gate.opens_in(at), row.bot);
+      if (record.gate.phase(at) == breaker_phase::closed)
+        continue;
+      // One that runs already has asked in vain; one that comes later asks by itself.
+      if (auto who = ports.bot ? ports.bot(row.bot) : bot_actor{}) {
+        record.who = who.address();
+        tell_bot(row.bot, record, at);
+      }
     }
     set_timer(at);
   }

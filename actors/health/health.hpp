@@ -17,6 +17,8 @@ struct health_config : health_limits {
 
 struct health_ports {
   std::function<rate_governor_actor()> governor; ///< Asked at each use; may be empty.
+  /// A bot that is in memory, to be told of its breaker as it was stored; may be null.
+  std::function<bot_actor(bot_id)> bot = {};
 };
 
 /// What the recorder asks of health beyond its interface: what it knows of each bot that was heard of

@@ -26,9 +26,8 @@ registrar_impl::behavior_type registrar_state::make_behavior() {
     [this](const method_call& x) { return call_method(x); },
     [this](served_query) { return served_bots(); },
     [this](get_report) { return report(); },
-    [this](bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason) {
-      hear(bot, phase, rest, reason);
-    },
+    [this](bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason,
+           std::uint32_t quarantines) { hear(bot, phase, rest, reason, quarantines); },
     [this](call_id id, const outcome& how, method_answer& what) { on_exchange(id, how, what); },
   };
 }
@@ -77,10 +76,10 @@ registrar_actor spawn_registrar(caf::actor_system& sys, registrar_config config,
 }
 
 void note_phase(const registrar_actor& to, bot_id bot, bot_phase phase, caf::timespan rest,
-                std::string reason) {
+                std::string reason, std::uint32_t quarantines) {
   if (to)
     caf::anon_send(caf::actor_cast<registering::registrar_impl>(to), bot, phase, rest,
-                   std::move(reason));
+                   std::move(reason), quarantines);
 }
 
 } // namespace troupe

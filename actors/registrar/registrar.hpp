@@ -36,8 +36,9 @@ struct registrar_ports {
 };
 
 /// A supervisor of bots tells the registrar of a phase that a bot got into by itself: quarantined
-/// (for so long), unauthorized, active again. Bots that are not registered are ignored.
-using phase_note = caf::result<void>(bot_id, bot_phase, caf::timespan, std::string);
+/// (for so long), unauthorized, active again; and of its quarantines in a row. Bots that are not
+/// registered are ignored.
+using phase_note = caf::result<void>(bot_id, bot_phase, caf::timespan, std::string, std::uint32_t);
 
 /// Spawns the registrar; it restores what is stored at once. See messages/registrar.hpp.
 registrar_actor spawn_registrar(caf::actor_system& sys, registrar_config config,
@@ -45,6 +46,6 @@ registrar_actor spawn_registrar(caf::actor_system& sys, registrar_config config,
 
 /// Sends a phase_note.
 void note_phase(const registrar_actor& to, bot_id bot, bot_phase phase, caf::timespan rest,
-                std::string reason);
+                std::string reason, std::uint32_t quarantines);
 
 } // namespace troupe

@@ -110,7 +110,8 @@ void registrar_state::apply(const bot_row& row) {
   case bot_phase::passive:
     return run(row.id, x);
   case bot_phase::quarantined:
-    ports.names->set_phase(x.token.key, row.id, bot_phase::quarantined);
+    ports.names->set_phase(x.token.key, row.id, bot_phase::quarantined,
+                           now() + milliseconds{std::max<wall_ms>(row.until - wall_now(), 0)});
     return rest_until(row.id, row.until);
   case bot_phase::unauthorized:
     ports.names->set_phase(x.token.key, row.id, bot_phase::unauthorized);
@@ -131,8 +132,13 @@ void registrar_state::tell_limits(bot_id bot) {
   }
   auto x = bots.find(bot);
   bool known = x != bots.end();
-  caf::anon_send(governor,
-                 bot_limits{bot, known ? x->second.rps : 0, known ? x->second.concurrent : 0});
+  bot_limits what{bot, known ? x->second.rps : 0, known ? x->second.concurrent : 0};
+  // It may be dead, and nobody know it yet: then its successor is told.
+  self->request(governor, caf::infinite, what)
+    .then([] {},
+          [this, bot](const caf::error&) {
+            self->run_delayed(milliseconds{25}, [this, bot] { tell_limits(bot); });
+          });
 }
 
 /// Starts the bot, or has the one that runs (or is suspended) take over what changed.
@@ -153,6 +159,7 @@ void registrar_state::run(bot_id bot, const served& x) {
   what.token_hash = x.token.key;
   what.rps = x.rps;
   what.concurrent = x.concurrent;
+  what.quarantines = x.quarantines;
   what.pending = x.phase == bot_phase::pending;
   caf::anon_send(shard, what);
   // If it is one that was suspended, or pending. One that is pending runs on in that phase.
@@ -164,7 +171,7 @@ void registrar_state::rest_until(bot_id bot, wall_ms until) {
   bots[bot].rest = self->run_delayed(left, [this, bot] {
     auto found = bots.find(bot);
     if (found != bots.end() && found->second.phase == bot_phase::quarantined)
-      hear(bot, bot_phase::active, {}, {});
+      hear(bot, bot_phase::active, {}, {}, found->second.quarantines);
   });
 }
 
@@ -247,9 +254,10 @@ void registrar_state::forget_others() {
 
 /// A bot got into a phase by itself: that is stored, and nobody asked for it.
 void registrar_state::hear(bot_id bot, bot_phase phase, caf::timespan rest,
-                           const std::string& reason) {
+                           const std::string& reason, std::uint32_t quarantines) {
+  auto is_so = [=](const served& x) { return x.phase == phase && x.quarantines == quarantines; };
   auto known = bots.find(bot);
-  if (known == bots.end() || known->second.phase == phase)
+  if (known == bots.end() || is_so(known->second))
     return;
   take_turn(bot, [=, this] {
     operation<bot_row> op{bot, {}};
@@ -258,16 +266,15 @@ void registrar_state::hear(bot_id bot, bot_phase phase, caf::timespan rest,
     bool stands = found != bots.end()
                   && (found->second.phase == bot_phase::active
                       || found->second.phase == bot_phase::quarantined);
-    if (!stands || found->second.phase == phase)
+    if (!stands || is_so(found->second))
       return end_turn(bot);
     bot_state_set what;
     what.bot = bot;
     what.phase = phase;
     what.reason = reason;
-    if (phase == bot_phase::quarantined) {
+    what.quarantines = quarantines;
+    if (phase == bot_phase::quarantined)
       what.until = wall_now() + std::chrono::duration_cast<milliseconds>(rest).count();
-      what.quarantines = found->second.quarantines + 1;
-    }
     ask_store<bot_row>(what, [=, this](caf::expected<bot_row> row) {
       if (auto again = bots.find(bot); row && again != bots.end()) {
         bool rested = again->second.phase == bot_phase::quarantined && phase == bot_phase::active;

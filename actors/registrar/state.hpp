@@ -129,7 +129,8 @@ struct registrar_state {
   void run(bot_id bot, const served& x);
   void tell_limits(bot_id bot);
   void rest_until(bot_id bot, wall_ms until);
-  void hear(bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason);
+  void hear(bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason,
+            std::uint32_t quarantines);
 
   /// Has Telegram's side of a bot's updates put back before it is removed; then `then`, in any case.
   void release(bot_id bot, std::function<void()> then);

@@ -39,7 +39,7 @@ auto counting_in(std::shared_ptr<usage_book> book) {
 
 tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
   : sys_(sys), config_(std::move(config)),
-    ports_(std::move(ports)), limits_{0, config_.health, config_.budgets, config_.pool},
+    ports_(std::move(ports)), limits_{{config_.health, config_.budgets, config_.pool}},
     bot_(std::make_shared<live_bot_config>(config_.bot)), journal_limits_(config_.journal),
     found_(std::make_shared<services>(config_.shards)),
     names_(std::make_shared<directory>(config_.names)) {
@@ -76,42 +76,32 @@ child_spec tree::child(std::string id, std::function<caf::actor(caf::actor_syste
           false};
 }
 
-tree::live_limits tree::limits() const {
-  std::lock_guard guard{limits_mutex_};
-  return limits_;
-}
-
 template <class Handle, class Limits, class Spawn>
 caf::actor tree::start_service(service_slot<Handle>& slot, Limits live_limits::*which,
                                Spawn spawn) {
-  auto known = limits();
-  auto handle = spawn(known.*which);
-  slot.publish(handle);
-  // Changed before it was published: then nobody else has told it.
-  if (auto now = limits(); now.version != known.version)
-    caf::anon_send(handle, now.*which);
+  auto handle = limits_.start([&](const live_limits& now) { return spawn(now.*which); },
+                              [&](const Handle& made) { slot.publish(made); },
+                              [&](const Handle& made, const live_limits& now) {
+                                caf::anon_send(made, now.*which);
+                              });
   return caf::actor_cast<caf::actor>(handle);
 }
 
 void tree::reconfigure(const tree_config& config) {
-  live_limits now;
-  {
-    std::lock_guard guard{limits_mutex_};
-    limits_ = {limits_.version + 1, config.health, config.budgets, config.pool};
-    now = limits_;
-  }
   bot_->publish(config.bot);
   journal_limits_.publish(config.journal);
   if (found_->updates)
     if (auto journal = found_->updates->journal.get())
       caf::anon_send(journal, journal_limits_.get());
-  // The pool first: what the governor opens finds places.
-  if (auto pool = found_->session_pool.get())
-    caf::anon_send(pool, now.pool);
-  if (auto governor = found_->rate_governor.get())
-    caf::anon_send(governor, now.budgets);
-  if (auto health = found_->health.get())
-    caf::anon_send(health, now.health);
+  limits_.change({config.health, config.budgets, config.pool}, [this](const live_limits& now) {
+    // The pool first: what the governor opens finds places.
+    if (auto pool = found_->session_pool.get())
+      caf::anon_send(pool, now.pool);
+    if (auto governor = found_->rate_governor.get())
+      caf::anon_send(governor, now.budgets);
+    if (auto health = found_->health.get())
+      caf::anon_send(health, now.health);
+  });
 }
 
 /// What dies here takes those with it that came after: a registrar begins anew with what is stored.
@@ -179,7 +169,13 @@ supervisor_spec tree::services_spec() {
     auto spawn = [&](const health_limits& now) {
       auto config = config_.health;
       static_cast<health_limits&>(config) = now;
-      return spawn_health(system, config, health_ports{governor});
+      health_ports ports;
+      ports.governor = governor;
+      ports.bot = [names = names_](bot_id bot) {
+        auto known = names->find(bot);
+        return known ? known->actor : bot_actor{};
+      };
+      return spawn_health(system, config, std::move(ports));
     };
     return start_service(found_->health, &live_limits::health, spawn);
   };
@@ -228,8 +224,9 @@ supervisor_spec tree::bots_spec() {
   };
   config.found = found_;
   if (ports_.store)
-    config.told = [this](bot_id bot, bot_phase phase, caf::timespan rest, std::string reason) {
-      note_phase(registrar_.get(), bot, phase, rest, std::move(reason));
+    config.told = [this](bot_id bot, bot_phase phase, caf::timespan rest, std::string reason,
+                         std::uint32_t quarantines) {
+      note_phase(registrar_.get(), bot, phase, rest, std::move(reason), quarantines);
     };
   config.stop_deadline = config_.shutdown_deadline;
   std::vector<child_spec> shards;

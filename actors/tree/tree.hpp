@@ -9,11 +9,11 @@
 #include "actors/registrar/registrar.hpp"
 #include "actors/session_pool/session_pool.hpp"
 #include "actors/supervisor/supervisor.hpp"
+#include "runtime/registry/told_limits.hpp"
 
 #include <atomic>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace troupe {
@@ -102,13 +102,11 @@ private:
   }
   /// Limits as they are now: of actors that run and of those that will be started.
   struct live_limits {
-    std::uint64_t version = 0;
     health_limits health;
     rate_limits budgets;
     pool_limits pool;
   };
 
-  live_limits limits() const;
   template <class Handle, class Limits, class Spawn>
   caf::actor start_service(service_slot<Handle>& slot, Limits live_limits::* which, Spawn spawn);
   supervisor_spec spec(std::string name, std::vector<child_spec> children) const;
@@ -124,8 +122,7 @@ private:
   caf::actor_system& sys_;
   tree_config config_;
   tree_ports ports_;
-  mutable std::mutex limits_mutex_;
-  live_limits limits_;
+  told_limits<live_limits> limits_;
   std::shared_ptr<live_bot_config> bot_;
   live_value<journal_limits> journal_limits_;
   std::shared_ptr<services> found_;

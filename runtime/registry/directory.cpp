@@ -5,6 +5,8 @@
 namespace troupe {
 namespace {
 
+using tenths = std::chrono::duration<std::int64_t, std::deci>;
+
 std::uint64_t key_of(bot_id bot) noexcept {
   return static_cast<std::uint64_t>(bot);
 }
@@ -152,15 +154,24 @@ bool directory::attach(std::uint64_t token_key, bot_id home, bot_actor actor, bo
   });
 }
 
-bool directory::set_phase(std::uint64_t token_key, bot_id home, bot_phase phase) {
+bool directory::set_phase(std::uint64_t token_key, bot_id home, bot_phase phase,
+                          clock::time_point until) {
   return change(token_key, home, [&](entry& x) {
     count_phase(x.phase, phase);
     x.phase = phase;
+    x.until = end_of(until);
   });
 }
 
-bool directory::detach(std::uint64_t token_key, bot_id home, bot_phase phase) {
-  return attach(token_key, home, bot_actor{}, phase);
+bool directory::detach(std::uint64_t token_key, bot_id home, bot_phase phase,
+                       clock::time_point until) {
+  bot_actor ended; // Released without the lock.
+  return change(token_key, home, [&](entry& x) {
+    count_phase(x.phase, phase);
+    x.phase = phase;
+    x.until = end_of(until);
+    std::swap(x.actor, ended);
+  });
 }
 
 std::size_t directory::size() const noexcept {
@@ -193,8 +204,14 @@ std::size_t directory::bot_shard_of(bot_id bot) noexcept {
   return (key_of(bot) * 0x9E3779B97F4A7C15u) >> 58;
 }
 
-directory::found directory::view(const entry& x) {
-  return {x.bot, x.home, x.tenant, x.key, x.phase, x.proven, x.actor};
+directory::found directory::view(const entry& x) const {
+  return {x.bot,   x.home,   x.tenant, x.key,
+          x.phase, x.proven, x.actor,  born_ + tenths{x.until}};
+}
+
+std::uint32_t directory::end_of(clock::time_point until) const noexcept {
+  auto since = std::chrono::floor<tenths>(until - born_).count();
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(since, 0));
 }
 
 std::uint32_t directory::age(clock::time_point now) const noexcept {

@@ -39,6 +39,7 @@ public:
     bot_phase phase = bot_phase::pending;
     bool proven = false;
     bot_actor actor; ///< Empty while the bot is not in memory or not running.
+    clock::time_point until{}; ///< When a quarantine ends, up to a tenth of a second early.
   };
 
   /// What became of a put.
@@ -76,10 +77,11 @@ public:
 
   /// A bot (re)started.
   bool attach(std::uint64_t token_key, bot_id home, bot_actor actor, bot_phase phase);
-  /// A bot changed its phase; the actor stays.
-  bool set_phase(std::uint64_t token_key, bot_id home, bot_phase phase);
-  /// A bot ended.
-  bool detach(std::uint64_t token_key, bot_id home, bot_phase phase);
+  /// A bot changed its phase; the actor stays. @param until when a quarantine ends
+  bool set_phase(std::uint64_t token_key, bot_id home, bot_phase phase,
+                 clock::time_point until = {});
+  /// A bot ended. @param until when a quarantine ends
+  bool detach(std::uint64_t token_key, bot_id home, bot_phase phase, clock::time_point until = {});
   /// A bot ended for good.
   bool erase(std::uint64_t token_key, bot_id home);
 
@@ -110,6 +112,7 @@ private:
     bot_phase phase = bot_phase::pending;
     bool proven = false;
     bool taken = false;
+    std::uint32_t until = 0; ///< Tenths of a second since `born_`: the end of a quarantine.
   };
 
   struct shard {
@@ -126,9 +129,10 @@ private:
 
   static std::size_t shard_of(std::uint64_t key) noexcept { return key >> 58; }
   static std::size_t bot_shard_of(bot_id bot) noexcept;
-  static found view(const entry& x);
+  found view(const entry& x) const;
 
   std::uint32_t age(clock::time_point now) const noexcept;
+  std::uint32_t end_of(clock::time_point until) const noexcept;
   void link_bot(bot_id bot, std::uint32_t ref);
   void unlink_bot(bot_id bot, std::uint32_t ref);
   void count_phase(bot_phase from, bot_phase to) noexcept;

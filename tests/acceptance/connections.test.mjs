@@ -77,3 +77,28 @@ describe('connections beyond gateway.max-connections', () => {
     await until('the next one is served', async () => (await node.call(bot.token, 'getMe')).status === 200);
   });
 });
+
+describe('a token that the upstream does not know', () => {
+  let sandbox;
+  let node;
+  before(async () => {
+    sandbox = await Sandbox.start();
+    node = await Node.start(sandbox);
+  });
+  after(async () => {
+    await node?.stop();
+    await sandbox?.stop();
+  });
+  const bots = async () => {
+    const { text } = await request(`${node.api}/metrics`);
+    return [...text.matchAll(/^troupe_bots\{phase="\w+"\} (\d+)/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+  };
+
+  for (const headers of [{}, { 'Idempotency-Key': 'one' }])
+    test(`leaves no bot behind (${Object.keys(headers)[0] ?? 'plain'})`, limit, async () => {
+      const token = `${123456 + Object.keys(headers).length}:${'A'.repeat(35)}`;
+      const answer = await node.call(token, 'sendMessage', { chat_id: 1, text: 'x' }, { headers });
+      assert.equal(answer.status, 401, answer.text);
+      await until('its bot is gone', async () => (await bots()) === 0);
+    });
+});

@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 
 /// A bot among services that do as the test says, under the deterministic scheduler.
@@ -26,10 +27,14 @@ struct script {
   std::vector<identity_proven> proofs;
   std::deque<caf::typed_response_promise<lease>> held;
   std::vector<lease_request> direct; ///< Polls and files.
+  bool pool_holds = false;           ///< Those wait in the pool.
+  std::deque<caf::typed_response_promise<lease>> in_pool;
+  std::vector<lease_cancel> left; ///< The pool.
   std::set<std::uint64_t> open;      ///< Leases granted and not returned.
   std::map<std::uint64_t, bool> returned;
   std::vector<outcome_batch> batches;
   std::vector<bot_id> started; ///< Who asked health for its breaker.
+  std::optional<breaker_change> known; ///< What health tells those.
   std::uint64_t next_lease = 1;
 
   caf::typed_response_promise<lease> take_held() {
@@ -82,27 +87,36 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
   };
 }
 
-inline session_pool_actor::behavior_type fake_pool(script_ptr s) {
+inline session_pool_actor::behavior_type fake_pool(session_pool_actor::pointer self,
+                                                    script_ptr s) {
   return {
     [=](const lease_request& x) -> caf::result<lease> {
       s->direct.push_back(x);
+      if (s->pool_holds) {
+        s->in_pool.push_back(self->make_response_promise<lease>());
+        return s->in_pool.back();
+      }
       return s->make_lease();
     },
     [=](const lease_return& x) {
       s->open.erase(x.lease);
       s->returned[x.lease] = x.reusable;
     },
-    [](const lease_cancel&) {},
+    [=](const lease_cancel& x) { s->left.push_back(x); },
     [](const credit_request&) { return pool_capacity{}; },
     [](const pool_limits&) {},
     [](const get_report&) { return pool_report{}; },
   };
 }
 
-inline health_actor::behavior_type fake_health(script_ptr s) {
+inline health_actor::behavior_type fake_health(health_actor::pointer self, script_ptr s) {
   return {
     [=](const outcome_batch& x) { s->batches.push_back(x); },
-    [=](const bot_started& x) { s->started.push_back(x.bot); },
+    [=](const bot_started& x) {
+      s->started.push_back(x.bot);
+      if (s->known)
+        caf::anon_send(caf::actor_cast<bot_actor>(self->current_sender()), *s->known);
+    },
     [](const health_limits&) {},
     [](const bot_health_request&) { return bot_health{}; },
     [](const get_report&) { return health_report{}; },
@@ -112,8 +126,8 @@ inline health_actor::behavior_type fake_health(script_ptr s) {
 struct fixture : test_coordinator_fixture<> {
   fixture() {
     found->rate_governor.publish(sys.spawn(fake_governor, s));
-    found->session_pool.publish(sys.spawn([s = s] { return fake_pool(s); }));
-    found->health.publish(sys.spawn([s = s] { return fake_health(s); }));
+    found->session_pool.publish(sys.spawn(fake_pool, s));
+    found->health.publish(sys.spawn(fake_health, s));
     client_handle =
       sys.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](caf::ok_atom) {}}; });
     client =

@@ -6,7 +6,41 @@
 using namespace troupe;
 using namespace std::literals;
 
-BEGIN_FIXTURE_SCOPE(bot_tests::fixture)
+namespace {
+
+start_bot seven() {
+  start_bot spec;
+  spec.bot = 7;
+  return spec;
+}
+
+struct fixture : bot_tests::fixture {
+  /// Two calls come to a new bot, which asks a health that does not answer.
+  void ask_silent_health() {
+    caf::anon_send_exit(bot, caf::exit_reason::user_shutdown);
+    auto before = found->health.get();
+    found->health.publish(sys.spawn([](health_actor::pointer self) -> health_actor::behavior_type {
+      auto open = std::make_shared<std::vector<caf::typed_response_promise<void>>>();
+      return {[](const outcome_batch&) {},
+              [=](const bot_started&) -> caf::result<void> {
+                open->push_back(self->make_response_promise<void>());
+                return open->back();
+              },
+              [](const health_limits&) {},
+              [](const bot_health_request&) { return bot_health{}; },
+              [](const get_report&) { return health_report{}; }};
+    }));
+    caf::anon_send_exit(before, caf::exit_reason::user_shutdown);
+    bot = spawn(seven());
+    ask(1, make_call(1));
+    ask(2, make_call(2));
+    CHECK_EQ(got.count(1) + got.count(2), 0u);
+  }
+};
+
+} // namespace
+
+BEGIN_FIXTURE_SCOPE(fixture)
 
 SCENARIO("a call gets a permit and a session, and gives both back") {
   ask(1, make_call(1));
@@ -251,16 +285,113 @@ SCENARIO("a file that finds no place is not asked for again") {
   CHECK_EQ(got.refused[1], ec::no_session);
 }
 
-SCENARIO("a restarted bot asks health for its breaker and obeys it; a new one has none") {
-  CHECK(s->started.empty());
-  start_bot spec;
-  spec.bot = 7;
-  auto first = std::exchange(bot, spawn(spec, 2));
-  ask(1, make_call(1)); // A bot is made by its first message.
+SCENARIO("a bot that starts asks health for its breaker and obeys it") {
+  s->started.clear();
+  s->known = breaker_change{7, breaker_state::open, 10s};
+  auto first = std::exchange(bot, spawn(seven()));
   CHECK_EQ(s->started, std::vector<bot_id>{7});
+  ask(1, make_call(1));
+  CHECK_EQ(got.refused[1], ec::breaker_open);
+  CHECK(s->permits.empty());
+  advance(10s);
+  ask(2, make_call(2));
+  CHECK_EQ(got.granted.count(2), 1u);
+  caf::anon_send_exit(first, caf::exit_reason::user_shutdown);
+}
+
+SCENARIO("calls that come before a bot knows its breaker wait for health, but not for long") {
+  ask_silent_health();
+  advance(100ms);
+  CHECK_EQ(got.granted.count(1) + got.granted.count(2), 2u);
+}
+
+SCENARIO("calls that came before a bot knew that its breaker is open are refused") {
+  ask_silent_health();
   tell(breaker_change{7, breaker_state::open, 10s});
+  CHECK_EQ(got.refused[1], ec::breaker_open);
+  CHECK_EQ(got.refused[2], ec::breaker_open);
+  advance(100ms);
+  CHECK(s->permits.empty());
+}
+
+SCENARIO("of the calls that came before a bot knew that its breaker is half open one goes out") {
+  ask_silent_health();
+  tell(breaker_change{7, breaker_state::half_open, 0s});
+  advance(100ms);
+  CHECK_EQ(got.granted.count(1), 1u);
+  CHECK_EQ(got.refused[2], ec::breaker_open);
+}
+
+SCENARIO("a client that leaves before its bot knows its breaker takes its call with it") {
+  ask_silent_health();
+  tell(call_cancelled{1});
+  CHECK_EQ(got.refused[1], ec::cancelled);
+  advance(100ms);
+  CHECK_EQ(got.granted.count(2), 1u);
+  CHECK_EQ(s->permits.size(), 1u);
+}
+
+SCENARIO("a late word that the breaker is half open lets no second probe out") {
+  tell(breaker_change{7, breaker_state::open, 60s});
+  advance(60s);
+  ask(1, make_call(1));
+  CHECK_EQ(got.granted.count(1), 1u);
+  tell(breaker_change{7, breaker_state::half_open, 0s});
   ask(2, make_call(2));
   CHECK_EQ(got.refused[2], ec::breaker_open);
+  done(1, ok());
+  ask(3, make_call(3));
+  CHECK_EQ(got.granted.count(3), 1u);
+  tell(breaker_change{7, breaker_state::open, 60s}); // By a call of before.
+  advance(60s);
+  ask(4, make_call(4));
+  CHECK_EQ(got.refused[4], ec::breaker_open); // The last probe is still out.
+  tell(breaker_change{7, breaker_state::closed, 0s});
+  tell(breaker_change{7, breaker_state::open, 60s});
+  advance(60s);
+  ask(5, make_call(5));
+  CHECK_EQ(got.granted.count(5), 1u); // That was a probe of another time.
+}
+
+SCENARIO("a permit goes back when its client left before anything was written") {
+  for (call_id id = 1; id <= 3; ++id) {
+    auto c = make_call(id);
+    c.produces_message = true;
+    c.chat = {5, false};
+    ask(id, c);
+  }
+  auto gone = broke(failure::aborted);
+  done(1, gone); // In the middle of it.
+  CHECK(s->unused.empty());
+  gone.unsent = true;
+  done(2, gone);
+  REQUIRE_EQ(s->unused.size(), 1u);
+  CHECK_EQ(s->unused[0].permitted_at, 1);
+  CHECK_EQ(s->unused[0].chat.key, 5);
+  tell(call_done{3, {}, broke(failure::aborted)}); // The grant never reached its gateway.
+  CHECK_EQ(s->unused.size(), 2u);
+  CHECK(s->open.empty());
+}
+
+SCENARIO("a download of a bot that was proven meanwhile leaves the pool under its old name") {
+  start_bot spec;
+  spec.bot = -77;
+  spec.claimed = 9;
+  spec.proven = false;
+  auto first = std::exchange(bot, spawn(spec));
+  s->pool_holds = true;
+  auto file = make_call(1);
+  file.kind = call_kind::file;
+  ask(1, file);
+  ask(2, make_call(2));
+  done(2, ok());
+  REQUIRE_EQ(s->proofs.size(), 1u);
+  tell(call_cancelled{1});
+  CHECK_EQ(got.refused[1], ec::cancelled);
+  REQUIRE_EQ(s->left.size(), 1u);
+  CHECK_EQ(s->left[0].bot, -77);
+  CHECK_EQ(s->left[0].id, 1u);
+  s->in_pool.clear();
   caf::anon_send_exit(first, caf::exit_reason::user_shutdown);
 }
 

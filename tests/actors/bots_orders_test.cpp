@@ -11,12 +11,14 @@ struct fixture : bots_fixture {
     bot_id bot;
     bot_phase phase;
     caf::timespan rest;
+    std::uint32_t quarantines;
   };
   std::vector<note> notes;
 
   fixture() {
-    cfg.told = [this](bot_id bot, bot_phase phase, caf::timespan rest, std::string) {
-      notes.push_back({bot, phase, rest});
+    cfg.told = [this](bot_id bot, bot_phase phase, caf::timespan rest, std::string,
+                      std::uint32_t quarantines) {
+      notes.push_back({bot, phase, rest, quarantines});
     };
     boot();
   }
@@ -94,6 +96,36 @@ SCENARIO("phases that a bot gets into by itself are told, those that were ordere
   REQUIRE_EQ(notes.size(), 3u);
   CHECK(notes[2].phase == bot_phase::unauthorized);
   CHECK_EQ(notes[2].bot, 7);
+}
+
+SCENARIO("how often a bot was quarantined is told, and that it was calm for long enough") {
+  up(7);
+  into_quarantine(7);
+  pass(1min);
+  into_quarantine(7);
+  pass(2min);
+  REQUIRE_EQ(notes.size(), 4u);
+  CHECK_EQ(notes[0].quarantines, 1u);
+  CHECK_EQ(notes[1].quarantines, 1u);
+  CHECK_EQ(notes[2].quarantines, 2u);
+  CHECK_EQ(notes[3].quarantines, 2u);
+  pass(61s); // The alert ends.
+  CHECK_EQ(notes.size(), 4u);
+  pass(10min);
+  REQUIRE_EQ(notes.size(), 5u);
+  CHECK(notes[4].phase == bot_phase::active);
+  CHECK_EQ(notes[4].quarantines, 0u);
+}
+
+SCENARIO("a bot that was quarantined before the node's start rests twice as long the next time") {
+  names->put(token(7), 7, 1, true, sched.clock().now());
+  auto spec = spec_of(7);
+  spec.quarantines = 2;
+  CHECK_EQ(start(spec), caf::error{});
+  into_quarantine(7);
+  REQUIRE_EQ(notes.size(), 1u);
+  CHECK_EQ(notes[0].rest, caf::timespan{4min});
+  CHECK_EQ(notes[0].quarantines, 3u);
 }
 
 END_FIXTURE_SCOPE()

@@ -35,6 +35,9 @@ SCENARIO("the fourth crash within a minute quarantines a bot, its siblings go on
   auto refused = start(7);
   CHECK_EQ(refused, caf::error{ec::quarantined});
   CHECK_EQ(retry_after(refused), 60s - 100ms);
+  auto rest = names->find(bot_id{7})->until - sched.clock().now(); // For clients.
+  CHECK_LE(rest, 60s - 100ms);
+  CHECK_GT(rest, 60s - 200ms);
   pass(60s - 101ms);
   CHECK_EQ(alive(7), 0);
   pass(1ms);

@@ -63,6 +63,35 @@ SCENARIO("a bot that starts anew learns of its breaker unless it is closed") {
   CHECK_EQ(last(*bot_of(1).notes), breaker_state::half_open);
 }
 
+SCENARIO("a bot that runs is told of its breaker as it was stored") {
+  health = spawn_health(sys, config,
+                        {[this] { return governor; }, [this](bot_id id) {
+                           auto known = bots.find(id);
+                           return known == bots.end() ? bot_actor{} : known->second.who;
+                         }});
+  bot_of(1);
+  bot_of(2);
+  using std::chrono::system_clock;
+  auto wall = std::chrono::floor<std::chrono::milliseconds>(system_clock::now());
+  health_save rows;
+  for (bot_id id = 1; id <= 3; ++id) {
+    health_row row;
+    row.bot = id;
+    row.breaker = id == 2 ? breaker_state::closed : breaker_state::open;
+    row.breaker_until = (wall + 30s).time_since_epoch().count();
+    rows.rows.push_back(row);
+  }
+  caf::anon_send(caf::actor_cast<health_memory>(health), rows);
+  sched.run();
+  REQUIRE_EQ(bot_of(1).notes->changes.size(), 1u);
+  CHECK(bot_of(1).notes->changes[0].state == breaker_state::open);
+  CHECK_LE(bot_of(1).notes->changes[0].open_for, 30s);
+  CHECK_GT(bot_of(1).notes->changes[0].open_for, 20s);
+  CHECK(bot_of(2).notes->changes.empty());
+  run_for(30s);
+  CHECK_EQ(last(*bot_of(1).notes), breaker_state::half_open);
+}
+
 SCENARIO("failures of two bots open the upstream, for the governor alone") {
   start();
   send(3, 200);

@@ -1,4 +1,5 @@
 #define CAF_SUITE registrar
+#include "messages/rate_governor.hpp"
 #include "tests/durable/registrar_fixture.hpp"
 
 #include "runtime/crypto/hash.hpp"
@@ -13,6 +14,24 @@ struct sqlite_fixture : registrar_fixture {
   test_store on{store::backend::sqlite};
   sqlite_fixture() { open(on); }
 };
+
+rate_governor_actor::behavior_type limits_into(std::shared_ptr<std::vector<bot_limits>> heard) {
+  return {
+    [](const permit_request&) -> caf::result<lease> { return caf::make_error(ec::cancelled); },
+    [](const permit_cancel&) {},
+    [](const permit_unused&) {},
+    [](const flood_report&) {},
+    [](const chat_charge&) {},
+    [=](const bot_limits& x) { heard->push_back(x); },
+    [](const pool_capacity&) {},
+    [](const capacity_change&) {},
+    [](const credit&) {},
+    [](const rate_limits&) {},
+    [](const identity_proven&) {},
+    [](const breaker_change&) {},
+    [](const get_report&) { return governor_report{}; },
+  };
+}
 
 } // namespace
 
@@ -140,6 +159,28 @@ SCENARIO("limits change live") {
   CHECK_EQ(notes->starts.back().rps, 5u);
 }
 
+SCENARIO("limits that a dying governor did not hear reach its successor") {
+  enrol(42);
+  auto heard = std::make_shared<std::vector<bot_limits>>();
+  auto dead = sys.spawn([=] { return limits_into(heard); });
+  found->rate_governor.publish(dead);
+  caf::anon_send_exit(dead, caf::exit_reason::kill);
+  sched.run();
+  want<bot_row>(bot_change{ada(), 1, 42, 0, "new", 5, 2, "{}"});
+  CHECK(heard->empty());
+  auto next = sys.spawn([=] { return limits_into(heard); });
+  found->rate_governor.publish(next);
+  advance_time(25ms);
+  sched.run();
+  REQUIRE_EQ(heard->size(), 1u);
+  CHECK_EQ(heard->back().bot, 42);
+  CHECK_EQ(heard->back().rps, 5u);
+  CHECK_EQ(heard->back().concurrent, 2u);
+  found->rate_governor.publish({});
+  caf::anon_send_exit(next, caf::exit_reason::kill);
+  sched.run();
+}
+
 SCENARIO("a new token takes the old one's place, once it is known to be good") {
   enrol(42);
   auto fresh = token_of(42, 'B');
@@ -162,7 +203,7 @@ SCENARIO("a new token takes the old one's place, once it is known to be good") {
 
 SCENARIO("an unauthorized bot is stored as that, and lives again with a new token") {
   enrol(42);
-  note_phase(registrar, 42, bot_phase::unauthorized, {}, "401");
+  note_phase(registrar, 42, bot_phase::unauthorized, {}, "401", 0);
   sched.run();
   CHECK(stored().at(0).phase == bot_phase::unauthorized);
   CHECK(refused<bot_row>(order(42, bot_order_kind::resume)) == store_refusal::wrong_phase);
@@ -178,17 +219,22 @@ SCENARIO("an unauthorized bot is stored as that, and lives again with a new toke
 
 SCENARIO("a quarantine outlives the node, and ends when it was to end") {
   enrol(42);
-  note_phase(registrar, 42, bot_phase::quarantined, 60s, "crashed");
+  note_phase(registrar, 42, bot_phase::quarantined, 60s, "crashed", 3);
   sched.run();
   CHECK(stored().at(0).phase == bot_phase::quarantined);
-  CHECK_EQ(stored().at(0).quarantines, 1u);
+  CHECK_EQ(stored().at(0).quarantines, 3u);
   boot();
   CHECK(entry(token_of(42))->phase == bot_phase::quarantined);
   CHECK(notes->starts.empty());
   advance_time(61s);
   sched.run();
   CHECK_EQ(notes->starts.size(), 1u);
+  CHECK_EQ(notes->starts.back().quarantines, 3u); // The next one is as long as it would have been.
   CHECK(stored().at(0).phase == bot_phase::active);
+  CHECK_EQ(stored().at(0).quarantines, 3u);
+  note_phase(registrar, 42, bot_phase::active, {}, "", 0); // It was calm for long enough.
+  sched.run();
+  CHECK_EQ(stored().at(0).quarantines, 0u);
 }
 
 SCENARIO("a removed bot is gone everywhere, and may come again") {

@@ -225,6 +225,23 @@ SCENARIO("an unknown token is refused here") {
   CHECK_EQ(http.get(node.path("getMe")).status, 200);
 }
 
+SCENARIO("a client of a quarantined bot is told when the bot's rest ends") {
+  part_options options;
+  options.quarantine = 7s;
+  node_part node{options};
+  auto http = node.connect();
+  for (int i = 0; i < 3; ++i) {
+    node.kill_bot();
+    CHECK(until([&] { return node.lines().count("child.restarted") > static_cast<unsigned>(i); }));
+  }
+  node.kill_bot();
+  CHECK(until([&] { return node.lines().count("child.quarantined") == 1; }));
+  auto got = http.get(node.path("getMe"));
+  CHECK(got.is_api_error(503));
+  CHECK_GE(got.retry_after(), 1);
+  CHECK_LE(got.retry_after(), 7);
+}
+
 SCENARIO("a token nobody registered is adopted once the upstream has accepted it") {
   part_options options;
   options.gateway.adopt = true;

@@ -1,6 +1,10 @@
 #define CAF_SUITE integration_deaths
 #include "tests/integration/node_part.hpp"
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -234,4 +238,44 @@ SCENARIO("a gateway killed while its calls wait takes no bot's place with it") {
     CHECK(got.status == 200 || got.status == 0);
   }
   CHECK(until([&] { return node.at_rest(); }));
+}
+
+SCENARIO("a call that ends before anything of it was written spends no budget") {
+  namespace asio = boost::asio;
+  asio::io_context io;
+  // It accepts, and says nothing: the handshakes last.
+  asio::ip::tcp::acceptor silent{io, {asio::ip::make_address("127.0.0.1"), 0}};
+  part_options options;
+  options.api_root = "https://127.0.0.1:" + std::to_string(silent.local_endpoint().port());
+  options.pool.max_per_bot = 12;
+  options.budgets.group_rpm = 20;
+  options.bot.retries = 0;
+  node_part node{options};
+  std::vector<client> clients;
+  for (unsigned i = 0; i < 12; ++i) { // Over both lanes, as the kernel likes.
+    clients.push_back(node.connect());
+    clients.back().send("GET " + node.path("sendMessage")
+                        + "?chat_id=-5&text=x HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  CHECK(until([&] { return node.pool().leased == 12; }));
+  auto used = [&] {
+    for (const auto& x : node.governor().budgets)
+      if (x.scope == "group")
+        return x.used;
+    return std::uint64_t{0};
+  };
+  CHECK_EQ(used(), 12u);
+  node.kill(service::gateway);
+  // Once one of the dead gateway's connections has ended, all of them have.
+  auto one_ended = [&] {
+    return std::any_of(clients.begin(), clients.end(), [](auto& x) { return x.ended(5ms); });
+  };
+  CHECK(until(one_ended));
+  silent.close(); // Now the handshakes fail.
+  unsigned failed = 0;
+  for (auto& x : clients)
+    failed += x.receive(5s).status == 502 ? 1 : 0;
+  CHECK(until([&] { return node.at_rest(); }));
+  CHECK_LT(failed, 12u);
+  CHECK_EQ(used(), failed); // These were attempts of the upstream's.
 }

@@ -137,6 +137,7 @@ node_part::impl::~impl() {
 
 tree_config node_part::impl::actors_config() const {
   tree_config result;
+  result.bots.quarantine = options.quarantine;
   result.pause = 10ms;
   result.shards = 2;
   result.health = options.health;

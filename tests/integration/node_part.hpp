@@ -36,6 +36,7 @@ struct part_options {
   session_pool_config pool;
   rate_governor_config budgets;
   health_config health;
+  caf::timespan quarantine = std::chrono::minutes{1};
   sandbox::options upstream;
   call_meter meter; ///< Held by the gateways.
 };
