@@ -12,9 +12,9 @@
 namespace troupe::api {
 namespace {
 
-using timer = boost::asio::basic_waitable_timer<
-  std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
-  net::http_executor>;
+using timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                                boost::asio::wait_traits<std::chrono::steady_clock>,
+                                                net::http_executor>;
 
 /// The address to which an answer is sent: it takes one message and has no mailbox. CAF's own
 /// pattern for event loops of others (caf::actor_companion).

@@ -13,13 +13,14 @@ namespace {
 
 std::vector<command> joined() {
   std::vector<command> all;
-  for (auto part : {node_commands(), bot_commands(), tenant_commands(), store_commands(),
-                    config_commands(), shell_commands()})
+  for (auto part : {node_commands(), bot_commands(), update_commands(), tenant_commands(),
+                    store_commands(), config_commands(), shell_commands()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 
-// -- help ------------------------------------------------------------------------------------------
+// -- help
+// ------------------------------------------------------------------------------------------
 
 std::string shown_options(std::string_view options) {
   std::string all;
@@ -53,7 +54,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 )";
 }
 
-// -- the command line ------------------------------------------------------------------------------
+// -- the command line
+// ------------------------------------------------------------------------------
 
 bool is_listed(std::string_view options, const std::string& name, bool with_value) {
   auto wanted = with_value ? name + '=' : name;
@@ -128,7 +130,8 @@ ctl_call parse(std::span<const std::string_view> args, const ctl_world& world) {
     auto equals = arg.find('=');
     auto name = std::string{arg.substr(2, equals == std::string_view::npos ? equals : equals - 2)};
     auto with_value = equals != std::string_view::npos;
-    if (!is_listed(call.what->options, name, with_value) && !is_listed(node_options, name, with_value))
+    if (!is_listed(call.what->options, name, with_value)
+        && !is_listed(node_options, name, with_value))
       throw usage_error{"unknown option " + log::mask_tokens(arg.substr(0, equals))};
   }
   check_count(call);

@@ -46,6 +46,7 @@ struct command {
 
 [[nodiscard]] std::span<const command> node_commands();
 [[nodiscard]] std::span<const command> bot_commands();
+[[nodiscard]] std::span<const command> update_commands();
 [[nodiscard]] std::span<const command> tenant_commands();
 [[nodiscard]] std::span<const command> store_commands();
 [[nodiscard]] std::span<const command> config_commands();

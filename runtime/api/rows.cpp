@@ -1,5 +1,7 @@
 #include "runtime/api/rows.hpp"
 
+#include "runtime/updates/settings.hpp"
+
 #include <boost/json/parse.hpp>
 
 #include <fmt/format.h>
@@ -62,7 +64,7 @@ std::string shown_day(std::int64_t day) {
 }
 
 json::object to_json(const bot_row& x, std::optional<health_status> health) {
-  auto settings = stored_json(x.settings);
+  auto settings = stored_json(updates::shown_settings(x.settings));
   json::value how = nullptr;
   if (x.phase == bot_phase::suspended)
     how = to_string(health_status::suspended);

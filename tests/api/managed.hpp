@@ -1,5 +1,6 @@
 #pragma once
 #include "runtime/api/errors.hpp"
+#include "tests/api/fake_journal.hpp"
 #include "tests/api/fake_store.hpp"
 #include "tests/api/fakes.hpp"
 
@@ -10,6 +11,8 @@ struct managed_node : node {
   std::shared_ptr<memory> kept = std::make_shared<memory>();
   store_actor store = spawn_store(sys, kept);
   registrar_actor registrar = spawn_registrar(sys, kept);
+  std::shared_ptr<journal_book> waiting = std::make_shared<journal_book>();
+  journal_actor journal = spawn_journal(sys, waiting);
   tenant_id other = kept->add_tenant("other");
   std::string boss = kept->add_key(key_role::operator_, 0);
   std::string admin = kept->add_key(key_role::admin, 1);
@@ -24,6 +27,7 @@ struct managed_node : node {
   ~managed_node() {
     caf::anon_send_exit(store, caf::exit_reason::kill);
     caf::anon_send_exit(registrar, caf::exit_reason::kill);
+    caf::anon_send_exit(journal, caf::exit_reason::kill);
     kept->unanswered.clear();
   }
 
@@ -31,6 +35,7 @@ struct managed_node : node {
     auto p = ports();
     p.store = [this] { return store; };
     p.registrar = [this] { return registrar; };
+    p.journal = [this] { return journal; };
     p.now = [this] { return now; };
     p.limits.requests_per_minute = 0;
     p.limits.creations_per_minute = 0;

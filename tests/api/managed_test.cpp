@@ -148,9 +148,10 @@ SCENARIO("a tenant can neither see nor guess another's things") {
 }
 
 SCENARIO("a bot is registered, shown, changed and removed") {
-  auto made = send("POST", "/v1/bots",
-                   registration(token, R"(,"name":"Mine","limits":{"rps":5},"delivery":{"a":1})"),
-                   developer);
+  auto made =
+    send("POST", "/v1/bots",
+         registration(token, R"(,"name":"Mine","limits":{"rps":5},"delivery":{"mode":"pull"})"),
+         developer);
   CHECK_EQ(made.status, 201);
   CHECK(holds(made.headers, "Location: /v1/bots/123456\r\n"));
   CHECK(!holds(made.body, token));
@@ -162,7 +163,7 @@ SCENARIO("a bot is registered, shown, changed and removed") {
   CHECK_EQ(bot.at("created_at").as_string(), "2023-11-14T22:13:20.000Z");
   CHECK_EQ(bot.at("limits").as_object().at("rps").as_int64(), 5);
   CHECK(bot.at("limits").as_object().at("concurrent").is_null());
-  CHECK_EQ(bot.at("delivery").as_object().at("a").as_int64(), 1);
+  CHECK_EQ(bot.at("delivery").as_object().at("mode"), "pull");
   CHECK_EQ(told(send("POST", "/v1/bots", registration(token), developer)), "409 duplicate");
   CHECK_EQ(told(send("POST", "/v1/bots", registration("12:x"), developer)), "422 token_malformed");
   auto rejected = "999:" + std::string(35, 'a');
@@ -178,7 +179,7 @@ SCENARIO("a bot is registered, shown, changed and removed") {
   CHECK_EQ(after.at("name").as_string(), "Mine");
   CHECK_EQ(after.at("limits").as_object().at("rps").as_int64(), 5);
   CHECK_EQ(after.at("limits").as_object().at("concurrent").as_int64(), 3);
-  CHECK_EQ(after.at("delivery").as_object().at("a").as_int64(), 1);
+  CHECK_EQ(after.at("delivery").as_object().at("mode"), "pull");
   CHECK_EQ(after.at("version").as_int64(), 2);
   CHECK_EQ(told(send("PATCH", "/v1/bots/123456", R"({"name":"b","version":1})", developer)),
            "409 conflict");
@@ -274,7 +275,8 @@ SCENARIO("a bot's phase follows orders") {
   CHECK_EQ(told(send("POST", "/v1/bots/7:resume", "{}", developer)), "200");
   CHECK_EQ(told(send("POST", "/v1/bots/7:resume", {}, developer)), "409 wrong_phase");
   CHECK_EQ(told(send("POST", "/v1/bots/7:restart", {}, developer)), "200");
-  CHECK_EQ(told(send("POST", "/v1/bots/7:restart", R"({"now":1})", developer)), "400 unknown_field");
+  CHECK_EQ(told(send("POST", "/v1/bots/7:restart", R"({"now":1})", developer)),
+           "400 unknown_field");
   CHECK_EQ(told(send("POST", "/v1/bots/7:rotateToken", registration(token), developer)),
            "409 token_of_other_bot");
   auto own = "7:" + std::string(35, 'b');

@@ -4,6 +4,7 @@
 #include "runtime/api/routes/scope.hpp"
 #include "runtime/api/routes/tables.hpp"
 #include "runtime/api/rows.hpp"
+#include "runtime/updates/settings.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -15,12 +16,32 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t largest_settings = 16 * 1024;
 
-// -- what the body says ----------------------------------------------------------------------------
+// -- what the body says
+// ----------------------------------------------------------------------------
 
 std::uint32_t limit_in(const inquiry& from, std::string_view name, std::uint32_t otherwise) {
   auto* limits = from.member("limits");
   auto* found = limits == nullptr ? nullptr : limits->get_object().if_contains(name);
   return found == nullptr ? otherwise : static_cast<std::uint32_t>(found->get_int64());
+}
+
+/// A secret that comes back as it was shown is the one that was there.
+void keep_secret(json::object& all, const std::string& before) {
+  auto secret_in = [](json::value& from) -> json::value* {
+    auto* object = from.if_object();
+    auto* delivery = object == nullptr ? nullptr : object->if_contains("delivery");
+    auto* inside = delivery == nullptr ? nullptr : delivery->if_object();
+    return inside == nullptr ? nullptr : inside->if_contains("secret_token");
+  };
+  json::value now = all;
+  auto* given = secret_in(now);
+  if (given == nullptr || *given != json::value("***"))
+    return;
+  boost::system::error_code ignored;
+  auto old = json::parse(before, ignored);
+  auto* kept = secret_in(old);
+  *given = kept == nullptr ? json::value(nullptr) : *kept;
+  all = now.get_object();
 }
 
 /// `updates` and `delivery` over what the store has of them. @throws refused
@@ -32,9 +53,17 @@ std::string settings_in(const inquiry& from, const std::string& before) {
   for (auto name : {"updates", "delivery"})
     if (auto* part = from.member(name))
       all.get_object()[name] = *part;
+  keep_secret(all.get_object(), before);
   auto text = json::serialize(all);
   if (text.size() > largest_settings)
     throw refused{api_error::body_settings};
+  try {
+    (void)updates::read_settings(text);
+  } catch (const updates::bad_settings& x) {
+    std::string_view sentence = x.what();
+    throw refused{api_error::invalid_field, std::string{sentence} + '.',
+                  std::string{sentence.substr(0, sentence.find(':'))}};
+  }
   return text;
 }
 
@@ -55,7 +84,8 @@ bool trusted_in(const inquiry& from) {
   return trusted;
 }
 
-// -- routes ----------------------------------------------------------------------------------------
+// -- routes
+// ----------------------------------------------------------------------------------------
 
 task register_bot(context& ctx, const inquiry& from) {
   bot_register what;
@@ -148,7 +178,8 @@ task remove_bot(context& ctx, const inquiry& from) {
   co_return answer;
 }
 
-// -- the table -------------------------------------------------------------------------------------
+// -- the table
+// -------------------------------------------------------------------------------------
 
 constexpr std::string_view phases[] = {"pending"sv,   "active"sv,      "passive"sv,
                                        "suspended"sv, "quarantined"sv, "unauthorized"sv};
@@ -158,9 +189,13 @@ constexpr field limit_fields[] = {
   {"concurrent", shape::integer, 0, 10'000, "Requests at once; 0: the node's default."},
 };
 constexpr field limits{"limits", shape::object, 0, 0, "Limits of this bot; applied at once.", false,
-                       {}, limit_fields};
-constexpr field updates{"updates", shape::any, 0, 0, "How its updates are received."};
-constexpr field delivery{"delivery", shape::any, 0, 0, "How its updates reach their owner."};
+                       {},       limit_fields};
+constexpr field updates{
+  "updates", shape::any, 0, 0,
+  "How its updates are received: mode, allowed_updates, max_connections, take_over."};
+constexpr field delivery{
+  "delivery", shape::any, 0, 0,
+  "How its updates reach their owner: mode (pull, relay, native, rules) and what belongs to it."};
 
 constexpr field of_registration[] = {
   {"token", shape::text, 1, 200, "The bot's token from @BotFather. Never shown again.", true},
@@ -180,8 +215,10 @@ constexpr field of_change[] = {
    "The version that was read: if another one changed the bot since, 409."},
 };
 constexpr field of_batch[] = {
-  {"ids", shape::ids, 1, 1'000'000, "Ids of bots; each is in `bots` or in `missing`. As many as a body of "
-   "4 MiB holds: about 350,000.", true},
+  {"ids", shape::ids, 1, 1'000'000,
+   "Ids of bots; each is in `bots` or in `missing`. As many as a body of "
+   "4 MiB holds: about 350,000.",
+   true},
 };
 constexpr field of_list[] = {
   {"status", shape::text, 0, 0, "Bots in this phase alone.", false, phases},
@@ -191,16 +228,39 @@ constexpr field of_list[] = {
 };
 
 constexpr route table[] = {
-  {"POST", "/v1/bots", "registerBot",
-   "Registers a bot: its token is checked with getMe and kept sealed.", access::developer,
-   register_bot, 201, {}, body_use::needed, of_registration},
+  {"POST",
+   "/v1/bots",
+   "registerBot",
+   "Registers a bot: its token is checked with getMe and kept sealed.",
+   access::developer,
+   register_bot,
+   201,
+   {},
+   body_use::needed,
+   of_registration},
   {"GET", "/v1/bots", "listBots", "The tenant's bots, by id; an operator sees all.", access::viewer,
    list_bots, 200, of_list},
-  {"POST", "/v1/bots:batchGet", "batchGetBots", "Any number of bots by their ids.", access::viewer,
-   batch_get, 200, {}, body_use::needed, of_batch},
+  {"POST",
+   "/v1/bots:batchGet",
+   "batchGetBots",
+   "Any number of bots by their ids.",
+   access::viewer,
+   batch_get,
+   200,
+   {},
+   body_use::needed,
+   of_batch},
   {"GET", "/v1/bots/{id}", "getBot", "One bot.", access::viewer, get_bot},
-  {"PATCH", "/v1/bots/{id}", "changeBot", "Changes name, limits, updates or delivery.",
-   access::developer, change_bot, 200, {}, body_use::needed, of_change},
+  {"PATCH",
+   "/v1/bots/{id}",
+   "changeBot",
+   "Changes name, limits, updates or delivery.",
+   access::developer,
+   change_bot,
+   200,
+   {},
+   body_use::needed,
+   of_change},
   {"DELETE", "/v1/bots/{id}", "removeBot", "Removes the bot and everything that belongs to it.",
    access::developer, remove_bot, 204},
 };

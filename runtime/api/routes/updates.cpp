@@ -1,0 +1,111 @@
+#include "messages/journal.hpp"
+#include "runtime/api/inquiry.hpp"
+#include "runtime/api/routes/scope.hpp"
+#include "runtime/api/routes/tables.hpp"
+#include "runtime/api/rows.hpp"
+
+#include <boost/json/parse.hpp>
+
+namespace troupe::api {
+namespace {
+
+namespace json = boost::json;
+
+/// The update as an object; as text where it is none.
+json::value shown_body(const std::string& body) {
+  boost::system::error_code failed;
+  auto value = json::parse(body, failed);
+  return failed ? json::value(body) : value;
+}
+
+json::object to_json(const dead_letter_row& x) {
+  return {{"id", x.id},
+          {"update_id", x.update_id},
+          {"kind", x.kind},
+          {"received_at", shown_time(x.received)},
+          {"died_at", shown_time(x.died)},
+          {"attempts", x.attempts},
+          {"reason", x.reason},
+          {"update", shown_body(x.body)}};
+}
+
+task show_updates(context& ctx, const inquiry& from) {
+  auto bot = co_await find_bot(ctx, from, from.bot());
+  pending_query what{bot.id};
+  auto asked = ctx.ask_journal<pending_count>(from.what.io, what);
+  auto found = co_await answer_to(asked);
+  co_return json_response(json::object{{"bot", bot.id},
+                                       {"pending", found.pending},
+                                       {"oldest_at", shown_time(found.oldest)},
+                                       {"full", found.full},
+                                       {"dead_letters", found.dead}});
+}
+
+task list_dead_letters(context& ctx, const inquiry& from) {
+  auto bot = co_await find_bot(ctx, from, from.bot());
+  dead_letter_query what{bot.id, cursor_of(from), limit_of(from)};
+  auto asked = ctx.ask_journal<dead_letter_page>(from.what.io, what);
+  auto found = co_await answer_to(asked);
+  json::array letters;
+  for (auto& one : found.rows)
+    letters.push_back(to_json(one));
+  auto last = found.rows.empty() ? 0 : found.rows.back().id;
+  co_return json_response(json::object{{"dead_letters", std::move(letters)},
+                                       {"next_cursor", next_cursor(last, found.more)}});
+}
+
+task replay_dead_letters(context& ctx, const inquiry& from) {
+  auto* ids = from.member("ids");
+  auto all = from.flag("all");
+  if ((ids != nullptr) == all)
+    throw refused{api_error::invalid_field, "Name the dead letters in ids, or say all: true.",
+                  "ids"};
+  auto bot = co_await find_bot(ctx, from, from.bot());
+  dead_letter_replay what;
+  what.by = from.by();
+  what.bot = bot.id;
+  what.tenant = bot.tenant;
+  if (ids != nullptr)
+    for (auto& one : ids->get_array())
+      what.ids.push_back(one.get_int64());
+  auto asked = ctx.ask_journal<replay_result>(from.what.io, std::move(what));
+  auto done = co_await outcome_of(asked);
+  json::array missing;
+  for (auto id : done.missing)
+    missing.push_back(id);
+  co_return json_response(
+    json::object{{"replayed", done.replayed}, {"missing", std::move(missing)}});
+}
+
+constexpr field of_list[] = {cursor_parameter, limit_parameter};
+constexpr field of_replay[] = {
+  {"ids", shape::ids, 1, 1000, "Which ones; what there is none of comes back in `missing`."},
+  {"all", shape::boolean, 0, 0, "All of the bot's, instead of `ids`."},
+};
+
+constexpr route table[] = {
+  {"GET", "/v1/bots/{id}/updates", "getBotUpdates",
+   "How many updates wait for delivery, since when, and how many are dead letters.", access::viewer,
+   show_updates},
+  {"GET", "/v1/bots/{id}/dead-letters", "listDeadLetters",
+   "Updates that could not be delivered, with the reason, oldest first.", access::viewer,
+   list_dead_letters, 200, of_list},
+  {"POST",
+   "/v1/bots/{id}/dead-letters:replay",
+   "replayDeadLetters",
+   "Delivers dead letters again, behind what waits now.",
+   access::developer,
+   replay_dead_letters,
+   200,
+   {},
+   body_use::needed,
+   of_replay},
+};
+
+} // namespace
+
+std::span<const route> update_routes() {
+  return table;
+}
+
+} // namespace troupe::api

@@ -1,0 +1,104 @@
+#define CAF_SUITE api.updates
+#include "tests/api/managed.hpp"
+
+#include <caf/test/bdd_dsl.hpp>
+
+using namespace troupe;
+using namespace std::literals;
+using fakes::json_of;
+using fakes::told;
+
+namespace {
+
+struct fixture : fakes::managed_node {
+  fixture() {
+    kept->add_bot(7, 1);
+    kept->add_bot(8, other);
+    for (std::int64_t id : {1, 2, 3})
+      waiting->letters.push_back({id, 7, 100 + id, "message", 1'700'000'000'000, 1'700'000'001'000,
+                                  8, "the receiver answered 500",
+                                  R"({"update_id":)" + std::to_string(100 + id) + "}"});
+  }
+
+  std::string patch(std::string_view body) {
+    return told(send("PATCH", "/v1/bots/7", body, developer));
+  }
+};
+
+} // namespace
+
+BEGIN_FIXTURE_SCOPE(fixture)
+
+SCENARIO("what waits for delivery is told") {
+  waiting->pending = {12, 3, 1'700'000'000'000, true};
+  auto body = json_of(get("/v1/bots/7/updates", viewer));
+  CHECK_EQ(body.at("pending"), 12);
+  CHECK_EQ(body.at("dead_letters"), 3);
+  CHECK_EQ(body.at("full"), true);
+  CHECK_EQ(body.at("oldest_at"), "2023-11-14T22:13:20.000Z");
+  CHECK_EQ(told(get("/v1/bots/8/updates", viewer)), "404 unknown_bot");
+}
+
+SCENARIO("dead letters are listed in pages, with the update as it was") {
+  auto first = json_of(get("/v1/bots/7/dead-letters?limit=2", viewer));
+  CHECK_EQ(first.at("dead_letters").as_array().size(), 2u);
+  auto& letter = first.at("dead_letters").as_array()[0];
+  CHECK_EQ(letter.at("reason"), "the receiver answered 500");
+  CHECK_EQ(letter.at("update").at("update_id"), 101);
+  std::string cursor{first.at("next_cursor").as_string()};
+  auto rest = json_of(get("/v1/bots/7/dead-letters?limit=2&cursor=" + cursor, viewer));
+  CHECK_EQ(rest.at("dead_letters").as_array().size(), 1u);
+  CHECK(rest.at("next_cursor").is_null());
+  CHECK_EQ(told(get("/v1/bots/8/dead-letters", viewer)), "404 unknown_bot");
+}
+
+SCENARIO("dead letters are replayed by name, or all") {
+  const std::string path = "/v1/bots/7/dead-letters:replay";
+  CHECK_EQ(told(send("POST", path, R"({"ids":[1,99]})", viewer)), "403 forbidden");
+  auto body = json_of(send("POST", path, R"({"ids":[1,99]})", developer));
+  CHECK_EQ(body.at("replayed"), 2);
+  CHECK_EQ(body.at("missing").as_array()[0], 99);
+  CHECK_EQ(told(send("POST", path, R"({"all":true})", developer)), "200");
+  REQUIRE_EQ(waiting->replays.size(), 2u);
+  CHECK_EQ(waiting->replays[0].bot, 7);
+  CHECK_EQ(waiting->replays[0].ids, (std::vector<std::int64_t>{1, 99}));
+  CHECK(waiting->replays[1].ids.empty());
+  CHECK_EQ(told(send("POST", path, "{}", developer)), "400 invalid_field");
+  CHECK_EQ(told(send("POST", path, R"({"ids":[1],"all":true})", developer)), "400 invalid_field");
+  CHECK_EQ(told(send("POST", "/v1/bots/8/dead-letters:replay", R"({"all":true})", developer)),
+           "404 unknown_bot");
+  CHECK_EQ(waiting->replays.size(), 2u);
+}
+
+SCENARIO("a node whose journal does not run says so") {
+  auto without = managed_ports();
+  without.journal = nullptr;
+  use(std::move(without));
+  CHECK_EQ(told(get("/v1/bots/7/updates", viewer)), "503 service_unavailable");
+}
+
+SCENARIO("settings are checked before they are stored") {
+  CHECK_EQ(patch(R"({"delivery":{"mode":"relay"}})"), "400 invalid_field");
+  CHECK_EQ(patch(R"({"delivery":{"mode":"relay","url":"ftp://x"}})"), "400 invalid_field");
+  CHECK_EQ(patch(R"({"updates":{"mode":"webhook","colour":1}})"), "400 invalid_field");
+  auto refused = json_of(send("PATCH", "/v1/bots/7", R"({"updates":{"mode":7}})", developer));
+  CHECK_EQ(refused.at("field"), "updates.mode");
+  CHECK_EQ(kept->bots[7].settings, "{}");
+}
+
+SCENARIO("a receiver's secret is never shown, and survives being sent back as it was shown") {
+  CHECK_EQ(
+    patch(R"({"delivery":{"mode":"relay","url":"https://x.example/","secret_token":"s3cret"}})"),
+    "200");
+  CHECK(kept->bots[7].settings.find("s3cret") != std::string::npos);
+  auto shown = get("/v1/bots/7", viewer);
+  CHECK_EQ(shown.body.find("s3cret"), std::string::npos);
+  CHECK_EQ(json_of(shown).at("delivery").at("secret_token"), "***");
+  CHECK_EQ(
+    patch(R"({"delivery":{"mode":"relay","url":"https://y.example/","secret_token":"***"}})"),
+    "200");
+  CHECK(kept->bots[7].settings.find("s3cret") != std::string::npos);
+  CHECK(kept->bots[7].settings.find("y.example") != std::string::npos);
+}
+
+END_FIXTURE_SCOPE()
