@@ -1,0 +1,167 @@
+#define CAF_SUITE actors_pull
+#include "tests/actors/pull_fixture.hpp"
+
+using namespace troupe;
+using namespace troupe::pull_tests;
+using namespace std::literals;
+
+namespace {
+
+using id_list = std::vector<std::int64_t>;
+
+} // namespace
+
+BEGIN_FIXTURE_SCOPE(fixture)
+
+SCENARIO("a poll gets what waits, again until its offset confirms it") {
+  for (int chat = 1; chat <= 3; ++chat)
+    store_update(chat);
+  CHECK_EQ(got(poll(0)), (id_list{101, 102, 103}));
+  CHECK_EQ(got(poll(0, 0s, 0, 2)), (id_list{101, 102}));
+  CHECK_EQ(got(poll(103)), (id_list{103}));
+  CHECK_EQ(store->by_seq.size(), 1u);
+  CHECK_EQ(got(poll(104)), id_list{});
+  CHECK(store->by_seq.empty());
+}
+
+SCENARIO("a negative offset keeps the last ones") {
+  for (int chat = 1; chat <= 5; ++chat)
+    store_update(chat);
+  CHECK_EQ(got(poll(-2)), (id_list{104, 105}));
+  CHECK_EQ(store->by_seq.size(), 2u);
+}
+
+SCENARIO("a poll waits for an update, or until its time is over") {
+  auto first = poll(0, 30s);
+  CHECK(open(first));
+  store_update(1);
+  tell_bot();
+  CHECK_EQ(got(first), (id_list{101}));
+  auto second = poll(102, 30s);
+  advance(29s);
+  CHECK(open(second));
+  advance(2s);
+  CHECK_EQ(got(second), id_list{});
+}
+
+SCENARIO("what comes while a poll looks into the journal is not missed") {
+  store->holds = true;
+  auto p = poll(0, 30s);
+  store_update(1);
+  tell_bot();
+  store->holds = false;
+  caf::anon_send(journal, journal_limits{});
+  settle();
+  CHECK_EQ(got(p), (id_list{101}));
+}
+
+SCENARIO("of two polls the newer wins") {
+  auto older = poll(0, 30s);
+  auto newer = poll(0, 30s);
+  CHECK_EQ(got(older), id_list{});
+  CHECK(open(newer));
+  store_update(1);
+  tell_bot();
+  CHECK_EQ(got(newer), (id_list{101}));
+}
+
+SCENARIO("of two polls the newer is refused where the settings say so") {
+  limits.pull_conflict_409 = true;
+  config->publish(limits);
+  auto older = poll(0, 30s);
+  auto newer = poll(0, 30s);
+  CHECK_EQ(ends[newer].why, ec::pull_conflict);
+  CHECK(open(older));
+}
+
+SCENARIO("a poll whose client left takes nothing with it") {
+  auto p = poll(0, 30s);
+  tell(pull_cancel{p});
+  CHECK(!open(p));
+  store_update(1);
+  tell_bot();
+  CHECK_EQ(got(poll(0, 30s)), (id_list{101}));
+}
+
+SCENARIO("an offset is answered when what it confirms is on disk, and not otherwise") {
+  store_update(1);
+  poll(0);
+  store->unavailable = true;
+  auto p = poll(102, 30s);
+  CHECK_EQ(ends[p].why, store_refusal::unavailable);
+  store->unavailable = false;
+  CHECK_EQ(got(poll(0)), (id_list{101}));
+}
+
+SCENARIO("ids that begin anew below an offset are handed out all the same") {
+  store_update(1, {}, 500);
+  auto p = poll(900'000'000, 30s); // Of before the silence: far beyond, it confirms nothing.
+  CHECK_EQ(got(p), (id_list{500}));
+  CHECK_EQ(got(poll(501)), id_list{});
+  CHECK(store->by_seq.empty());
+}
+
+SCENARIO("nobody gets an update whose lifetime is over") {
+  store_update(1);
+  store_update(2);
+  store->by_seq.begin()->second.expires = wall_now() - 1;
+  CHECK_EQ(got(poll(0)), (id_list{102}));
+  CHECK(store->ended.at(1).how == update_verdict::expired);
+}
+
+SCENARIO("workers share a bot's updates by chat, each confirms its own") {
+  for (int i = 0; i < 40; ++i)
+    store_update(i % 8);
+  auto one = poll(0, 0s, 1); // Alone: all.
+  CHECK_EQ(got(one).size(), 40u);
+  poll(141, 0s, 1);
+  CHECK(store->by_seq.empty());
+  auto first = poll(0, 30s, 1);
+  auto second = poll(0, 30s, 2);
+  for (int i = 0; i < 40; ++i)
+    store_update(i % 8);
+  tell_bot();
+  auto a = got(first);
+  auto b = got(second);
+  CHECK_EQ(a.size() + b.size(), 40u);
+  CHECK(!a.empty() && !b.empty());
+  for (auto x : a)
+    CHECK(std::none_of(b.begin(), b.end(), [x](auto y) { return x % 8 == y % 8; }));
+  poll(a.back() + 1, 0s, 1);
+  CHECK_EQ(store->by_seq.size(), b.size());
+}
+
+SCENARIO("what a worker had goes to another one when it is silent for a minute") {
+  auto first = poll(0, 1s, 1);
+  auto second = poll(0, 1s, 2);
+  advance(2s);
+  CHECK(!open(first) && !open(second));
+  for (int i = 0; i < 16; ++i)
+    store_update(i);
+  auto had = got(poll(0, 0s, 1));
+  CHECK(!had.empty() && had.size() < 16);
+  for (int i = 0; i < 3; ++i) { // The other one goes on, without what the first has.
+    auto p = poll(0, 50s, 2);
+    CHECK_EQ(got(p).size(), 16 - had.size());
+    advance(10s);
+  }
+  advance(31s);
+  CHECK_EQ(got(poll(0, 0s, 2)).size(), 16u);
+}
+
+SCENARIO("a poll ends when its bot's updates are delivered in another way, or the bot is suspended") {
+  auto p = poll(0, 30s);
+  updates::delivery_settings how;
+  how.mode = updates::delivery_mode::relay;
+  set(how);
+  tell_bot();
+  CHECK_EQ(ends[p].why, ec::not_pulled);
+  CHECK_EQ(ends[poll(0)].why, ec::not_pulled);
+  set({});
+  auto q = poll(0, 30s);
+  CHECK(open(q));
+  tell(bot_command{7, bot_phase::suspended});
+  CHECK_EQ(ends[q].why, ec::suspended);
+}
+
+END_FIXTURE_SCOPE()
