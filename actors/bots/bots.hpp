@@ -41,6 +41,7 @@ struct bots_config {
 /// start_bot
 ///   with another token) starts it again;
 /// - nothing, user_shutdown or stopped: is forgotten, here and in the directory;
+/// - quarantined: rests at once, as if it had spent its restart budget;
 /// - anything else: crashed.
 /// bot_command starting restarts a bot that runs, or would if it were not quarantined; its past is
 /// forgiven.

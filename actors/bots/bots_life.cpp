@@ -199,6 +199,9 @@ void bots_state::on_down(const caf::down_msg& down) {
     settle(at, bot_phase::unauthorized, down.reason);
   } else if (down.reason == ec::suspended) {
     settle(at, bot_phase::suspended, down.reason);
+  } else if (down.reason == ec::quarantined) {
+    rest(at);
+    quarantine(at, trouble_of(at), down.reason);
   } else if (is_orderly(down.reason)) {
     forget(at, down.reason);
   } else if (record.phase == bot_phase::suspended) {

@@ -48,6 +48,22 @@ SCENARIO("the fourth crash within a minute quarantines a bot, its siblings go on
   CHECK_EQ(lines.count("alert.resolved"), 1u);
 }
 
+SCENARIO("a bot that ends as quarantined rests at once") {
+  boot();
+  up(7);
+  end(7, caf::make_error(ec::quarantined));
+  CHECK_EQ(phase(7), "quarantined");
+  CHECK_EQ(lines.count("child.quarantined"), 1u);
+  CHECK_EQ(lines.count("child.crashed"), 0u);
+  pass(60s);
+  CHECK_EQ(alive(7), 1);
+  end(7, caf::make_error(ec::quarantined));
+  pass(60s);
+  CHECK_EQ(alive(7), 0); // The second one is longer.
+  pass(60s);
+  CHECK_EQ(alive(7), 1);
+}
+
 SCENARIO("three crashes in any minute never quarantine") {
   boot();
   up(7);
