@@ -138,14 +138,14 @@ std::vector<bool> append_updates(unit& u, std::span<const new_update> what) {
     order[i] = i;
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return what[i].bot; });
   insertion marks{u, one_mark, many_marks};
-  for (auto i : order) {
-    auto& x = what[i];
-    if (x.surely_new)
+  for (auto i : order)
+    if (auto& x = what[i]; x.surely_new)
       marks.add(x.bot, x.update_id, x.hash, x.seq);
-    else
-      stored[i] = u.execute(perhaps, x.bot, x.update_id, x.hash, x.seq) == 1;
-  }
   marks.flush();
+  // Afterwards: one may be the same as one before it.
+  for (auto i : order)
+    if (auto& x = what[i]; !x.surely_new)
+      stored[i] = u.execute(perhaps, x.bot, x.update_id, x.hash, x.seq) == 1;
   insertion updates{u, one_update, many_updates};
   for (std::size_t i = 0; i < what.size(); ++i)
     if (auto& x = what[i]; stored[i])

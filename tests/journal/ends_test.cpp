@@ -1,0 +1,256 @@
+#define CAF_SUITE journal_ends
+#include "tests/journal/fixture.hpp"
+
+#include "runtime/store/audit.hpp"
+
+using namespace troupe;
+using namespace troupe::journal_tests;
+
+using ids = std::vector<std::int64_t>;
+
+BEGIN_FIXTURE_SCOPE(fixture)
+
+SCENARIO("offsets confirm as getUpdates' do") {
+  on_both(*this, [&] {
+    append_ids(1, {10, 11, 12, 13, 14});
+    auto below = [&](std::int64_t offset) {
+      return get<confirm_result>(update_confirm{1, offset, 0, false, {}});
+    };
+    CHECK_EQ(below(12).confirmed, 2u);
+    CHECK_EQ(below(12).confirmed, 0u);
+    CHECK_EQ(waiting(1), (ids{12, 13, 14}));
+    // Far beyond the newest: nothing. A little beyond: all.
+    CHECK_EQ(below(25).confirmed, 0u);
+    CHECK_EQ(below(24).confirmed, 3u);
+    CHECK_EQ(waiting(1), ids{});
+    restart();
+    CHECK_EQ(waiting(1), ids{});
+    append_ids(1, {20, 21, 22, 23});
+    auto last = get<confirm_result>(update_confirm{1, 0, 3, false, {}});
+    CHECK_EQ(last.confirmed, 1u);
+    CHECK_EQ(last.pending, 3u);
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 0, 30, false, {}}).confirmed, 0u);
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 0, 0, false, {22, 99}}).confirmed, 1u);
+    CHECK_EQ(waiting(1), (ids{21, 23}));
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 0, 0, true, {}}).confirmed, 2u);
+    CHECK_EQ(get<confirm_result>(update_confirm{77, 5, 0, false, {}}).confirmed, 0u);
+    CHECK_EQ(rows("updates"), 0);
+    CHECK_EQ(report().delivered, 9u - 5u);
+  });
+}
+
+SCENARIO("an offset beyond what waits confirms it when the newest had that number") {
+  on_both(*this, [&] {
+    append_ids(1, {10, 11, 50});
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 0, 0, false, {50}}).confirmed, 1u);
+    for (auto restarts : {false, true}) {
+      if (restarts) {
+        append_ids(1, {12, 60});
+        CHECK_EQ(get<confirm_result>(update_confirm{1, 0, 0, false, {60}}).confirmed, 1u);
+        restart();
+      }
+      CHECK_EQ(get<confirm_result>(update_confirm{1, 100, 0, false, {}}).confirmed, 0u);
+      auto offset = restarts ? 61 : 51;
+      CHECK_EQ(get<confirm_result>(update_confirm{1, offset, 0, false, {}}).confirmed,
+               restarts ? 1u : 2u);
+    }
+    CHECK_EQ(waiting(1), ids{});
+  });
+}
+
+SCENARIO("ids that begin anew below: an old offset confirms nothing of the new ones") {
+  on_both(*this, [&] {
+    append_ids(1, {900'000, 900'001});
+    append_ids(1, {500, 501});
+    // The client has seen 900,000 only.
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 900'001, 0, false, {}}).confirmed, 1u);
+    CHECK_EQ(waiting(1), (ids{900'001, 500, 501}));
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 900'002, 0, false, {}}).confirmed, 1u);
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 900'002, 0, false, {}}).confirmed, 0u);
+    CHECK_EQ(waiting(1), (ids{500, 501}));
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 501, 0, false, {}}).confirmed, 1u);
+    CHECK_EQ(waiting(1), ids{501});
+    // Old numbers are no duplicates either, unless their content is.
+    auto other = update_of(900'000);
+    other.body = shared_text{"{\"update_id\":900000,\"message\":{\"x\":1}}"};
+    CHECK_EQ(append(1, {other}).stored, 1u);
+  });
+}
+
+SCENARIO("what cannot be delivered is a dead letter, with its body and why") {
+  on_both(*this, [&] {
+    append(1, {update_of(1, "callback_query", 7), update_of(2)});
+    auto body = fetch(1).updates.front().body.str();
+    pass(1s);
+    end(1, 1, update_verdict::dead, "the receiver answered 500");
+    CHECK_EQ(waiting(1), ids{2});
+    auto letters = dead(1);
+    REQUIRE_EQ(letters.size(), 1u);
+    auto& x = letters.front();
+    CHECK_EQ(x.update_id, 1);
+    CHECK_EQ(x.bot, 1);
+    CHECK_EQ(x.kind, "callback_query");
+    CHECK_EQ(x.received, wall - 1000);
+    CHECK_EQ(x.died, wall);
+    CHECK_EQ(x.attempts, 3u);
+    CHECK_EQ(x.reason, "the receiver answered 500");
+    CHECK_EQ(x.body, body);
+    CHECK_EQ(pending(1).dead, 1u);
+    CHECK_EQ(report().died, 1u);
+    CHECK_EQ(rows("updates"), 1);
+    // Telegram sends it again: it is known.
+    CHECK_EQ(append(1, {update_of(1, "callback_query", 7)}).duplicates, 1u);
+  });
+}
+
+SCENARIO("dead letters are listed by page, and the oldest go when there are too many") {
+  config.max_dead = 5;
+  on_both(*this, [&] {
+    for (std::int64_t id = 1; id <= 8; ++id) {
+      append_ids(1, {id});
+      end(1, 1, update_verdict::dead, "no");
+    }
+    append_ids(2, {1});
+    end(2, 1, update_verdict::dead, "no");
+    CHECK_EQ(pending(1).dead, 5u);
+    CHECK_EQ(report().dead, 6u);
+    auto first = get<dead_letter_page>(dead_letter_query{1, 0, 3});
+    REQUIRE_EQ(first.rows.size(), 3u);
+    CHECK(first.more);
+    CHECK_EQ(first.rows.front().update_id, 4);
+    auto rest = get<dead_letter_page>(dead_letter_query{1, first.rows.back().id, 3});
+    CHECK_EQ(rest.rows.size(), 2u);
+    CHECK(!rest.more);
+    CHECK_EQ(rest.rows.back().update_id, 8);
+    restart();
+    CHECK_EQ(pending(1).dead, 5u);
+  });
+}
+
+SCENARIO("dead letters wait again behind what waits, with a fresh lifetime, and the trail knows who did it") {
+  on_both(*this, [&] {
+    append(1, {update_of(1), update_of(2), update_of(3, "callback_query")});
+    end(1, 3, update_verdict::dead, "no");
+    append_ids(1, {4});
+    auto letters = dead(1);
+    REQUIRE_EQ(letters.size(), 3u);
+    pass(1h);
+    auto told = bot(1).told;
+    pass(config.find_pause);
+    fetch(1);
+    told->clear();
+    dead_letter_replay x;
+    x.by = durable_tests::ada();
+    x.bot = 1;
+    x.tenant = 1;
+    x.ids = {letters[1].id, 4711};
+    auto done = get<replay_result>(x);
+    CHECK_EQ(done.replayed, 1u);
+    CHECK_EQ(done.missing, ids{4711});
+    CHECK_EQ(told->size(), 1u);
+    auto page = fetch(1);
+    CHECK_EQ(ids_of(page).back(), letters[1].update_id);
+    CHECK_EQ(page.updates.back().body.str(), letters[1].body);
+    CHECK(page.updates.back().seq > page.updates.front().seq);
+    CHECK_EQ(pending(1).dead, 2u);
+    x.ids.clear();
+    CHECK_EQ(get<replay_result>(x).replayed, 2u);
+    CHECK_EQ(dead(1).size(), 0u);
+    CHECK_EQ(waiting(1).size(), 4u);
+    // The urgent one lives as long as its kind does, from now on.
+    auto urgent = fetch(1).updates.front();
+    CHECK_EQ(urgent.id, 3);
+    CHECK_EQ(urgent.expires, wall + 150'000);
+    // What dies again is a letter again; what is sent again is known.
+    CHECK_EQ(append(1, {update_of(1), update_of(2)}).duplicates, 2u);
+    restart();
+    CHECK_EQ(waiting(1).size(), 4u);
+    end(1, 4, update_verdict::dead, "no");
+    CHECK_EQ(dead(1).size(), 4u);
+    store::database db{options};
+    auto trail = db.read([](store::unit& u) { return store::find_audit(u, {.subject = "bot:1"}); });
+    REQUIRE_EQ(trail.size(), 2u);
+    CHECK_EQ(trail.front().action, "dead-letters.replay");
+    CHECK_EQ(trail.front().actor, "ada");
+    CHECK_EQ(trail.front().detail, "{\"replayed\":2}");
+  });
+}
+
+SCENARIO("a letter whose update came again meanwhile is not delivered twice") {
+  config.remembered = 100;
+  on_both(*this, [&] {
+    append_ids(1, {1});
+    end(1, 1, update_verdict::dead, "no");
+    for (std::int64_t id = 1000; id < 1400; id += 20) { // Until it is not remembered any more.
+      std::vector<stored_update> what;
+      for (std::int64_t i = 0; i < 20; ++i)
+        what.push_back(update_of(id + i));
+      append(1, std::move(what));
+      end(1, 20);
+    }
+    REQUIRE_EQ(append_ids(1, {1}).stored, 1u);
+    dead_letter_replay x;
+    x.bot = 1;
+    CHECK_EQ(get<replay_result>(x).replayed, 1u);
+    CHECK_EQ(waiting(1), ids{1});
+    restart();
+    CHECK_EQ(waiting(1), ids{1});
+    CHECK(dead(1).empty());
+  });
+}
+
+SCENARIO("lifetimes end updates: short ones are counted, the others become dead letters") {
+  config.lifetime = 1h;
+  on_both(*this, [&] {
+    auto brief = update_of(1, "callback_query");
+    brief.expires = wall + 150'000;
+    auto stale = update_of(2);
+    stale.expires = wall + 86'400'000; // The journal's own bound is nearer.
+    append(1, {brief, stale});
+    append_ids(2, {3});
+    CHECK_EQ(fetch(1).updates.back().expires, wall + 3'600'000);
+    pass(149s);
+    CHECK_EQ(waiting(1), (ids{1, 2}));
+    pass(1s);
+    CHECK_EQ(report().expired, 1u);
+    CHECK_EQ(waiting(1), ids{2});
+    CHECK(dead(1).empty());
+    pass(1h);
+    CHECK_EQ(report().expired, 3u);
+    CHECK_EQ(report().pending, 0u);
+    for (bot_id id : {1, 2}) {
+      REQUIRE_EQ(dead(id).size(), 1u);
+      CHECK_EQ(dead(id).front().reason, "expired");
+    }
+    CHECK_EQ(rows("updates"), 0);
+  });
+}
+
+SCENARIO("what expired is not handed out, even before anybody looked") {
+  on_both(*this, [&] {
+    auto brief = update_of(1, "inline_query");
+    brief.expires = wall + 30'000;
+    append(1, {brief, update_of(2)});
+    wall += 30'000;
+    auto page = fetch(1);
+    CHECK_EQ(ids_of(page), ids{2});
+    CHECK_EQ(page.pending, 1u);
+    CHECK_EQ(report().expired, 1u);
+  });
+}
+
+SCENARIO("updates of bots that were only counted expire as well") {
+  config.max_entries = 1;
+  on_both(*this, [&] {
+    append_ids(1, {1, 2});
+    append_ids(2, {1, 2});
+    pass(1s);
+    restart();
+    pass(24h);
+    pass(1s);
+    CHECK_EQ(report().pending, 0u);
+    CHECK_EQ(report().dead, 4u);
+  });
+}
+
+END_FIXTURE_SCOPE()
