@@ -4,6 +4,7 @@
 #include "runtime/net/dns_cache.hpp"
 #include "runtime/net/upstream_call.hpp"
 #include "runtime/registry/update_services.hpp"
+#include "runtime/relay/lanes_port.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/token.hpp"
 
@@ -41,6 +42,7 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
   : sys_(sys), config_(std::move(config)),
     ports_(std::move(ports)), limits_{{config_.health, config_.budgets, config_.pool}},
     bot_(std::make_shared<live_bot_config>(config_.bot)), journal_limits_(config_.journal),
+    delivery_limits_(config_.delivery),
     found_(std::make_shared<services>(config_.shards)),
     names_(std::make_shared<directory>(config_.names)) {
   config_.pool.lanes = static_cast<std::uint16_t>(ports_.lanes->size());
@@ -53,6 +55,13 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
   if (ports_.store) {
     virtuals_ = std::make_shared<virtual_tokens>(ports_.virtual_hash);
     found_->updates = std::make_shared<update_services>();
+    found_->updates->meter = ports_.count_updates;
+    std::vector<net::io_executor> executors;
+    for (const auto& lane : *ports_.lanes)
+      executors.push_back(lane->executor());
+    // With addresses of its own: tenants say whose.
+    relay_ = relay::make_port(std::move(executors), std::make_shared<net::dns_cache>(ports_.dns),
+                              ports_.delivery_ca_file);
     names_->set_complete(false); // Until the registrar has restored what is stored.
   }
 }
@@ -90,9 +99,13 @@ caf::actor tree::start_service(service_slot<Handle>& slot, Limits live_limits::*
 void tree::reconfigure(const tree_config& config) {
   bot_->publish(config.bot);
   journal_limits_.publish(config.journal);
-  if (found_->updates)
+  delivery_limits_.publish(config.delivery);
+  if (found_->updates) {
     if (auto journal = found_->updates->journal.get())
       caf::anon_send(journal, journal_limits_.get());
+    if (auto delivery = found_->updates->delivery.get())
+      caf::anon_send(delivery, delivery_limits_.get());
+  }
   limits_.change({config.health, config.budgets, config.pool}, [this](const live_limits& now) {
     // The pool first: what the governor opens finds places.
     if (auto pool = found_->session_pool.get())
@@ -136,6 +149,20 @@ caf::actor tree::start_journal(caf::actor_system& system) {
   auto result = published(found_->updates->journal, handle);
   // They may have changed before it was found there.
   caf::anon_send(handle, journal_limits_.get());
+  return result;
+}
+
+caf::actor tree::start_delivery(caf::actor_system& system) {
+  auto config = config_.delivery;
+  static_cast<delivery_limits&>(config) = delivery_limits_.get();
+  delivery_ports ports;
+  ports.connections = relay_;
+  ports.entry = [updates = found_->updates](bot_id bot) { return updates->book.find(bot); };
+  ports.signing_key = ports_.signing_key;
+  auto handle = spawn_delivery(system, config, std::move(ports));
+  auto result = published(found_->updates->delivery, handle);
+  // They may have changed before it was found there.
+  caf::anon_send(handle, delivery_limits_.get());
   return result;
 }
 
@@ -203,6 +230,9 @@ supervisor_spec tree::services_spec() {
   auto result = spec("troupe.services",
                      {child("troupe.health", health), child("troupe.rate-governor", rate_governor),
                       child("troupe.session-pool", session_pool)});
+  if (ports_.store)
+    result.children.push_back(child(
+      "troupe.delivery", [this](caf::actor_system& system) { return start_delivery(system); }));
   if (ports_.store)
     result.children.push_back(child("troupe.recorder", [this](caf::actor_system& system) {
       recorder_ports ports;

@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/bot/bot.hpp"
 #include "actors/bots/bots.hpp"
+#include "actors/delivery/delivery.hpp"
 #include "actors/gateway/gateway.hpp"
 #include "actors/health/health.hpp"
 #include "actors/journal/journal.hpp"
@@ -9,6 +10,7 @@
 #include "actors/registrar/registrar.hpp"
 #include "actors/session_pool/session_pool.hpp"
 #include "actors/supervisor/supervisor.hpp"
+#include "runtime/registry/update_meter.hpp"
 #include "runtime/registry/told_limits.hpp"
 
 #include <atomic>
@@ -35,6 +37,7 @@ struct tree_config {
   registrar_config registrar;
   recorder_config recorder;
   journal_config journal;
+  delivery_config delivery;
 };
 
 /// What the tree needs from outside.
@@ -51,6 +54,10 @@ struct tree_ports {
   std::function<store_actor(caf::actor_system&)> store;
   /// Where the store runs its SQL: the journal does, too. Empty: no updates are kept.
   std::shared_ptr<storage::sql_port> sql;
+  /// By which a bot's relayed updates are signed. Empty: they are not.
+  std::function<std::string(bot_id)> signing_key;
+  std::string delivery_ca_file; ///< PEM file of authorities for tenants' URLs; empty: the system's.
+  update_meter count_updates; ///< May be empty.
   /// The keyed hash by which the store knows virtual tokens. Needed with a store.
   std::function<std::string(std::string_view)> virtual_hash;
 };
@@ -70,8 +77,8 @@ public:
   /// Stops them in reverse order; returns when none is left. The second call does nothing.
   void stop();
 
-  /// Takes over what can change while the actors run: the limits of health, governor, pool and
-  /// journal, and all of `bot`. The rest of `config` is left as it was. From any thread.
+  /// Takes over what can change while the actors run: the limits of health, governor, pool,
+  /// journal and delivery, and all of `bot`. The rest of `config` is left as it was. From any thread.
   void reconfigure(const tree_config& config);
 
   /// Starts a bot whose token the upstream is known to accept. @returns its id
@@ -113,6 +120,7 @@ private:
   child_spec child(std::string id, std::function<caf::actor(caf::actor_system&)> start) const;
   supervisor_spec durable_spec();
   caf::actor start_journal(caf::actor_system& system);
+  caf::actor start_delivery(caf::actor_system& system);
   registrar_ports ports_of_registrar();
   supervisor_spec services_spec();
   supervisor_spec bots_spec();
@@ -125,6 +133,8 @@ private:
   told_limits<live_limits> limits_;
   std::shared_ptr<live_bot_config> bot_;
   live_value<journal_limits> journal_limits_;
+  live_value<delivery_limits> delivery_limits_;
+  std::shared_ptr<relay::port> relay_; ///< Null without a store.
   std::shared_ptr<services> found_;
   std::shared_ptr<directory> names_;
   siphash_key token_key_ = random_siphash_key();

@@ -46,6 +46,16 @@ void scrape::update(const health_report& x) {
     to_->set_breakers(static_cast<breaker_state>(i), static_cast<std::int64_t>(x.breakers[i]));
 }
 
+void scrape::update(const journal_report& x) {
+  if (!to_)
+    return;
+  using metrics::update_stage;
+  to_->journal_pending->value(static_cast<std::int64_t>(x.pending));
+  to_->dead_letters->value(static_cast<std::int64_t>(x.dead));
+  to_->count_updates(update_stage::acknowledged, growth("updates.acknowledged", x.delivered));
+  to_->count_updates(update_stage::dead, growth("updates.dead", x.died));
+}
+
 void scrape::update(const std::array<std::uint64_t, bot_phase_names.size()>& bots) {
   if (!to_)
     return;

@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/health.hpp"
+#include "messages/journal.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
 #include "runtime/metrics/instruments.hpp"
@@ -20,6 +21,7 @@ public:
   void update(const pool_report& x);
   void update(const governor_report& x);
   void update(const health_report& x);
+  void update(const journal_report& x);
   void update(const std::array<std::uint64_t, bot_phase_names.size()>& bots);
 
   /// Restarts of a child so far; bots of one shard together.

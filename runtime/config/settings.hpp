@@ -109,8 +109,17 @@ struct journal_settings {
 };
 
 struct delivery_settings {
+  std::size_t max_connections = 200;
+  std::size_t max_per_host = 50;
+  caf::timespan timeout = 60s;
+  caf::timespan idle_timeout = 30s;
+  std::size_t attempts = 8;
+  std::string ca_file;
   bool allow_private_addresses = false;
   std::string pull_conflict = "newest-wins"; ///< "newest-wins" or "conflict-409".
+  std::size_t native_threads = 4;
+  caf::timespan native_timeout = 5s;
+  std::string rules_dir; ///< Empty: none.
 };
 
 struct store_settings {

@@ -79,6 +79,15 @@ instruments::instruments(metric_registry& registry, std::span<const std::string_
   fill(registry.counter_family("troupe", "updates", {"stage"}, "Updates, by stage reached.", "1",
                                true),
        "stage", updates_, update_stage_names);
+  auto* deliveries =
+    registry.counter_family("troupe", "deliveries", {"mode", "result"},
+                            "Attempts to deliver updates, and updates that ended without, by mode "
+                            "of delivery.",
+                            "1", true);
+  for (std::size_t i = 0; i < deliveries_.size(); ++i)
+    for (std::size_t k = 0; k < delivery_result_names.size(); ++k)
+      deliveries_[i][k] = deliveries->get_or_add({{"mode", view(delivery_mode_names[i])},
+                                                  {"result", view(delivery_result_names[k])}});
   fill(registry.gauge_family("troupe", "sessions", {"state"}, "Sessions of the pool, by state."),
        "state", sessions_, session_state_names);
   fill(registry.gauge_family("troupe", "bots", {"phase"}, "Bots, by phase."), "phase", bots_,
@@ -116,8 +125,14 @@ void instruments::count_restarts(std::string_view name, std::int64_t n) {
   restarts_->get_or_add({{"child", view(name)}})->inc(n);
 }
 
-void instruments::count_update(update_stage stage) noexcept {
-  updates_[static_cast<std::size_t>(stage)]->inc();
+void instruments::count_updates(update_stage stage, std::int64_t n) noexcept {
+  if (n > 0)
+    updates_[static_cast<std::size_t>(stage)]->inc(n);
+}
+
+void instruments::count_delivery(std::size_t mode, std::size_t result) noexcept {
+  if (mode < deliveries_.size() && result < deliveries_[mode].size())
+    deliveries_[mode][result]->inc();
 }
 
 void instruments::set_sessions(session_state state, std::int64_t n) noexcept {

@@ -35,6 +35,10 @@ enum class update_stage : std::uint8_t { received, journaled, delivered, acknowl
 inline constexpr std::array update_stage_names{"received", "journaled", "delivered", "acknowledged",
                                                "dead"};
 
+/// How updates leave the node, and what comes of it, for `troupe_deliveries_total`.
+inline constexpr std::array delivery_mode_names{"pull", "relay", "native", "rules"};
+inline constexpr std::array delivery_result_names{"delivered", "failed", "dead", "expired"};
+
 /// Every instrument of a node. Made once per registry, shared by all; every function is thread-safe
 /// and, but for a label's first use, takes no lock. The registry must outlive it.
 class instruments {
@@ -52,7 +56,10 @@ public:
   void count_throttled(budget_scope scope, std::int64_t n = 1) noexcept;
   /// Counts `n` restarts of the child called `name` (a dotted actor name, "bot" for bots).
   void count_restarts(std::string_view name, std::int64_t n = 1);
-  void count_update(update_stage stage) noexcept;
+  void count_updates(update_stage stage, std::int64_t n = 1) noexcept;
+  /// Counts an attempt, or the end of an update that is not delivered. Indexes into
+  /// `delivery_mode_names` and `delivery_result_names`; others are not counted.
+  void count_delivery(std::size_t mode, std::size_t result) noexcept;
 
   void set_sessions(session_state state, std::int64_t n) noexcept;
   void set_bots(bot_phase phase, std::int64_t n) noexcept;
@@ -87,6 +94,8 @@ private:
   std::vector<std::atomic<counter*>> call_counters_;
   std::array<counter*, budget_scope_names.size()> throttled_{};
   std::array<counter*, update_stage_names.size()> updates_{};
+  std::array<std::array<counter*, delivery_result_names.size()>, delivery_mode_names.size()>
+    deliveries_{};
   std::array<gauge*, session_state_names.size()> sessions_{};
   std::array<gauge*, bot_phase_names.size()> bots_{};
   std::array<gauge*, breaker_state_names.size()> breakers_{};

@@ -102,6 +102,10 @@ task serve_metrics(context& ctx, const inquiry& from) {
   auto pool = ctx.report_of<pool_report>(ctx.p.session_pool, from.what.io, 1);
   auto governor = ctx.report_of<governor_report>(ctx.p.rate_governor, from.what.io, 10'000);
   auto health = ctx.report_of<health_report>(ctx.p.health, from.what.io, 1);
+  if (ctx.p.journal) {
+    auto journal = ctx.report_of<journal_report>(ctx.p.journal, from.what.io, 1);
+    co_await refresh(ctx, journal);
+  }
   co_await refresh(ctx, pool);
   co_await refresh(ctx, governor);
   co_await refresh(ctx, health);

@@ -27,6 +27,16 @@ session_pool_config pool_config(const config::settings& s) {
   return result;
 }
 
+delivery_config delivery_config_of(const config::delivery_settings& s) {
+  delivery_config result;
+  result.max_connections = static_cast<std::uint32_t>(s.max_connections);
+  result.max_per_host = static_cast<std::uint32_t>(s.max_per_host);
+  result.timeout = s.timeout;
+  result.idle_timeout = s.idle_timeout;
+  result.allow_private_addresses = s.allow_private_addresses;
+  return result;
+}
+
 bot_config bot_config_of(const config::bot_settings& s) {
   bot_config result;
   result.max_queue = static_cast<std::uint32_t>(s.max_queue);
@@ -107,6 +117,9 @@ tree_config actor_settings(const config::settings& s) {
   result.budgets = governor_config_of(s);
   result.pool = pool_config(s);
   result.bot = bot_config_of(s.bot);
+  result.bot.delivery_attempts = static_cast<std::uint32_t>(s.delivery.attempts);
+  result.bot.pull_conflict_409 = s.delivery.pull_conflict == "conflict-409";
+  result.delivery = delivery_config_of(s.delivery);
   result.bots.restarts = s.supervisor.bot_intensity;
   result.bots.period = s.supervisor.bot_period;
   result.bots.quarantine = s.supervisor.quarantine;

@@ -8,6 +8,7 @@
 #include "runtime/net/reserved_port.hpp"
 #include "runtime/net/tls_server.hpp"
 #include "runtime/past/past_mark.hpp"
+#include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/methods.hpp"
 
 #include <atomic>
@@ -29,6 +30,17 @@ call_meter meter_of(std::shared_ptr<metrics::instruments> meters) {
     meters->count_call(method, outcome);
     meters->call_seconds->observe(took);
     meters->permit_wait_seconds->observe(waited);
+  };
+}
+
+update_meter update_meter_of(std::shared_ptr<metrics::instruments> meters) {
+  return [meters = std::move(meters)](updates::delivery_mode how, update_step what,
+                                      std::chrono::milliseconds lag) {
+    meters->count_delivery(static_cast<std::size_t>(how), static_cast<std::size_t>(what));
+    if (what != update_step::delivered)
+      return;
+    meters->count_updates(metrics::update_stage::delivered);
+    meters->update_lag_seconds->observe(std::chrono::duration<double>(lag).count());
   };
 }
 
@@ -108,6 +120,9 @@ tree_ports node::parts::actors_ports() {
   result.ingress.push_back(api_child());
   result.store = [this](caf::actor_system& system) { return kept.spawn(system); };
   result.sql = kept.sql();
+  result.signing_key = [this](bot_id bot) { return kept.signing_key(bot); };
+  result.delivery_ca_file = settings.delivery.ca_file;
+  result.count_updates = update_meter_of(meters);
   result.virtual_hash = [this](std::string_view token) { return kept.virtual_hash(token); };
   return result;
 }
@@ -136,6 +151,7 @@ api::ports node::parts::api_ports() {
   ports.health = [found] { return found->health.get(); };
   ports.root = [this] { return actors.root(); };
   ports.gateways = [this] { return actors.gateways(); };
+  ports.journal = [found] { return found->updates ? found->updates->journal.get() : journal_actor{}; };
   ports.store = actors.store_port();
   ports.registrar = [this] { return actors.registrar(); };
   ports.bots_by_phase = [names = actors.names()] { return names->by_phase(); };

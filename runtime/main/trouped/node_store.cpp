@@ -3,6 +3,7 @@
 #include "actors/store/sql_threads.hpp"
 #include "runtime/crypto/hash.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/relay/signature.hpp"
 #include "runtime/store/opening.hpp"
 
 #include <filesystem>
@@ -67,6 +68,10 @@ store_actor node_store::spawn(caf::actor_system& sys) const {
 
 std::string node_store::virtual_hash(std::string_view token) const {
   return crypto::keyed_hash(context_->lookup, crypto::purpose::virtual_token, token);
+}
+
+std::string node_store::signing_key(bot_id bot) const {
+  return relay::signing_key(context_->lookup, bot);
 }
 
 } // namespace troupe

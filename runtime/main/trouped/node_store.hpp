@@ -25,6 +25,9 @@ public:
   /// The keyed hash by which virtual tokens are known. Thread-safe.
   [[nodiscard]] std::string virtual_hash(std::string_view token) const;
 
+  /// The key by which a bot's relayed updates are signed. Thread-safe.
+  [[nodiscard]] std::string signing_key(bot_id bot) const;
+
 private:
   std::string where_;
   std::shared_ptr<const storage::context> context_;
