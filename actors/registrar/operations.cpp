@@ -1,5 +1,6 @@
 #include "actors/registrar/state.hpp"
 #include "messages/supervisor.hpp"
+#include "runtime/registry/trail_entry.hpp"
 #include "runtime/telegram/token.hpp"
 
 #include <caf/send.hpp>
@@ -13,14 +14,19 @@ using telegram::bot_token;
 
 caf::error registrar_state::refuse(const author& by, tenant_id tenant, bot_id bot,
                                    std::string action, store_refusal why) {
+  enter(by, tenant, bot, std::move(action), to_string(why));
+  return caf::make_error(why);
+}
+
+void registrar_state::enter(const author& by, tenant_id tenant, bot_id bot, std::string action,
+                            std::string outcome) {
   audit_row row;
   row.by = by;
   row.tenant = tenant;
   row.action = std::move(action);
   row.subject = "bot:" + std::to_string(bot);
-  row.outcome = to_string(why);
-  ask_store<audit_row>(row, [](const expected<audit_row>&) {});
-  return caf::make_error(why);
+  row.outcome = std::move(outcome);
+  enter_in_trail(self->system(), ports.store, std::move(row));
 }
 
 void registrar_state::find_row(tenant_id tenant, bot_id bot,
@@ -99,8 +105,10 @@ caf::result<bot_row> registrar_state::rotate(const bot_rotate& x) {
       if (!row)
         return finish<bot_row>(op, refuse(x.by, x.tenant, x.bot, action,
                                           static_cast<store_refusal>(row.error().code())));
-      if (auto known = ports.vault->find(x.bot); known && *known == x.token.text)
-        return finish(op, std::move(row)); // It has this token.
+      if (auto known = ports.vault->find(x.bot); known && *known == x.token.text) {
+        enter(x.by, row->tenant, x.bot, action, "unchanged"); // It has this token.
+        return finish(op, std::move(row));
+      }
       probe(x.token.text, x.bot, x.patience, [=, this](expected<bot_face> face) mutable {
         if (!face) {
           unprobe(x.token.text);
@@ -181,6 +189,7 @@ void registrar_state::carry_out(operation<bot_row> op, const bot_order& x, const
       op, refuse(x.by, row.tenant, x.bot, action, static_cast<store_refusal>(to.error().code())));
   if (!*to) {
     apply(row); // Stored by a request that never heard of it, perhaps.
+    enter(x.by, row.tenant, x.bot, action, "unchanged");
     return finish<bot_row>(op, row);
   }
   bot_state_set what;

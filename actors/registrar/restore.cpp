@@ -27,6 +27,15 @@ virtual_tokens::entry entry_of(const virtual_token_row& x) {
   return to;
 }
 
+namespace {
+
+bool is_worth_repeating(const caf::error& why) {
+  return why == store_refusal::unavailable || why == store_refusal::disk_full
+         || why == store_refusal::outcome_unknown;
+}
+
+} // namespace
+
 void registrar_state::load_bots(bot_id after) {
   ask_store<page<loaded_bot>>(
     bot_load{after, cfg.page}, [this, after](caf::expected<page<loaded_bot>> found) {
@@ -94,6 +103,7 @@ void registrar_state::apply(const bot_row& row) {
     return;
   auto& x = found->second;
   x.rest.dispose();
+  ++x.notes; // Older notes say nothing any more.
   x.tenant = row.tenant;
   x.phase = row.phase;
   x.quarantines = row.quarantines;
@@ -255,7 +265,17 @@ void registrar_state::forget_others() {
 /// A bot got into a phase by itself: that is stored, and nobody asked for it.
 void registrar_state::hear(bot_id bot, bot_phase phase, caf::timespan rest,
                            const std::string& reason, std::uint32_t quarantines) {
-  auto is_so = [=](const served& x) { return x.phase == phase && x.quarantines == quarantines; };
+  if (auto known = bots.find(bot); known != bots.end())
+    store_note(bot, ++known->second.notes, phase, rest, reason, quarantines);
+}
+
+/// Again and again until the store has it, or something newer came.
+void registrar_state::store_note(bot_id bot, std::uint64_t note, bot_phase phase,
+                                 caf::timespan rest, const std::string& reason,
+                                 std::uint32_t quarantines) {
+  auto is_so = [=](const served& x) {
+    return x.notes != note || (x.phase == phase && x.quarantines == quarantines);
+  };
   auto known = bots.find(bot);
   if (known == bots.end() || is_so(known->second))
     return;
@@ -276,6 +296,12 @@ void registrar_state::hear(bot_id bot, bot_phase phase, caf::timespan rest,
     if (phase == bot_phase::quarantined)
       what.until = wall_now() + std::chrono::duration_cast<milliseconds>(rest).count();
     ask_store<bot_row>(what, [=, this](caf::expected<bot_row> row) {
+      if (!row && is_worth_repeating(row.error())) {
+        auto left = std::max(rest - cfg.store_pause, caf::timespan{0});
+        self->run_delayed(cfg.store_pause, [=, this] {
+          store_note(bot, note, phase, left, reason, quarantines);
+        });
+      }
       if (auto again = bots.find(bot); row && again != bots.end()) {
         bool rested = again->second.phase == bot_phase::quarantined && phase == bot_phase::active;
         again->second.phase = row->phase;

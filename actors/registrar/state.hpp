@@ -26,6 +26,7 @@ struct served {
   std::uint32_t rps = 0;
   std::uint32_t concurrent = 0;
   std::uint32_t quarantines = 0;
+  std::uint64_t notes = 0; ///< Counts what was heard of it, and what was ordered.
   caf::disposable rest; ///< The end of a quarantine that began before this start.
 };
 
@@ -39,8 +40,8 @@ struct api_call {
   std::optional<attempt_failed> failed; ///< The attempt before.
   lease held;
   method_answer last; ///< Of the attempt before, if it had any.
-  std::chrono::milliseconds limit{0}; ///< Of one exchange; 0: as configured.
   bool sent = false;  ///< It may have been carried out.
+  std::chrono::milliseconds limit{0}; ///< Of one exchange; 0: as configured.
   /// The answer, or why there is none.
   std::function<void(caf::expected<method_answer>)> then;
 };
@@ -131,6 +132,8 @@ struct registrar_state {
   void rest_until(bot_id bot, wall_ms until);
   void hear(bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason,
             std::uint32_t quarantines);
+  void store_note(bot_id bot, std::uint64_t note, bot_phase phase, caf::timespan rest,
+                  const std::string& reason, std::uint32_t quarantines);
 
   /// Has Telegram's side of a bot's updates put back before it is removed; then `then`, in any case.
   void release(bot_id bot, std::function<void()> then);
@@ -152,6 +155,9 @@ struct registrar_state {
   /// A refusal that the store does not hear of is entered in the trail all the same.
   caf::error refuse(const author& by, tenant_id tenant, bot_id bot, std::string action,
                     store_refusal why);
+  /// Enters what the store does not hear of in the trail.
+  void enter(const author& by, tenant_id tenant, bot_id bot, std::string action,
+             std::string outcome);
 
   // -- calls.cpp
 

@@ -237,6 +237,63 @@ SCENARIO("a quarantine outlives the node, and ends when it was to end") {
   CHECK_EQ(stored().at(0).quarantines, 0u);
 }
 
+SCENARIO("what a bot got into is stored later when the store cannot now, unless it is old by then") {
+  enrol(42);
+  sql->faults = {store_refusal::unavailable};
+  note_phase(registrar, 42, bot_phase::quarantined, 60s, "crashed", 3);
+  sched.run();
+  CHECK(stored().at(0).phase == bot_phase::active);
+  sql->faults = {store_refusal::disk_full};
+  for (int i = 0; i < 2; ++i) {
+    advance_time(1s);
+    sched.run();
+  }
+  CHECK(stored().at(0).phase == bot_phase::quarantined);
+  // The end of it, which is stored late, too; then the bot runs.
+  sql->faults = {store_refusal::unavailable};
+  note_phase(registrar, 42, bot_phase::active, {}, "", 3);
+  sched.run();
+  CHECK(stored().at(0).phase == bot_phase::quarantined);
+  advance_time(1s);
+  sched.run();
+  CHECK(stored().at(0).phase == bot_phase::active);
+  // Somebody's order is newer than what was heard before.
+  sql->faults = {store_refusal::unavailable};
+  note_phase(registrar, 42, bot_phase::quarantined, 60s, "crashed", 4);
+  sched.run();
+  want<bot_row>(order(42, bot_order_kind::suspend));
+  want<bot_row>(order(42, bot_order_kind::resume));
+  advance_time(5s);
+  sched.run();
+  CHECK(stored().at(0).phase == bot_phase::active);
+}
+
+SCENARIO("an order that changes nothing stands in the trail all the same") {
+  enrol(42);
+  want<bot_row>(order(42, bot_order_kind::activate));
+  auto entries = trail("bot:42", "bot.activate");
+  REQUIRE_EQ(entries.size(), 1u);
+  CHECK_EQ(entries[0].outcome, "unchanged");
+  CHECK_EQ(entries[0].by.name, "ada");
+  want<bot_row>(bot_rotate{ada(), 1, 42, {token_of(42)}, {}});
+  CHECK_EQ(trail("bot:42", "bot.rotate-token").at(0).outcome, "unchanged");
+}
+
+SCENARIO("a call that certainly was not sent says so") {
+  enrol(42);
+  auto failed = [this](failure what) {
+    outcome how;
+    how.what = what;
+    api->next.emplace_back(how, net::api_answer{});
+    auto result = answer_of<method_answer>(tell(method_call{1, 42, "sendDice"}));
+    CHECK(!result && result.error() == ec::transport_failed);
+    return !result && result.error().context().match_elements<refusal>();
+  };
+  CHECK(failed(failure::not_sent));
+  CHECK(!failed(failure::broken));
+  CHECK(!failed(failure::timeout));
+}
+
 SCENARIO("a removed bot is gone everywhere, and may come again") {
   enrol(42);
   auto made = want<made_virtual_token>(virtual_token_make{ada(), 1, 42, "ci", {"getme"}, 0});
