@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -161,24 +162,49 @@ std::unique_ptr<connection> open_sqlite(const database_options& options) {
 void back_up(const database_options& options, const std::string& path) {
   if (options.where.kind != backend::sqlite)
     throw store_error(fault::constraint, "PostgreSQL is backed up with pg_dump");
-  // VACUUM INTO would take an empty file, with whatever mode that has.
-  if (auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-      fd >= 0)
-    ::close(fd);
-  else if (errno == EEXIST)
-    throw store_error(fault::constraint, "SQLite: the backup's file exists already");
-  else
-    throw store_error(errno == ENOSPC ? fault::disk_full : fault::other,
-                      std::string{"SQLite: the backup cannot be written: "} + std::strerror(errno));
+  auto cannot = [](int why) {
+    return why == EEXIST
+             ? store_error(fault::constraint, "SQLite: the backup's file exists already")
+             : store_error(why == ENOSPC ? fault::disk_full : fault::other,
+                           std::string{"SQLite: the backup cannot be written: "}
+                             + std::strerror(why));
+  };
+  if (::access(path.c_str(), F_OK) == 0)
+    throw cannot(EEXIST);
+  // Under another name until it is whole and on the disk: a crash leaves no half of a backup that
+  // looks like one. VACUUM INTO would take an empty file, with whatever mode that has.
+  static std::atomic<unsigned> drafts{0};
+  auto draft = path + ".part-" + std::to_string(::getpid()) + '-' + std::to_string(++drafts);
+  auto fd = ::open(draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (fd < 0)
+    throw cannot(errno);
+  struct cleaner {
+    const std::string& draft;
+    int fd;
+    ~cleaner() {
+      ::close(fd);
+      ::unlink(draft.c_str());
+    }
+  } after{draft, fd};
   try {
     soci::session from{soci::sqlite3, connect_string(options.where.name)};
     auto* raw = static_cast<soci::sqlite3_session_backend*>(from.get_backend())->conn_;
     sqlite3_busy_timeout(raw, static_cast<int>(options.lock_timeout.count()));
-    from << "VACUUM INTO :path", soci::use(path);
+    from << "VACUUM INTO :path", soci::use(draft);
   } catch (const soci::soci_error& x) {
-    ::unlink(path.c_str());
     throw explained(x);
   }
+  // A link, not a new name: that would take the place of a file that came meanwhile.
+  if (::fsync(fd) != 0 || ::link(draft.c_str(), path.c_str()) != 0)
+    throw cannot(errno);
+  auto parent = std::filesystem::absolute(path).parent_path();
+  auto dir = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  auto synced = dir >= 0 && ::fsync(dir) == 0;
+  auto why = errno;
+  if (dir >= 0)
+    ::close(dir);
+  if (!synced)
+    throw cannot(why);
 }
 
 } // namespace troupe::store

@@ -229,6 +229,8 @@ SCENARIO("a store is copied while it is used") {
   insert(7);
   auto path = on.dir + "/copy.db";
   auto copied = get<backup_done>(backup_request{ada(), path});
+  for (auto& one : std::filesystem::directory_iterator{std::filesystem::path{path}.parent_path()})
+    CHECK(one.path().string().find(".part-") == std::string::npos); // Nothing of its making is left.
   CHECK_EQ(copied.path, path);
   CHECK_EQ(copied.bytes, std::filesystem::file_size(path));
   insert(8);
