@@ -151,11 +151,11 @@ struct api_settings {
   std::size_t max_connections = 500;
   std::size_t user_rpm = 100;
   std::size_t creations_per_minute = 5;
+  std::size_t failures_per_minute = 30;
   std::string trusted_proxies;
 };
 
 struct webhook_settings {
-  std::size_t failures_per_minute = 30;
   std::string address = "127.0.0.1";
   std::uint16_t port = 8443;
   std::string tls_cert;
