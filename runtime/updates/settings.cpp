@@ -15,6 +15,7 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
+constexpr std::string_view before_member = "webhook_before";
 constexpr std::size_t longest_url = 2048;
 constexpr std::size_t longest_secret = 256;
 constexpr std::size_t longest_name = 64;
@@ -274,7 +275,7 @@ update_settings read_settings(std::string_view text) {
       x.intake = intake_in(part);
     else if (key == "delivery")
       x.delivery = delivery_in(part);
-    else
+    else if (key != before_member)
       refuse(key, "is no setting");
   return x;
 }
@@ -289,6 +290,26 @@ std::string shown_settings(std::string_view text) {
     if (auto* secret = delivery->get_object().if_contains("secret_token");
         secret != nullptr && !secret->is_null() && *secret != json::value(""))
       *secret = "***";
+  return json::serialize(all);
+}
+
+std::string webhook_before(std::string_view text) {
+  boost::system::error_code ec;
+  auto all = json::parse(text, ec);
+  auto* found = !ec && all.is_object() ? all.get_object().if_contains(before_member) : nullptr;
+  return found != nullptr && found->is_object() ? json::serialize(*found) : std::string{};
+}
+
+std::string with_webhook_before(std::string_view text, std::string_view before) {
+  boost::system::error_code ec;
+  auto all = json::parse(text, ec);
+  if (ec || !all.is_object())
+    all = json::object{};
+  auto what = json::parse(before, ec);
+  if (ec || !what.is_object())
+    all.get_object().erase(before_member);
+  else
+    all.get_object()[before_member] = std::move(what);
   return json::serialize(all);
 }
 

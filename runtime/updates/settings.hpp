@@ -67,11 +67,16 @@ public:
 };
 
 /// Reads `{"updates":{…},"delivery":{…}}`; either may be missing. Unknown members and wrong types
-/// are errors. @throws bad_settings
+/// are errors; `webhook_before` is the node's own. @throws bad_settings
 [[nodiscard]] update_settings read_settings(std::string_view json);
 
 /// The same JSON with `delivery.secret_token` shown as "***", for answers.
 [[nodiscard]] std::string shown_settings(std::string_view json);
+
+/// The node's own member of stored settings: where the bot's webhook led before it was taken over,
+/// an object; empty when there is none. And the same settings with another one.
+[[nodiscard]] std::string webhook_before(std::string_view json);
+[[nodiscard]] std::string with_webhook_before(std::string_view json, std::string_view before);
 
 /// Whether this is the default of everything.
 [[nodiscard]] bool is_default(const update_settings& x) noexcept;

@@ -130,3 +130,12 @@ SCENARIO("shown settings keep the secret") {
   CHECK_EQ(shown_settings(R"({"delivery":{"secret_token":""}})"), R"({"delivery":{"secret_token":""}})");
   CHECK_EQ(shown_settings("{"), "{}");
 }
+
+SCENARIO("where a webhook led before is kept beside what the tenant says") {
+  auto text = with_webhook_before(R"({"updates":{"mode":"auto"}})", R"({"url":"https://a.example/"})");
+  CHECK_EQ(webhook_before(text), R"({"url":"https://a.example/"})");
+  CHECK(is_default(read_settings(text)));
+  CHECK_EQ(with_webhook_before(text, ""), R"({"updates":{"mode":"auto"}})");
+  CHECK_EQ(webhook_before("{}"), "");
+  CHECK_EQ(webhook_before("nonsense"), "");
+}
