@@ -99,14 +99,14 @@ public:
   [[nodiscard]] std::vector<gateway_actor> gateways() const;
   [[nodiscard]] store_actor store() const { return store_->get(); }
   [[nodiscard]] registrar_actor registrar() const { return registrar_.get(); }
-  [[nodiscard]] const std::shared_ptr<services>& found() const noexcept { return found_; }
-  [[nodiscard]] const std::shared_ptr<directory>& names() const noexcept { return names_; }
-
-private:
   /// The store as a function that may outlive the tree.
   [[nodiscard]] std::function<store_actor()> store_port() const {
     return [slot = store_] { return slot->get(); };
   }
+  [[nodiscard]] const std::shared_ptr<services>& found() const noexcept { return found_; }
+  [[nodiscard]] const std::shared_ptr<directory>& names() const noexcept { return names_; }
+
+private:
   /// Limits as they are now: of actors that run and of those that will be started.
   struct live_limits {
     health_limits health;

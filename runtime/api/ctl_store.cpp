@@ -1,9 +1,13 @@
 #include "runtime/api/ctl_line.hpp"
+#include "runtime/system/data_lock.hpp"
+#include "runtime/system/file_exchange.hpp"
+
+#include <boost/json/serialize.hpp>
 
 #include <filesystem>
 #include <fstream>
 
-#include <fcntl.h>
+#include <pwd.h>
 #include <unistd.h>
 
 // Copies of the store, and putting one back.
@@ -34,16 +38,6 @@ bool is_database(const fs::path& path) {
   return in && head == std::string_view{"SQLite format 3\0", 16};
 }
 
-/// Puts what was written to `path` on the disk.
-void sync(const fs::path& path, int flags) {
-  auto file = ::open(path.c_str(), flags);
-  auto failed = file < 0 || ::fsync(file) != 0;
-  if (file >= 0)
-    ::close(file);
-  if (failed)
-    throw std::runtime_error{"cannot write " + path.string()};
-}
-
 /// Whether a process has the database open: SQLite's files beside it are there as long as one does,
 /// or after one that was killed.
 bool is_in_use(const fs::path& database) {
@@ -52,43 +46,57 @@ bool is_in_use(const fs::path& database) {
          || fs::exists(database.string() + "-shm", ignored);
 }
 
+/// What the node enters in the trail at its next start: who put which copy there.
+fs::path write_note(const fs::path& target, const fs::path& source) {
+  auto* user = ::getpwuid(::geteuid());
+  json::object note{{"by", user != nullptr ? user->pw_name : std::to_string(::geteuid())},
+                    {"source", fs::absolute(source).string()}};
+  auto path = target;
+  path += ".restored-by";
+  std::ofstream out{path};
+  out << json::serialize(note);
+  out.close();
+  if (!out)
+    throw std::runtime_error{"cannot write " + path.string()};
+  system::sync_path(path);
+  return path;
+}
+
 int restore(const ctl_call& from) {
   fs::path source = from.words[0];
   fs::path target = from.option("database");
   if (target.empty() && !from.has("data-dir"))
     throw usage_error{"restore needs --data-dir=DIR, the data directory of a node that is stopped, or "
                       "--database=FILE if its store.uri names another file"};
-  if (target.empty())
+  bool named = !target.empty();
+  if (!named)
     target = fs::path{from.option("data-dir")} / "troupe.db";
   target = fs::absolute(target);
   if (!is_database(source))
     throw std::runtime_error{source.string() + " is no copy of a store"};
-  if (is_in_use(target) && !from.has("force"))
+  // While this lives no node starts there.
+  auto data = from.has("data-dir") ? fs::absolute(from.option("data-dir")) : target.parent_path();
+  system::data_lock alone{data};
+  if (named && is_in_use(target) && !from.has("force"))
     throw std::runtime_error{"a node seems to use " + target.string()
                              + "; stop it first. If it was killed, start and stop it once, or add "
                                "--force to give up what it stored last"};
-  auto draft = target;
-  draft += ".restored";
-  std::error_code failed;
-  fs::create_directories(target.parent_path(), failed);
-  if (!fs::copy_file(source, draft, fs::copy_options::overwrite_existing, failed) || failed)
-    throw std::runtime_error{"cannot copy " + source.string() + " to " + draft.string() + ": "
-                             + failed.message()};
-  fs::permissions(draft, fs::perms::owner_read | fs::perms::owner_write, failed);
-  sync(draft, O_WRONLY);
+  system::finish_exchange(target); // One that broke off.
+  fs::create_directories(target.parent_path());
+  auto note = write_note(target, source);
+  try {
+    system::begin_exchange(source, target);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(note, ignored);
+    throw;
+  }
+  system::finish_exchange(target);
+  from.world.out << "restored " << target.string();
   auto before = target;
   before += ".before-restore";
-  if (fs::exists(target, failed))
-    fs::rename(target, before, failed);
-  // They belong to the database that was there.
-  fs::remove(target.string() + "-wal", failed);
-  fs::remove(target.string() + "-shm", failed);
-  fs::rename(draft, target, failed);
-  if (failed)
-    throw std::runtime_error{"cannot write " + target.string() + ": " + failed.message()};
-  sync(target.parent_path(), O_RDONLY | O_DIRECTORY);
-  from.world.out << "restored " << target.string();
-  if (fs::exists(before, failed))
+  std::error_code ignored;
+  if (fs::exists(before, ignored))
     from.world.out << "; what was there is " << before.string();
   from.world.out << ".\nStart the node with the master key that the copy was made under.\n";
   return 0;

@@ -2,6 +2,7 @@
 #include "runtime/api/ctl.hpp"
 #include "runtime/api/ctl_line.hpp"
 #include "runtime/api/server.hpp"
+#include "runtime/system/data_lock.hpp"
 #include "tests/api/managed.hpp"
 #include "tests/net/throwaway_ca.hpp"
 
@@ -241,15 +242,24 @@ SCENARIO("a store is copied by the node and put back while the node is stopped")
   CHECK_EQ(text_of(dir / "data" / "troupe.db"), "SQLite format 3\0and more"sv);
   auto other = file("other", "SQLite format 3\0second"sv);
   file("data/troupe.db-wal", "x");
-  CHECK_EQ(run({"restore", other, data}), 1);
-  CHECK(complains("a node seems to use"));
+  {
+    system::data_lock running{dir / "data"};
+    CHECK_EQ(run({"restore", other, data, "--force"}), 1);
+    CHECK(complains("is in use by another node"));
+  }
   CHECK_EQ(text_of(dir / "data" / "troupe.db"), "SQLite format 3\0and more"sv);
-  CHECK_EQ(run({"restore", other, data, "--force"}), 0);
+  CHECK_EQ(run({"restore", other, data}), 0); // Of one that was killed, too: its log is kept.
   CHECK(!fs::exists(dir / "data" / "troupe.db-wal"));
+  CHECK_EQ(text_of(dir / "data" / "troupe.db.before-restore-wal"), "x");
   CHECK_EQ(text_of(dir / "data" / "troupe.db"), "SQLite format 3\0second"sv);
   CHECK_EQ(text_of(dir / "data" / "troupe.db.before-restore"), "SQLite format 3\0and more"sv);
   CHECK_EQ(run({"restore", copy, "--database=" + (dir / "own.db").string()}), 0);
   CHECK_EQ(text_of(dir / "own.db"), "SQLite format 3\0and more"sv);
+  file("own.db-wal", "x");
+  CHECK_EQ(run({"restore", other, "--database=" + (dir / "own.db").string()}), 1);
+  CHECK(complains("a node seems to use"));
+  auto note = text_of(dir / "data" / "troupe.db.restored-by");
+  CHECK(note.find(other) != std::string::npos);
   CHECK_EQ(run({"restore", file("text", "no database"), data}), 1);
   CHECK(complains("is no copy of a store"));
 }

@@ -127,6 +127,7 @@ tree_config actor_settings(const config::settings& s) {
   result.bots.max_bots = (s.bot.max_active + s.bot.shards - 1) / s.bot.shards;
   result.gateway = gateway_config_of(s);
   result.recorder.health_every = s.health.persist_every;
+  result.registrar.request_timeout = ms(s.session_pool.request_timeout);
   result.journal = journal_config_of(s.journal);
   return result;
 }

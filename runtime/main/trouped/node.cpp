@@ -8,6 +8,8 @@
 #include "runtime/net/reserved_port.hpp"
 #include "runtime/net/tls_server.hpp"
 #include "runtime/past/past_mark.hpp"
+#include "runtime/registry/trail_entry.hpp"
+#include "runtime/system/data_lock.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/methods.hpp"
 
@@ -73,6 +75,7 @@ struct node::parts {
 
   caf::actor_system& sys;
   config::settings settings;
+  system::data_lock alone; ///< First of all: two nodes would spoil each other's data.
   past_mark past;
   bool past_failing = false; ///< Its alert was raised.
   net::reserved_port gateway_port;
@@ -89,6 +92,7 @@ struct node::parts {
 node::parts::parts(caf::actor_system& sys, const config::settings& settings)
   : sys(sys),
     settings(settings),
+    alone(settings.node.data_dir),
     past(settings.node.data_dir),
     gateway_port("gateway.port", settings.gateway.address, settings.gateway.port),
     api_port("api.port", settings.api.address, settings.api.port),
@@ -168,6 +172,10 @@ void node::parts::start() {
   for (auto& lane : lanes)
     lane->start();
   actors.start();
+  if (auto row = kept.restoration()) {
+    enter_in_trail(sys, actors.store_port(), std::move(*row));
+    kept.forget_restoration();
+  }
   for (const auto& token : settings.bot.tokens)
     actors.start_bot(token.reveal());
   log::event(log::level::info, "bots.started", "troupe.node",

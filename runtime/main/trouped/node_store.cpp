@@ -5,8 +5,13 @@
 #include "runtime/log/log.hpp"
 #include "runtime/relay/signature.hpp"
 #include "runtime/store/opening.hpp"
+#include "runtime/system/file_exchange.hpp"
+
+#include <boost/json/parse.hpp>
 
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace troupe {
 
@@ -21,6 +26,10 @@ node_store::node_store(const config::settings& settings) {
   how.node = settings.node.name.empty() ? "node" : settings.node.name;
   how.operator_key_file = dir + "/operator.key";
   where_ = store::shown(how.database.where);
+  if (how.database.where.kind == store::backend::sqlite) {
+    system::finish_exchange(how.database.where.name); // troupectl restore may have been killed.
+    note_ = how.database.where.name + ".restored-by";
+  }
   auto random = crypto::os_random();
   auto opened = store::open(how, random);
   log::event(log::level::info, "store.opened", "troupe.store",
@@ -58,6 +67,32 @@ node_store::node_store(const config::settings& settings) {
   // Who asks waits: rather a refusal soon, and another try.
   threads.database.patience = std::chrono::seconds{2};
   sql_ = storage::make_sql_threads(std::move(threads));
+}
+
+std::optional<audit_row> node_store::restoration() const {
+  std::ifstream in{note_};
+  std::stringstream text;
+  text << in.rdbuf();
+  if (note_.empty() || !in)
+    return std::nullopt;
+  audit_row row;
+  row.action = "store.restore";
+  row.subject = "store";
+  row.outcome = "ok";
+  row.by.name = "troupectl";
+  boost::system::error_code ec;
+  auto note = boost::json::parse(text.str(), ec);
+  if (!ec && note.is_object()) {
+    row.detail = text.str();
+    if (auto* by = note.get_object().if_contains("by"); by != nullptr && by->is_string())
+      row.by.name += ' ' + std::string{by->get_string()};
+  }
+  return row;
+}
+
+void node_store::forget_restoration() const {
+  std::error_code ignored;
+  std::filesystem::remove(note_, ignored);
 }
 
 store_actor node_store::spawn(caf::actor_system& sys) const {

@@ -5,6 +5,7 @@
 #include <caf/fwd.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace troupe {
@@ -28,7 +29,13 @@ public:
   /// The key by which a bot's relayed updates are signed. Thread-safe.
   [[nodiscard]] std::string signing_key(bot_id bot) const;
 
+  /// For the trail: that another store was put in the place of this one while no node ran.
+  [[nodiscard]] std::optional<audit_row> restoration() const;
+  /// It is entered.
+  void forget_restoration() const;
+
 private:
+  std::string note_; ///< The file in which troupectl said so; empty: there can be none.
   std::string where_;
   std::shared_ptr<const storage::context> context_;
   std::shared_ptr<storage::sql_port> sql_;
