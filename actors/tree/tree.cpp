@@ -56,6 +56,7 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
     virtuals_ = std::make_shared<virtual_tokens>(ports_.virtual_hash);
     found_->updates = std::make_shared<update_services>();
     found_->updates->meter = ports_.count_updates;
+    found_->updates->native = ports_.native;
     std::vector<net::io_executor> executors;
     for (const auto& lane : *ports_.lanes)
       executors.push_back(lane->executor());
@@ -166,6 +167,18 @@ caf::actor tree::start_delivery(caf::actor_system& system) {
   return result;
 }
 
+caf::actor tree::start_webhooks(caf::actor_system& system) {
+  webhooks_ports ports{found_, ports_.webhook_secret, store_port()};
+  return published(found_->updates->webhooks,
+                   spawn_webhooks(system, config_.webhooks, std::move(ports)));
+}
+
+caf::actor tree::start_poller(caf::actor_system& system) {
+  poller_ports ports{found_, names_, ports_.count_polled};
+  return published(found_->updates->poller,
+                   spawn_poller(system, config_.poller, std::move(ports)));
+}
+
 registrar_ports tree::ports_of_registrar() {
   std::vector<net::io_executor> executors;
   for (const auto& lane : *ports_.lanes)
@@ -233,6 +246,12 @@ supervisor_spec tree::services_spec() {
   if (ports_.store)
     result.children.push_back(child(
       "troupe.delivery", [this](caf::actor_system& system) { return start_delivery(system); }));
+  if (ports_.store) {
+    result.children.push_back(child(
+      "troupe.poller", [this](caf::actor_system& system) { return start_poller(system); }));
+    result.children.push_back(child(
+      "troupe.webhooks", [this](caf::actor_system& system) { return start_webhooks(system); }));
+  }
   if (ports_.store)
     result.children.push_back(child("troupe.recorder", [this](caf::actor_system& system) {
       recorder_ports ports;

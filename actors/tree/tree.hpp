@@ -5,12 +5,15 @@
 #include "actors/gateway/gateway.hpp"
 #include "actors/health/health.hpp"
 #include "actors/journal/journal.hpp"
+#include "actors/poller/poller.hpp"
 #include "actors/rate_governor/rate_governor.hpp"
 #include "actors/recorder/recorder.hpp"
 #include "actors/registrar/registrar.hpp"
 #include "actors/session_pool/session_pool.hpp"
 #include "actors/supervisor/supervisor.hpp"
+#include "actors/webhooks/webhooks.hpp"
 #include "runtime/registry/update_meter.hpp"
+#include "runtime/registry/update_services.hpp"
 #include "runtime/registry/told_limits.hpp"
 
 #include <atomic>
@@ -38,6 +41,8 @@ struct tree_config {
   recorder_config recorder;
   journal_config journal;
   delivery_config delivery;
+  webhooks_config webhooks;
+  poller_config poller;
 };
 
 /// What the tree needs from outside.
@@ -58,6 +63,11 @@ struct tree_ports {
   std::function<std::string(bot_id)> signing_key;
   std::string delivery_ca_file; ///< PEM file of authorities for tenants' URLs; empty: the system's.
   update_meter count_updates; ///< May be empty.
+  std::shared_ptr<native::pool> native; ///< Runs native handlers; null: there are none.
+  /// The secrets of webhooks at Telegram. Needed with a store.
+  std::shared_ptr<const updates::webhook_secret> webhook_secret;
+  /// Told of each poll's updates: stored, and stored before. May be empty.
+  std::function<void(std::uint64_t, std::uint64_t)> count_polled;
   /// The keyed hash by which the store knows virtual tokens. Needed with a store.
   std::function<std::string(std::string_view)> virtual_hash;
 };
@@ -121,6 +131,8 @@ private:
   supervisor_spec durable_spec();
   caf::actor start_journal(caf::actor_system& system);
   caf::actor start_delivery(caf::actor_system& system);
+  caf::actor start_webhooks(caf::actor_system& system);
+  caf::actor start_poller(caf::actor_system& system);
   registrar_ports ports_of_registrar();
   supervisor_spec services_spec();
   supervisor_spec bots_spec();

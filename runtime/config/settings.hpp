@@ -161,6 +161,15 @@ struct webhook_settings {
   std::string tls_cert;
   std::string tls_key;
   std::string public_url;
+  std::string former_url;
+  std::string certificate;
+  bool check_source = false;
+  std::size_t threads = 1;
+  std::size_t max_body = 1024 * 1024;
+  std::size_t max_connections = 10'000;
+  caf::timespan check_every = 10min;
+  double looks_per_second = 5;
+  caf::timespan poll_timeout = 50s;
 };
 
 struct cluster_settings {

@@ -90,7 +90,8 @@ bool fits(const option& what, const std::string& text) {
   case form::api_root:
     return is_url(text, "http://") || is_url(text, "https://");
   case form::public_url:
-    return text.empty() || is_url(text, "https://");
+    // Telegram takes no other; a sandbox on the same machine does.
+    return text.empty() || is_url(text, "https://") || is_url(text, "http://127.0.0.1:");
   case form::store_uri:
     return text.empty() || (text.starts_with("sqlite:") && text.size() > 7)
            || (text.starts_with("postgresql://") && text.size() > 13);
@@ -235,7 +236,7 @@ std::string allowed_text(const option& what) {
   case form::api_root:
     return "\"http://HOST[:PORT]\" or \"https://HOST[:PORT]\", in quotes";
   case form::public_url:
-    return "\"https://HOST[:PORT][/PATH]\" in quotes, or \"\"";
+    return "\"https://HOST[:PORT][/PATH]\" in quotes, or \"\"; \"http://127.0.0.1:PORT\" for a sandbox";
   case form::store_uri:
     return "\"sqlite:PATH\" or \"postgresql://…\" in quotes, or \"\"";
   case form::networks:

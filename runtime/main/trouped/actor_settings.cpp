@@ -2,9 +2,20 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <fstream>
+#include <sstream>
 
 namespace troupe {
 namespace {
+
+std::string contents_of(std::string_view setting, const std::string& path) {
+  std::ifstream file{path, std::ios::binary};
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file)
+    throw std::runtime_error{std::string{setting} + ": " + path + " cannot be read"};
+  return text.str();
+}
 
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
@@ -34,6 +45,17 @@ delivery_config delivery_config_of(const config::delivery_settings& s) {
   result.timeout = s.timeout;
   result.idle_timeout = s.idle_timeout;
   result.allow_private_addresses = s.allow_private_addresses;
+  return result;
+}
+
+webhooks_config webhooks_config_of(const config::webhook_settings& s) {
+  webhooks_config result;
+  result.public_url = s.public_url;
+  result.former_url = s.former_url;
+  if (!s.certificate.empty())
+    result.certificate = contents_of("webhook.certificate", s.certificate);
+  result.check_every = s.check_every;
+  result.looks_per_second = s.looks_per_second;
   return result;
 }
 
@@ -127,8 +149,12 @@ tree_config actor_settings(const config::settings& s) {
   result.bots.max_bots = (s.bot.max_active + s.bot.shards - 1) / s.bot.shards;
   result.gateway = gateway_config_of(s);
   result.recorder.health_every = s.health.persist_every;
-  result.registrar.request_timeout = ms(s.session_pool.request_timeout);
   result.journal = journal_config_of(s.journal);
+  result.webhooks = webhooks_config_of(s.webhook);
+  result.poller.timeout = std::chrono::duration_cast<std::chrono::seconds>(s.webhook.poll_timeout);
+  // Some places are left to clients that poll Telegram through the gateway.
+  result.poller.max_polls = s.session_pool.max_polls - s.session_pool.max_polls / 8;
+  result.registrar.request_timeout = ms(s.session_pool.request_timeout);
   return result;
 }
 

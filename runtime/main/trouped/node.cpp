@@ -4,16 +4,22 @@
 #include "runtime/main/trouped/actor_settings.hpp"
 #include "runtime/main/trouped/api_listener.hpp"
 #include "runtime/main/trouped/node_store.hpp"
+#include "runtime/main/trouped/webhook_listener.hpp"
 #include "runtime/metrics/instruments.hpp"
 #include "runtime/net/reserved_port.hpp"
 #include "runtime/net/tls_server.hpp"
 #include "runtime/past/past_mark.hpp"
+#include "runtime/native/echo.hpp"
+#include "runtime/native/pool.hpp"
+#include "runtime/registry/update_services.hpp"
+#include "runtime/rules/library.hpp"
 #include "runtime/registry/trail_entry.hpp"
 #include "runtime/system/data_lock.hpp"
-#include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/methods.hpp"
+#include "runtime/webhook/path.hpp"
 
 #include <atomic>
+#include <cstring>
 #include <thread>
 
 namespace troupe {
@@ -33,6 +39,15 @@ call_meter meter_of(std::shared_ptr<metrics::instruments> meters) {
     meters->call_seconds->observe(took);
     meters->permit_wait_seconds->observe(waited);
   };
+}
+
+std::shared_ptr<native::pool> native_pool_of(const config::delivery_settings& s) {
+  if (!native::find_handler("echo")) // What this binary has is known once.
+    native::register_echo();
+  native::pool_limits limits;
+  limits.threads = s.native_threads;
+  limits.timeout = std::chrono::ceil<std::chrono::milliseconds>(s.native_timeout);
+  return std::make_shared<native::pool>(limits);
 }
 
 update_meter update_meter_of(std::shared_ptr<metrics::instruments> meters) {
@@ -56,6 +71,18 @@ api::api_limits limits_of(const config::api_settings& s) {
   return result;
 }
 
+std::optional<net::reserved_port> reserved_for(const config::webhook_settings& s) {
+  if (s.public_url.empty())
+    return std::nullopt;
+  return std::optional<net::reserved_port>{std::in_place, "webhook.port", s.address, s.port};
+}
+
+void count_received(metrics::instruments& to, std::uint64_t stored, std::uint64_t duplicates) {
+  to.count_updates(metrics::update_stage::received, static_cast<std::int64_t>(stored + duplicates));
+  if (stored > 0)
+    to.count_updates(metrics::update_stage::journaled, static_cast<std::int64_t>(stored));
+}
+
 void log_listener(std::string_view which, const std::string& address, std::uint16_t port) {
   log::event(log::level::info, "listener.started", "troupe.ingress",
              {{"listener", which}, {"address", address}, {"port", std::int64_t{port}}});
@@ -67,8 +94,11 @@ struct node::parts {
   parts(caf::actor_system& sys, const config::settings& settings);
 
   tree_config actors_config() const;
+  std::string public_url() const;
   tree_ports actors_ports();
   child_spec api_child();
+  child_spec webhook_child();
+  webhook::ports webhook_ports();
   api::ports api_ports();
   void start();
   void stop();
@@ -80,12 +110,14 @@ struct node::parts {
   bool past_failing = false; ///< Its alert was raised.
   net::reserved_port gateway_port;
   net::reserved_port api_port;
+  std::optional<net::reserved_port> webhook_port; ///< Nothing listens without a public URL.
   std::shared_ptr<metrics::instruments> meters;
   std::shared_ptr<metrics::exporter> exporter;
   net::lanes lanes;
   std::shared_ptr<live_value<api::api_limits>> api_limits;
   std::atomic<bool> draining{false};
   node_store kept;
+  std::shared_ptr<native::pool> handlers;
   tree actors;
 };
 
@@ -96,18 +128,31 @@ node::parts::parts(caf::actor_system& sys, const config::settings& settings)
     past(settings.node.data_dir),
     gateway_port("gateway.port", settings.gateway.address, settings.gateway.port),
     api_port("api.port", settings.api.address, settings.api.port),
+    webhook_port(reserved_for(settings.webhook)),
     meters(metrics::make(sys.metrics(), method_names())),
     exporter(std::make_shared<metrics::exporter>(sys.metrics())),
     lanes(net::make_lanes(sys, settings.gateway.threads)),
     api_limits(std::make_shared<live_value<api::api_limits>>(limits_of(settings.api))),
     kept(settings),
+    handlers(native_pool_of(settings.delivery)),
     actors(sys, actors_config(), actors_ports()) {
   // nop
+}
+
+/// With the port that is bound, where the settings leave it open ("http://127.0.0.1:0").
+std::string node::parts::public_url() const {
+  auto url = settings.webhook.public_url;
+  auto open = url.find(":0");
+  bool is_open = open != std::string::npos && (open + 2 == url.size() || url[open + 2] == '/');
+  if (webhook_port && is_open)
+    url.replace(open + 1, 1, std::to_string(webhook_port->number()));
+  return url;
 }
 
 tree_config node::parts::actors_config() const {
   auto result = actor_settings(settings);
   result.gateway.port = gateway_port.number();
+  result.webhooks.public_url = public_url();
   return result;
 }
 
@@ -122,11 +167,18 @@ tree_ports node::parts::actors_ports() {
   };
   result.meter = meter_of(meters);
   result.ingress.push_back(api_child());
+  if (webhook_port)
+    result.ingress.push_back(webhook_child());
+  result.webhook_secret = kept.webhook_secret();
+  result.count_polled = [meters = meters](std::uint64_t stored, std::uint64_t duplicates) {
+    count_received(*meters, stored, duplicates);
+  };
   result.store = [this](caf::actor_system& system) { return kept.spawn(system); };
   result.sql = kept.sql();
   result.signing_key = [this](bot_id bot) { return kept.signing_key(bot); };
   result.delivery_ca_file = settings.delivery.ca_file;
   result.count_updates = update_meter_of(meters);
+  result.native = handlers;
   result.virtual_hash = [this](std::string_view token) { return kept.virtual_hash(token); };
   return result;
 }
@@ -146,6 +198,48 @@ child_spec node::parts::api_child() {
           false};
 }
 
+child_spec node::parts::webhook_child() {
+  auto start = [this](caf::actor_system& system) {
+    net::http_server_config server;
+    server.address = settings.webhook.address;
+    server.port = webhook_port->number();
+    server.tls_cert = settings.webhook.tls_cert;
+    server.tls_key = settings.webhook.tls_key;
+    server.max_connections = settings.webhook.max_connections;
+    webhook::settings how;
+    how.path = webhook::path_of(settings.webhook.public_url);
+    how.threads = static_cast<unsigned>(settings.webhook.threads);
+    how.max_body = settings.webhook.max_body;
+    return spawn_webhook_listener(system, std::move(server), std::move(how), webhook_ports());
+  };
+  return {"troupe.webhook", start, restart_type::permanent, settings.supervisor.shutdown_deadline,
+          false};
+}
+
+webhook::ports node::parts::webhook_ports() {
+  webhook::ports ports;
+  ports.system = &sys;
+  ports.found = actors.found();
+  ports.names = actors.names();
+  ports.secret = kept.webhook_secret();
+  if (settings.webhook.check_source)
+    ports.source = telegram_sources(settings.api.trusted_proxies);
+  ports.draining = [this] { return draining.load(); };
+  auto& family = *sys.metrics().counter_family("troupe", "webhook_requests", {"outcome"},
+                                               "Requests to the webhook listener", "1", true);
+  std::array<caf::telemetry::int_counter*, webhook::ending_names.size()> counters{};
+  for (std::size_t i = 0; i < counters.size(); ++i)
+    counters[i] = family.get_or_add({caf::telemetry::label_view{
+      "outcome", caf::string_view{webhook::ending_names[i], std::strlen(webhook::ending_names[i])}}});
+  ports.counted = [counters, meters = meters](webhook::ending how) {
+    counters[static_cast<std::size_t>(how)]->inc();
+    if (how == webhook::ending::stored || how == webhook::ending::duplicate)
+      count_received(*meters, how == webhook::ending::stored ? 1 : 0,
+                     how == webhook::ending::duplicate ? 1 : 0);
+  };
+  return ports;
+}
+
 api::ports node::parts::api_ports() {
   api::ports ports;
   auto found = actors.found();
@@ -155,9 +249,9 @@ api::ports node::parts::api_ports() {
   ports.health = [found] { return found->health.get(); };
   ports.root = [this] { return actors.root(); };
   ports.gateways = [this] { return actors.gateways(); };
-  ports.journal = [found] { return found->updates ? found->updates->journal.get() : journal_actor{}; };
   ports.store = actors.store_port();
   ports.registrar = [this] { return actors.registrar(); };
+  ports.journal = [found] { return found->updates ? found->updates->journal.get() : journal_actor{}; };
   ports.bots_by_phase = [names = actors.names()] { return names->by_phase(); };
   ports.draining = [this] { return draining.load(); };
   ports.instruments = meters;
@@ -169,6 +263,8 @@ api::ports node::parts::api_ports() {
 }
 
 void node::parts::start() {
+  if (!settings.delivery.rules_dir.empty())
+    rules::load_library(settings.delivery.rules_dir);
   for (auto& lane : lanes)
     lane->start();
   actors.start();
@@ -182,6 +278,8 @@ void node::parts::start() {
              {{"bots", static_cast<std::int64_t>(settings.bot.tokens.size())}});
   log_listener("gateway", settings.gateway.address, gateway_port.number());
   log_listener("api", settings.api.address, api_port.number());
+  if (webhook_port)
+    log_listener("webhook", settings.webhook.address, webhook_port->number());
 }
 
 void node::parts::stop() {
@@ -219,8 +317,8 @@ std::size_t node::drain(const std::function<bool()>& cut_short) {
 }
 
 void node::reconfigure(const config::settings& settings) {
-  parts_->actors.reconfigure(actor_settings(settings));
   parts_->api_limits->publish(limits_of(settings.api));
+  parts_->actors.reconfigure(actor_settings(settings));
 }
 
 void node::stop() {

@@ -101,6 +101,10 @@ store_actor node_store::spawn(caf::actor_system& sys) const {
   return spawn_store(sys, std::move(config), {sql_, context_});
 }
 
+std::shared_ptr<const updates::webhook_secret> node_store::webhook_secret() const {
+  return std::make_shared<const updates::webhook_secret>(context_->lookup);
+}
+
 std::string node_store::virtual_hash(std::string_view token) const {
   return crypto::keyed_hash(context_->lookup, crypto::purpose::virtual_token, token);
 }

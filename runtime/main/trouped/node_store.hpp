@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/store/store.hpp"
 #include "runtime/config/settings.hpp"
+#include "runtime/updates/secret.hpp"
 
 #include <caf/fwd.hpp>
 
@@ -25,6 +26,9 @@ public:
 
   /// The keyed hash by which virtual tokens are known. Thread-safe.
   [[nodiscard]] std::string virtual_hash(std::string_view token) const;
+
+  /// The secrets of webhooks at Telegram.
+  [[nodiscard]] std::shared_ptr<const updates::webhook_secret> webhook_secret() const;
 
   /// The key by which a bot's relayed updates are signed. Thread-safe.
   [[nodiscard]] std::string signing_key(bot_id bot) const;
