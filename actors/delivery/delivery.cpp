@@ -15,10 +15,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A tenant has at most so many times the places that are free: alone three quarters of all, and
-/// however many tenants' receivers hang, the others find some (a dynamic threshold, as switches
-/// share their buffers: Choudhury and Hahne, 1998).
+/// A tenant has at most so many times the places that are free: alone three quarters of all (a
+/// dynamic threshold, as switches share their buffers: Choudhury and Hahne, 1998). The last eighth
+/// is for tenants that have next to none: whoever's receivers hang, the others go on.
 constexpr std::size_t share_of_free = 3;
+bool has_share(std::size_t had, std::size_t max, std::size_t free) {
+  return had >= share_of_free * free
+         || (free <= max / 8 && had >= std::max<std::size_t>(max / 100, 1));
+}
 
 caf::error no_place() {
   return caf::make_error(ec::no_session, refusal{1s});
@@ -29,6 +33,10 @@ relay_result ended(relay_end how, std::string reason) {
   result.how = how;
   result.reason = std::move(reason);
   return result;
+}
+
+std::string host_of(const relay::url& to) {
+  return to.where.host + ':' + to.where.port;
 }
 
 relay::port_limits for_port(const delivery_limits& x) {
@@ -75,11 +83,10 @@ caf::result<relay_result> delivery_state::on_request(const relay_request& what) 
     return no_place();
   request x;
   x.what = what;
-  x.to = std::get<relay::url>(std::move(to));
-  x.host = x.to.where.host + ':' + x.to.where.port;
+  x.host = host_of(std::get<relay::url>(to));
   x.places = std::max(entry->delivery.relay.max_connections, 1u);
+  meet(x); // Before the promise, which takes the sender with it.
   x.promise = self->make_response_promise<relay_result>();
-  meet(x);
   auto promise = x.promise;
   auto slot = queue.push({.bot = what.bot,
                           .tenant = what.tenant,
@@ -98,7 +105,7 @@ fair_queue::decision delivery_state::judge(const fair_queue::waiter& x, fair_que
   const auto& next = waiting[at];
   auto free = config.max_connections - running.size();
   if (auto had = shares.find(x.tenant);
-      had != shares.end() && had->second >= share_of_free * free) {
+      had != shares.end() && has_share(had->second, config.max_connections, free)) {
     parked.push_back(x.tenant);
     return {.what = fair_queue::action::park_tenant};
   }
@@ -125,15 +132,20 @@ void delivery_state::serve() {
 /// As the book says now: what was asked for may have waited.
 void delivery_state::start(request x) {
   auto entry = ports.entry(x.what.bot);
-  if (!entry || entry->delivery.mode != updates::delivery_mode::relay) {
+  auto relayed = entry && entry->delivery.mode == updates::delivery_mode::relay;
+  auto to = relayed ? relay::parse_url(entry->delivery.relay.url)
+                    : std::variant<relay::url, std::string>{std::string{}};
+  auto* where = std::get_if<relay::url>(&to);
+  if (where == nullptr) {
     leave(x.who);
     x.promise.deliver(ended(relay_end::not_relayed, "the bot's updates are not relayed"));
     return;
   }
   auto id = ++last_id;
+  x.host = host_of(*where);
   relay::post what;
   what.id = id;
-  what.to = x.to;
+  what.to = std::move(*where);
   what.bot = x.what.bot;
   what.attempt = x.what.attempt;
   what.secret_token = entry->delivery.relay.secret_token;

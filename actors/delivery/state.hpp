@@ -26,8 +26,7 @@ struct delivery_state {
 
   struct request {
     relay_request what;
-    relay::url to;
-    std::string host;        ///< Its name and port.
+    std::string host;         ///< Where to: name and port.
     std::uint32_t places = 0; ///< Of the bot.
     answer promise;
     actor_key who = nullptr; ///< Null: its bot died.

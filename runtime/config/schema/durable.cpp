@@ -27,8 +27,8 @@ const std::array of_journal{
 
 const std::array of_delivery{
   changes_live(option{"delivery", "max-connections", AT(delivery.max_connections),
-                      "Connections to all tenants' URLs; one tenant has at most three times as "
-                      "many as are free.",
+                      "Connections to all tenants' URLs. One tenant has at most three quarters; "
+                      "the last eighth is for tenants that have next to none.",
                       "connections", 1, 100'000}),
   changes_live(option{"delivery", "max-per-host", AT(delivery.max_per_host),
                       "Connections to one host and port.", "connections", 1, 100'000}),
