@@ -62,8 +62,8 @@ void usage_book::count(bot_id bot, std::string_view method, std::string_view how
     return;
   add(found->calls, one);
   add(counts_of(*found, method), one);
-  if (chat != 0 && (found->chats.size() < max_chats || found->chats.contains(chat)))
-    ++found->chats[chat];
+  if (chat != 0)
+    found->chats.add(chat);
 }
 
 std::vector<usage_delta> usage_book::take() {
@@ -80,8 +80,8 @@ std::vector<usage_delta> usage_book::take() {
       to.hour.at = of.second;
       to.hour.calls = counted.calls;
       to.hour.methods.assign(counted.methods.begin(), counted.methods.end());
-      to.hour.chats.assign(counted.chats.begin(), counted.chats.end());
-      std::ranges::sort(to.hour.chats, std::greater{}, &std::pair<std::int64_t, std::int64_t>::second);
+      for (const auto& one : counted.chats.sorted())
+        to.hour.chats.emplace_back(one.key, one.count);
     }
   }
   return result;
@@ -98,8 +98,7 @@ void usage_book::give_back(const std::vector<usage_delta>& what) {
     for (const auto& [method, counts] : x.hour.methods)
       add(counts_of(*found, method), counts);
     for (const auto& [chat, times] : x.hour.chats)
-      if (found->chats.size() < max_chats || found->chats.contains(chat))
-        found->chats[chat] += times;
+      found->chats.add(chat, times);
   }
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 #include "messages/store_rows.hpp"
+#include "runtime/policy/space_saving.hpp"
 
 #include <array>
 #include <map>
 #include <mutex>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace troupe {
@@ -15,7 +15,9 @@ namespace troupe {
 class usage_book {
 public:
   static constexpr std::size_t max_methods = 64;  ///< Of one bot; the rest is "other".
-  static constexpr std::size_t max_chats = 200;   ///< Of one bot between two emptyings.
+  /// Of one bot between two emptyings; twice as many as anybody is shown, so that those are right
+  /// (see runtime/policy/space_saving.hpp).
+  static constexpr std::size_t max_chats = 40;
 
   explicit usage_book(std::size_t max_bots = 200'000) : max_bots_(max_bots) {}
 
@@ -36,7 +38,7 @@ private:
   struct entry {
     usage_counts calls;
     std::map<std::string, usage_counts, std::less<>> methods;
-    std::unordered_map<std::int64_t, std::int64_t> chats;
+    space_saving<std::int64_t> chats{max_chats};
   };
   struct part {
     std::mutex mutex;

@@ -55,8 +55,8 @@ void keep_busiest(std::vector<std::pair<std::int64_t, std::int64_t>>& chats) {
   std::sort(chats.begin(), chats.end(), [](auto& a, auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;
   });
-  if (chats.size() > usage::most_chats)
-    chats.resize(usage::most_chats);
+  if (chats.size() > usage::kept_chats)
+    chats.resize(usage::kept_chats);
 }
 
 } // namespace
@@ -85,9 +85,8 @@ void usage::count_chat(std::int64_t chat, std::int64_t times) {
     found->second += times;
     return;
   }
-  // Space-Saving (Metwally et al. 2005): the least busy one gives its place and its count. Twice
-  // the places, so that the busiest half is hardly ever wrong.
-  if (chats.size() < 2 * most_chats) {
+  // Space-Saving (Metwally et al. 2005): the least busy one gives its place and its count.
+  if (chats.size() < kept_chats) {
     chats.emplace_back(chat, times);
     return;
   }

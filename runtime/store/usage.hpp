@@ -24,7 +24,7 @@ struct call_counts {
 struct usage {
   static constexpr std::size_t most_methods = 64;
   static constexpr std::size_t most_kinds = 32;
-  static constexpr std::size_t most_chats = 20;
+  static constexpr std::size_t kept_chats = 40; ///< Twice what anybody is shown, so that it is right.
   /// Where the counts of names beyond these numbers go.
   static constexpr const char* others = "other";
 
@@ -32,8 +32,8 @@ struct usage {
   std::int64_t updates = 0;
   std::map<std::string, call_counts> methods;
   std::map<std::string, std::int64_t> kinds; ///< Updates by kind.
-  /// Requests and updates by chat, the busiest first. Exact while a bot has no more chats than this
-  /// in an hour; beyond, a chat that is never among an hour's busiest is missed.
+  /// Requests and updates by chat, the busiest first, of at most `kept_chats`. Exact while a bot has
+  /// no more chats than these in a day; beyond, no count is off by more than a fortieth of all.
   std::vector<std::pair<std::int64_t, std::int64_t>> chats;
   /// Requests and updates by hour of the day, UTC.
   std::array<std::int64_t, 24> hours{};

@@ -246,6 +246,19 @@ SCENARIO("the book is bounded") {
   CHECK(small.take().empty());
 }
 
+SCENARIO("a chat that comes late is among the busiest all the same") {
+  usage_book book;
+  for (int chat = 1; chat <= 1000; ++chat)
+    book.count(7, "sendMessage", "ok", 0, chat, noon);
+  for (int i = 0; i < 500; ++i)
+    book.count(7, "sendMessage", "ok", 0, -5, noon);
+  auto hour = book.take().at(0).hour;
+  REQUIRE(!hour.chats.empty());
+  CHECK_EQ(hour.chats.front().first, -5);
+  CHECK(hour.chats.front().second >= 500);
+  CHECK(hour.chats.front().second <= 500 + 1500 / 40);
+}
+
 SCENARIO("asked to end, the recorder stores everything first") {
   open();
   answer(7);

@@ -62,7 +62,7 @@ SCENARIO("usage adds up in bounded memory") {
   CHECK_EQ(x.updates, 1000);
   CHECK(x.methods.size() <= usage::most_methods);
   CHECK(x.kinds.size() <= usage::most_kinds);
-  CHECK(x.chats.size() <= 2 * usage::most_chats);
+  CHECK(x.chats.size() <= usage::kept_chats);
   std::int64_t methods = 0, kinds = 0;
   for (auto& [name, c] : x.methods)
     methods += c.requests;
@@ -74,7 +74,7 @@ SCENARIO("usage adds up in bounded memory") {
   sum.add(x);
   sum.add(x);
   CHECK_EQ(sum.calls.requests, 2000);
-  CHECK_EQ(sum.chats.size(), usage::most_chats);
+  CHECK_EQ(sum.chats.size(), usage::kept_chats);
   CHECK_EQ(sum.chats.front().first, -7);
   CHECK_EQ(sum.chats.front().second, 6000);
   CHECK(sum.methods.size() <= usage::most_methods);
