@@ -66,9 +66,17 @@ struct pool::core : std::enable_shared_from_this<core> {
   void leave(worker& me) {
     if (me.written_off && --report.written_off < limits.max_written_off && !stopping)
       refill();
+    if (me.written_off)
+      tell_changed();
     auto it = std::find_if(workers.begin(), workers.end(), [&](auto& x) { return x.get() == &me; });
     workers.erase(it);
     watch.notify_all();
+  }
+
+  /// With the lock held.
+  void tell_changed() const {
+    if (limits.changed && !stopping)
+      limits.changed(report);
   }
 
   /// With the lock held: as many threads as there shall be.
@@ -93,6 +101,7 @@ struct pool::core : std::enable_shared_from_this<core> {
       auto late = write_off();
       if (late.empty())
         continue;
+      tell_changed();
       lock.unlock();
       tell(late);
       late.clear();
@@ -148,7 +157,7 @@ struct pool::core : std::enable_shared_from_this<core> {
   std::condition_variable watch; ///< A handler was begun, or a worker has ended.
   std::deque<std::shared_ptr<job>> queue;
   std::vector<std::shared_ptr<worker>> workers;
-  pool_report report;
+  pool_counts report;
   bool stopping = false;
   std::thread watchdog;
 };
@@ -216,7 +225,7 @@ void pool::forget_crashes(bot_id bot, std::int64_t seq) {
   core_->crashed.erase({bot, seq});
 }
 
-pool_report pool::report() const {
+pool_counts pool::report() const {
   std::lock_guard lock{core_->mutex};
   auto result = core_->report;
   result.queued = core_->queue.size();

@@ -6,11 +6,23 @@
 
 namespace troupe::native {
 
+struct pool_counts {
+  std::size_t threads = 0; ///< That may take work.
+  std::size_t queued = 0;
+  std::size_t written_off = 0; ///< That have not come back yet.
+  std::uint64_t overruns = 0;  ///< Ever.
+  std::uint64_t throws = 0;
+  std::uint64_t handled = 0;
+};
+
 struct pool_limits {
   std::size_t threads = 4;
   std::chrono::milliseconds timeout{5'000}; ///< Of one `on`.
   std::size_t max_written_off = 8; ///< So many threads that did not come back, and no handler runs
                                    ///< any more until one of them does.
+  /// Told of overruns and of threads that came back, while the pool lives. May be empty; must
+  /// neither block nor ask the pool.
+  std::function<void(const pool_counts&)> changed{};
 };
 
 /// How an attempt ended.
@@ -40,15 +52,6 @@ struct run_order {
   std::function<void(run_result)> done; ///< Called once, on any thread; must not block.
 };
 
-struct pool_report {
-  std::size_t threads = 0; ///< That may take work.
-  std::size_t queued = 0;
-  std::size_t written_off = 0; ///< That have not come back yet.
-  std::uint64_t overruns = 0;  ///< Ever.
-  std::uint64_t throws = 0;
-  std::uint64_t handled = 0;
-};
-
 /// The threads that handlers run on. One that overruns its time is written off: its order ends with
 /// `overran`, another thread takes its place, an alert is raised. When it comes back after all it
 /// ends. What a written-off handler still asks of its context throws `overrun`.
@@ -63,7 +66,7 @@ public:
   /// In order of arrival.
   void run(run_order order);
 
-  [[nodiscard]] pool_report report() const;
+  [[nodiscard]] pool_counts report() const;
 
   // Attempts that ended their bot, which cannot remember them. Bounded: the oldest are forgotten.
   /// @returns how many there were with this one

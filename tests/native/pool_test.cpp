@@ -159,7 +159,8 @@ SCENARIO("a thread that does not come back is written off and another takes its 
   desk d;
   door stuck;
   std::promise<bool> refused;
-  pool p{{1, 30ms, 2}};
+  std::vector<std::size_t> told;
+  pool p{{1, 30ms, 2, [&told](const pool_counts& x) { told.push_back(x.written_off); }}};
   auto end = d.order(p, [&](const update&, context& with) {
     stuck.pass();
     try {
@@ -177,6 +178,10 @@ SCENARIO("a thread that does not come back is written off and another takes its 
   CHECK_EQ(p.report().overruns, 1u);
   stuck.open();
   CHECK(refused.get_future().get()); // Whatever it does now is not done.
+  auto give_up = std::chrono::steady_clock::now() + patience;
+  while (p.report().written_off > 0 && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::yield();
+  CHECK_EQ(told, (std::vector<std::size_t>{1, 0}));
 }
 
 SCENARIO("when too many threads were written off no handler runs until one comes back") {

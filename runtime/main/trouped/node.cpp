@@ -41,12 +41,21 @@ call_meter meter_of(std::shared_ptr<metrics::instruments> meters) {
   };
 }
 
-std::shared_ptr<native::pool> native_pool_of(const config::delivery_settings& s) {
+std::shared_ptr<native::pool> native_pool_of(caf::actor_system& sys,
+                                             const config::delivery_settings& s) {
   if (!native::find_handler("echo")) // What this binary has is known once.
     native::register_echo();
   native::pool_limits limits;
   limits.threads = s.native_threads;
   limits.timeout = std::chrono::ceil<std::chrono::milliseconds>(s.native_timeout);
+  auto* overruns = sys.metrics().counter_singleton(
+    "troupe", "native_overruns", "Handlers in C++ that did not return in time", "1", true);
+  auto* written_off = sys.metrics().gauge_singleton(
+    "troupe", "native_written_off", "Threads whose handler has not returned yet");
+  limits.changed = [overruns, written_off](const native::pool_counts& x) {
+    written_off->value(static_cast<std::int64_t>(x.written_off));
+    overruns->inc(static_cast<std::int64_t>(x.overruns) - overruns->value());
+  };
   return std::make_shared<native::pool>(limits);
 }
 
@@ -134,7 +143,7 @@ node::parts::parts(caf::actor_system& sys, const config::settings& settings)
     lanes(net::make_lanes(sys, settings.gateway.threads)),
     api_limits(std::make_shared<live_value<api::api_limits>>(limits_of(settings.api))),
     kept(settings),
-    handlers(native_pool_of(settings.delivery)),
+    handlers(native_pool_of(sys, settings.delivery)),
     actors(sys, actors_config(), actors_ports()) {
   // nop
 }
