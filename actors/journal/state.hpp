@@ -74,6 +74,8 @@ struct journal_state {
   /// Takes an update out of its bot's queue: it has ended. @returns whether it was there
   bool leave(bot_id bot, bot_queue& q, const update_end& x);
   void write();
+  void gather(caf::timespan took, std::size_t answered);
+  [[nodiscard]] std::size_t waiting_items() const noexcept;
   std::shared_ptr<group> next_group(written& to);
   void take_appends(group& to, written& from);
   void written_down(written& what);
@@ -151,6 +153,10 @@ struct journal_state {
   std::int64_t end_of_block = 0;   ///< The first number that is not ours.
   std::int64_t next_block = 0;     ///< Taken already, for afterwards; 0: none.
   bool writing = false;
+  bool gathering = false;          ///< The next group waits for more.
+  std::size_t enough = 0;          ///< So many end that.
+  std::uint64_t gathered = 0;
+  std::uint32_t not_worth = 0;
   bool wary = false;               ///< The next groups hold one append each: one broke a rule.
   bool retry_armed = false;
   std::deque<waiting_append> appends;

@@ -4,6 +4,9 @@
 /// What waits is gathered while the store is at work, and goes there as one unit.
 namespace troupe::journal {
 
+/// So many commits wait for nobody after one that waited in vain.
+constexpr std::uint32_t rarely = 20;
+
 bool journal_state::leave(bot_id bot, bot_queue& q, const update_end& x) {
   bool urgent = false;
   if (!q.pending.erase(x.seq, urgent))
@@ -27,6 +30,9 @@ bool journal_state::leave(bot_id bot, bot_queue& q, const update_end& x) {
 void journal_state::write() {
   if (!ready || writing || (retry_armed && appends.empty()))
     return;
+  if (gathering && waiting_items() < enough)
+    return;
+  gathering = false;
   written what;
   what.what = next_group(what);
   if (!what.what) {
@@ -44,15 +50,44 @@ void journal_state::write() {
     g->run(u);
   };
   one.fail = [failed = what.failed](caf::error why) { *failed = std::move(why); };
-  submit(std::move(one), [this, kept = std::make_shared<written>(std::move(what))] {
+  submit(std::move(one), [this, began = now(), kept = std::make_shared<written>(std::move(what))] {
     writing = false;
     if (*kept->failed)
       write_failed(*kept, *kept->failed);
     else
       written_down(*kept);
-    if (!stopping || !*kept->failed)
-      write();
+    if (stopping && *kept->failed)
+      return;
+    if (!*kept->failed)
+      gather(now() - began, kept->what->updates.size() + kept->what->ends.size());
+    write();
   });
+}
+
+/// Those who were just answered ask again soon, or never: a commit that waits for them, a part of its
+/// own length, takes them along with those who wait, instead of serving both in turns. Where nobody
+/// comes in that time, it is seldom tried.
+void journal_state::gather(caf::timespan took, std::size_t answered) {
+  constexpr caf::timespan longest = std::chrono::milliseconds{2};
+  auto pause = std::min(took / 2, longest);
+  if (stopping || pause.count() <= 0 || waiting_items() == 0)
+    return;
+  if (not_worth > 0) {
+    --not_worth;
+    return;
+  }
+  gathering = true;
+  enough = (waiting_items() + answered) * 3 / 4;
+  self->run_delayed(pause, [this, round = ++gathered] {
+    if (round != gathered || !std::exchange(gathering, false))
+      return;
+    not_worth = rarely;
+    write();
+  });
+}
+
+std::size_t journal_state::waiting_items() const noexcept {
+  return waiting_updates + ends.size();
 }
 
 std::shared_ptr<group> journal_state::next_group(written& to) {

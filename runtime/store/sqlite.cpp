@@ -130,6 +130,8 @@ void configure(soci::session& on, const database_options& options) {
   // FULL: the log is on disk when COMMIT returns. NORMAL would lose the last units with the power.
   on << "PRAGMA synchronous=FULL";
   on << "PRAGMA foreign_keys=ON";
+  // 32 MiB of log before its pages go to their places, each once however often it was written.
+  on << "PRAGMA wal_autocheckpoint=8000";
   // A log that grew in a burst is cut back instead of kept.
   on << "PRAGMA journal_size_limit=67108864";
   on << "PRAGMA cache_size=-65536";

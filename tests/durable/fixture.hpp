@@ -12,6 +12,9 @@ namespace troupe::durable_tests {
 
 using namespace std::literals;
 
+/// What becomes of a write whose outcome is said to be unknown.
+enum class inline_sql_unknown { none, lost, stored };
+
 /// Runs works on the caller's thread: at once, or, while `hold` is set, in `release`.
 class inline_sql final : public storage::sql_port {
 public:
@@ -41,6 +44,7 @@ public:
 
   bool hold = false;
   bool reversed = false; ///< `release` tells the ends last to first, as two threads might.
+  inline_sql_unknown unknown = inline_sql_unknown::none; ///< Of the next write.
   std::deque<store_refusal> faults; ///< What the next works are failed with; `none` lets one pass.
 
 private:
@@ -53,6 +57,11 @@ private:
     try {
       if (fault != store_refusal::none)
         what.fail(caf::make_error(fault));
+      else if (what.how == storage::work::kind::write && unknown != inline_sql_unknown::none) {
+        if (std::exchange(unknown, inline_sql_unknown::none) == inline_sql_unknown::stored)
+          db_.write([&](store::unit& u) { what.run(u); });
+        what.fail(caf::make_error(store_refusal::outcome_unknown));
+      }
       else if (what.how == storage::work::kind::outside)
         what.alone();
       else if (what.how == storage::work::kind::read)

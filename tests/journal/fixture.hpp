@@ -9,6 +9,7 @@ namespace troupe::journal_tests {
 
 using namespace std::literals;
 using durable_tests::inline_sql;
+using durable_tests::inline_sql_unknown;
 
 /// How a request ended, if it has.
 template <class T>
