@@ -225,7 +225,12 @@ void registrar_state::tell_updates(const bot_row& row) {
     untouched->intake.mode = updates::intake_mode::none;
     entry = untouched;
   }
+  auto before = to.book.find(row.id);
+  bool changed = before && before != entry;
   to.book.put(row.id, std::move(entry));
+  // What waits may go another way now. Its bot looks there at each use, but may not have one soon.
+  if (auto known = changed ? ports.names->find(row.id) : std::nullopt; known && known->actor)
+    caf::anon_send(known->actor, updates_ready{row.id, 0});
   tell_intake(row.id, bots.at(row.id));
 }
 

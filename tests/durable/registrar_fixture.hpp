@@ -16,6 +16,7 @@ struct shard_notes {
   std::vector<bot_command> commands;
   std::vector<call> calls;
   std::size_t calls_done = 0;
+  std::vector<bot_id> nudged; ///< Told that updates may wait.
   std::weak_ptr<directory> names; ///< It holds the bots, which hold these notes.
   caf::error refusal; ///< What calls are refused with.
 };
@@ -34,7 +35,7 @@ inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<sha
     [](answer_streams) {},
     [](breaker_change) {},
     [](bot_command) {},
-    [](const updates_ready&) {},
+    [=](const updates_ready& x) { notes->nudged.push_back(x.bot); },
     [](const pull_request&) { return pull_answer{}; },
     [](const pull_cancel&) {},
     [](get_report) { return bot_report{}; },

@@ -61,6 +61,7 @@ SCENARIO("how a bot's updates travel is in the book as it was stored, and told")
   CHECK(updates::is_default(*book().find(43)));
   CHECK_EQ(heard->served.size(), 2u);
   CHECK(heard->served.back().phase == bot_phase::active);
+  CHECK(notes->nudged.empty());
   auto row = stored().at(0);
   bot_change change;
   change.by = ada();
@@ -70,6 +71,7 @@ SCENARIO("how a bot's updates travel is in the book as it was stored, and told")
   change.settings = R"({"updates":{"mode":"none"}})";
   want<bot_row>(change);
   CHECK(book().find(42)->intake.mode == updates::intake_mode::none);
+  CHECK_EQ(notes->nudged, std::vector<bot_id>{42}); // What waited may go another way now.
   want<bot_row>(order(42, bot_order_kind::suspend));
   CHECK(heard->served.back().phase == bot_phase::suspended);
   auto all = want<served_list>(served_query{});
