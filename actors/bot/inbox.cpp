@@ -85,7 +85,7 @@ void inbox::delivered(std::int64_t seq) {
   if (!window_.contains(seq))
     return;
   count(update_step::delivered, held_[seq].received);
-  end(seq, update_verdict::delivered);
+  end(seq, update_verdict::delivered, window_.starts(seq));
   if (window_.down())
     log::event(log::level::info, "delivery.recovered", bot_state::name, {{"bot", bot.id}},
                "A bot's receiver takes updates again.");
@@ -123,10 +123,10 @@ void inbox::dead(std::int64_t seq, std::string reason) {
   if (!window_.contains(seq))
     return;
   count(update_step::dead, held_[seq].received);
-  log::event(log::level::warning, "update.dead", bot_state::name,
+  log::event(log::level::info, "update.dead", bot_state::name,
              {{"bot", bot.id}, {"reason", std::string_view{reason}}},
              "An update could not be delivered; it is among the bot's dead letters.");
-  end(seq, update_verdict::dead, std::move(reason));
+  end(seq, update_verdict::dead, window_.starts(seq), std::move(reason));
   window_.dead(seq, now(), bot.jitter.next());
   pump();
 }
@@ -229,15 +229,14 @@ void inbox::hand_over() {
 }
 
 void inbox::expire() {
-  while (auto seq = window_.take_expired(now())) {
-    count(update_step::expired, held_[*seq].received);
-    end(*seq, update_verdict::expired);
+  while (auto gone = window_.take_expired(now())) {
+    count(update_step::expired, held_[gone->seq].received);
+    end(gone->seq, update_verdict::expired, gone->attempt);
   }
 }
 
 /// The journal will be told; the window is the caller's.
-void inbox::end(std::int64_t seq, update_verdict how, std::string reason) {
-  auto attempts = std::max(window_.starts(seq), how == update_verdict::expired ? 0u : 1u);
+void inbox::end(std::int64_t seq, update_verdict how, std::uint32_t attempts, std::string reason) {
   ends_.push_back({seq, how, attempts, std::move(reason)});
   held_.erase(seq);
 }
@@ -268,14 +267,15 @@ void inbox::arm() {
     due = std::min(due, window_.next_expiry());
   else if (window_.running() < to->places(*entry_))
     due = std::min(due, window_.next_due(at));
+  else
+    due = std::min(due, window_.next_expiry());
   if (journal_failures_ > 0)
     due = std::min(due, std::max(ask_journal_at_, at));
-  if (due == timer_at_)
+  // One that fires too early costs less than another one for each update.
+  if (due == time_point::max() || (timer_at_ != time_point{} && timer_at_ <= due))
     return;
   timer_.dispose();
   timer_at_ = due;
-  if (due == time_point::max())
-    return;
   timer_ = bot.self->run_delayed(std::max<caf::timespan>(due - at, 1ms), [owner = &bot] {
     if (auto* me = owner->updates.get())
       me->on_timer();

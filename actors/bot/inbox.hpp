@@ -77,7 +77,7 @@ private:
   receiver* current();
   void hand_over();
   void expire();
-  void end(std::int64_t seq, update_verdict how, std::string reason = {});
+  void end(std::int64_t seq, update_verdict how, std::uint32_t attempts, std::string reason = {});
   void arm();
   void on_timer();
   [[nodiscard]] bool idle() const;

@@ -31,15 +31,15 @@ void window::pass(const item& x) noexcept {
   last = std::max(last, x.seq);
 }
 
-std::optional<std::int64_t> window::take_expired(time_point now) {
+std::optional<start> window::take_expired(time_point now) {
   for (const auto& x : entries_)
     if (!x.running && x.what.expires <= now) {
-      auto seq = x.what.seq;
+      start gone{x.what.seq, x.starts};
       // What failed and will not be tried again holds up its key no longer.
       if (x.failures > 0)
         x.of->second.not_before = time_point{};
-      erase(seq);
-      return seq;
+      erase(gone.seq);
+      return gone;
     }
   return std::nullopt;
 }

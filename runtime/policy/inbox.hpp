@@ -57,8 +57,8 @@ public:
   /// It was fetched and is not wanted: the next ones are behind it.
   void pass(const item& x) noexcept;
 
-  /// Takes out one that waits and whose time is over.
-  [[nodiscard]] std::optional<std::int64_t> take_expired(time_point now);
+  /// Takes out one that waits and whose time is over; with the attempts that it had.
+  [[nodiscard]] std::optional<start> take_expired(time_point now);
 
   /// The next to hand over; it is `running` from now on. Whoever calls has a place for it.
   [[nodiscard]] std::optional<start> next(time_point now);

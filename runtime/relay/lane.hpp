@@ -45,6 +45,7 @@ public:
   void begin(std::shared_ptr<exchange> x);
   void abandon(std::uint64_t id);
   void close_all();
+  void close_idle() { idle_.clear(); }
 
 private:
   using host = std::tuple<bool, std::string, std::string>; // TLS, name, port.

@@ -44,7 +44,11 @@ public:
   void set(const port_limits& limits) override {
     shared_->max_open = limits.max_open;
     shared_->idle_ms = limits.idle_timeout.count();
-    shared_->allow_private = limits.allow_private_addresses;
+    // Connections that are kept were made under the former rule.
+    if (shared_->allow_private.exchange(limits.allow_private_addresses)
+        && !limits.allow_private_addresses)
+      for (std::size_t i = 0; i < lanes_.size(); ++i)
+        asio::post(executors_[i], [to = lanes_[i]] { to->close_idle(); });
   }
 
   std::size_t open() const override { return shared_->open->load(std::memory_order_relaxed); }

@@ -214,6 +214,16 @@ SCENARIO("private addresses are not connected to, however they are written") {
   CHECK_EQ(server->accepted, 0u);
 }
 
+SCENARIO("a connection that is kept does not outlive the rule under which it was made") {
+  ca.emplace();
+  server->use(ca->issue("DNS:tenant.test"));
+  CHECK_EQ(send(here("/", "tenant.test", "https")).status, 200u);
+  limits.allow_private_addresses = false;
+  relay().set(limits);
+  CHECK_EQ(send(here("/", "tenant.test", "https")).how, relay_end::forbidden);
+  CHECK_EQ(server->requests.size(), 1u);
+}
+
 SCENARIO("the resolver's own notations of loopback lead nowhere") {
   limits.allow_private_addresses = false;
   real_names = true;
