@@ -189,8 +189,7 @@ caf::result<void> webhooks_state::release(const webhook_release& what) {
   one->bot = what.bot;
   // Whatever is under way for the bot ends as if it were gone.
   one->era = x.era = ++eras;
-  if (std::exchange(x.busy, true))
-    --running;
+  x.busy = true;
   one->how = std::move(how);
   one->released = [promise]() mutable { promise.deliver(); };
   ++running;

@@ -283,6 +283,22 @@ SCENARIO("before a bot is removed its webhook is deleted") {
   CHECK_EQ(fresh(), list{"getWebhookInfo"});
 }
 
+SCENARIO("a bot that is removed while it is looked at holds up nobody") {
+  serve();
+  CHECK_EQ(notes->open.size(), 1u);
+  answer("getWebhookInfo", ok(info("")));
+  auto pending = self->request(webhooks, caf::infinite, webhook_release{42});
+  sched.run();
+  pending.receive([] {}, [](const caf::error& why) { CAF_FAIL(why); });
+  caf::anon_send(webhooks, bot_gone{42});
+  sched.run();
+  answer_open(ok(info("")));
+  (void)fresh();
+  put(43);
+  serve(bot_phase::active, 43);
+  CHECK_EQ(fresh(), list{"getWebhookInfo"});
+}
+
 SCENARIO("a code is tried for a pending bot, and its sender told") {
   answer("getWebhookInfo", ok(info(own, R"(,"max_connections":40)")));
   serve(bot_phase::pending);
