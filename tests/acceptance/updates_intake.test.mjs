@@ -1,0 +1,254 @@
+// Updates on their way in: from the sandbox's users into the journal of a real node, by webhook and by
+// polling, over kills of the node; each once, in order per chat. And Telegram's side of it: webhooks set,
+// repaired, left alone, taken over and put back; an owner's proof by "/start CODE".
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import net from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { request } from './harness/http.mjs';
+import { Node, temporaryDirectory } from './harness/node.mjs';
+import { Sandbox } from './harness/sandbox.mjs';
+import { pause, soon, until } from './harness/wait.mjs';
+
+const limit = { timeout: 180_000 };
+
+/// A port that is free just now: Telegram must find a restarted node under the same URL.
+async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/// Stands between Telegram and a listener: passes each request on, twice at once when told to.
+class Middleman {
+  static async start(port) {
+    const middleman = new Middleman();
+    middleman.copies = 1;
+    middleman.server = http.createServer((incoming, outgoing) => {
+      const chunks = [];
+      incoming.on('data', (chunk) => chunks.push(chunk)).on('end', async () => {
+        const { host, connection, ...headers } = incoming.headers;
+        const send = () => request(`http://127.0.0.1:${port}${incoming.url}`, {
+          method: incoming.method, headers, body: Buffer.concat(chunks),
+        }).then((answer) => answer.status, () => 502);
+        const statuses = await Promise.all(Array.from({ length: middleman.copies }, send));
+        outgoing.writeHead(Math.max(...statuses)).end();
+      });
+    });
+    await new Promise((resolve) => middleman.server.listen(0, '127.0.0.1', resolve));
+    middleman.url = `http://127.0.0.1:${middleman.server.address().port}`;
+    return middleman;
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+for (const way of ['webhook', 'polling']) {
+  describe(`updates by ${way}`, () => {
+    let sandbox;
+    let node;
+    let options;
+    let middleman;
+    before(async () => {
+      sandbox = await Sandbox.start({ args: ['--limits=none'] });
+      const port = await freePort();
+      middleman = await Middleman.start(port);
+      options = {
+        'gateway.unknown-tokens': 'reject',
+        'api.creations-per-minute': 1000,
+        'api.user-rpm': 100_000,
+        'rate-governor.global-rps': 0,
+        'webhook.looks-per-second': 100,
+        'webhook.check-every': '1s',
+        'node.data-dir': temporaryDirectory(),
+        ...(way === 'webhook' ? { 'webhook.port': port, 'webhook.public-url': middleman.url } : {}),
+      };
+      node = await Node.start(sandbox, { options });
+    });
+    after(async () => {
+      await node?.stop();
+      await sandbox?.stop();
+      middleman?.stop();
+    });
+
+    const own = (bot) => `${options['webhook.public-url']}/webhook/${bot.id}`;
+    const ask = (bot, method, body = {}) => request(`${sandbox.url}/bot${bot.token}/${method}`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+    });
+    const info = async (bot) => (await ask(bot, 'getWebhookInfo')).json.result;
+    const register = async (bot, fields = {}) => {
+      const made = await node.ask('POST', '/v1/bots', { token: bot.token, trusted: true, ...fields });
+      assert.equal(made.status, 201, made.text);
+      return made.json;
+    };
+    /// Until updates of the bot come in.
+    const settled = (bot) => way === 'webhook'
+      ? until('the webhook leads to the node', async () => (await info(bot)).url === own(bot))
+      : until('the bot is polled', async () => (await node.get('/v1/sessions')).polls > 0);
+    const crash = async () => {
+      node.program.kill();
+      await soon('it is gone', node.program.exited);
+      node = await Node.start(sandbox, { options });
+    };
+    /// All that waits for the bot's owner, confirmed.
+    const pulled = async (bot, count) => {
+      const all = [];
+      let offset = 0;
+      await until(`${count} updates`, async () => {
+        const answer = await node.call(bot.token, 'getUpdates', { offset, limit: 100, timeout: 1 });
+        assert.equal(answer.status, 200, answer.text);
+        for (const update of answer.json.result) {
+          offset = update.update_id + 1;
+          all.push(update);
+        }
+        if (all.length >= count && answer.json.result.length === 0) return true;
+        throw new Error(`${all.length} of ${count}`);
+      }, { within: 100_000 });
+      return all;
+    };
+
+    test('each update comes in once and in order, whatever is killed meanwhile', limit, async () => {
+      const bot = await sandbox.createBot();
+      const users = await Promise.all([1, 2, 3, 4].map(() => sandbox.createUser()));
+      const chats = await Promise.all(users.map((user) => sandbox.createChat(bot, [user])));
+      await register(bot);
+      await settled(bot);
+      const each = 60;
+      const before = await sandbox.stats();
+      const senders = users.map(async (user, index) => {
+        for (let n = 0; n < each; ++n) {
+          await sandbox.say(chats[index], user, `${index}:${n}`);
+          await pause(25);
+        }
+      });
+      for (let kill = 0; kill < 4; ++kill) {
+        await pause(150 + Math.random() * 300);
+        await crash();
+      }
+      await Promise.all(senders);
+      // It tries again after 2, 4, 8 … seconds; what came late has lower ids than what came before.
+      await until('Telegram keeps none of them', async () => (await info(bot)).pending_update_count === 0,
+        { within: 100_000 });
+      const all = await pulled(bot, users.length * each);
+      assert.equal(all.length, users.length * each);
+      assert.equal(new Set(all.map((update) => update.update_id)).size, all.length);
+      for (const [index] of users.entries()) {
+        const texts = all.map(({ message }) => message.text).filter((text) => text.startsWith(`${index}:`));
+        assert.deepEqual(texts, Array.from({ length: each }, (_, n) => `${index}:${n}`));
+      }
+      const { updates } = await sandbox.stats();
+      assert.equal(updates.made - before.updates.made, all.length);
+    });
+
+    test('an owner proves a bot to be his with /start CODE', limit, async () => {
+      const { bot, user, chat } = await sandbox.stage();
+      await register(bot, { trusted: false });
+      assert.equal((await node.ask('GET', `/v1/bots/${bot.id}`)).json.phase, 'pending');
+      if (way === 'webhook') await settled(bot);
+      const refused = await node.call(bot.token, 'getMe');
+      assert.ok(refused.status >= 400, refused.text);
+      const made = await node.ask('POST', `/v1/bots/${bot.id}/verification`, {});
+      assert.equal(made.status, 201, made.text);
+      await sandbox.say(chat, user, '/start ABCDEFGH23');
+      const wrong = await until('an answer', async () => (await sandbox.fromBot(chat))[0], { within: 45_000 });
+      assert.match(wrong.text, /not the code/);
+      await sandbox.say(chat, user, `/start ${made.json.code}`);
+      await until('the bot is active', async () =>
+        (await node.ask('GET', `/v1/bots/${bot.id}`)).json.phase === 'active', { within: 45_000 });
+      const right = await until('its answer', async () => (await sandbox.fromBot(chat))[1]);
+      assert.match(right.text, /is yours/);
+      assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    });
+
+    test('a bot that is removed is left as if it had never been there', limit, async () => {
+      const bot = await sandbox.createBot();
+      await register(bot);
+      if (way === 'webhook') await settled(bot);
+      assert.equal((await node.ask('DELETE', `/v1/bots/${bot.id}`)).status, 204);
+      assert.equal((await info(bot)).url, '');
+    });
+
+    test('a webhook elsewhere is taken over only when told to, and put back', limit, async () => {
+      const foreign = 'http://127.0.0.1:9/elsewhere';
+      const bot = await sandbox.createBot();
+      assert.equal((await ask(bot, 'setWebhook', { url: foreign, max_connections: 3 })).status, 200);
+      await register(bot);
+      await node.logged('alert.raised', (x) => x.bot === bot.id && x.alert === 'webhook.elsewhere');
+      assert.equal((await info(bot)).url, foreign);
+      const changed = await node.ask('PATCH', `/v1/bots/${bot.id}`, { updates: { take_over: true } });
+      assert.equal(changed.status, 200, changed.text);
+      await until('it is taken over', async () => (await info(bot)).url === (way === 'webhook' ? own(bot) : ''));
+      await node.logged('alert.resolved', (x) => x.bot === bot.id && x.alert === 'webhook.elsewhere');
+      await crash(); // What is remembered is stored.
+      assert.equal((await node.ask('DELETE', `/v1/bots/${bot.id}`)).status, 204);
+      const now = await info(bot);
+      assert.equal(now.url, foreign);
+      assert.equal(now.max_connections, 3);
+    });
+
+    if (way === 'webhook') {
+      test('a webhook that somebody changes is repaired', limit, async () => {
+        const { bot, user, chat } = await sandbox.stage();
+        await register(bot);
+        await settled(bot);
+        for (const change of [['deleteWebhook', {}], ['setWebhook', { url: own(bot), max_connections: 1 }],
+          ['setWebhook', { url: own(bot), secret_token: 'another' }]]) {
+          // Telegram takes one setWebhook a second.
+          await until('it is changed', async () => (await ask(bot, ...change)).status === 200, { every: 300 });
+          await sandbox.say(chat, user, change[0]);
+        }
+        const all = await pulled(bot, 3);
+        assert.equal(all.length, 3);
+        assert.ok(node.events('webhook.repaired').some((x) => x.bot === bot.id));
+        assert.equal((await info(bot)).max_connections, 40);
+      });
+
+      test('each update sent twice at once is stored once', limit, async () => {
+        const { bot, user, chat } = await sandbox.stage();
+        await register(bot);
+        await settled(bot);
+        middleman.copies = 2;
+        for (let n = 0; n < 30; ++n) await sandbox.say(chat, user, String(n));
+        await until('Telegram keeps none of them', async () => (await info(bot)).pending_update_count === 0);
+        middleman.copies = 1;
+        const all = await pulled(bot, 30);
+        assert.deepEqual(all.map(({ message }) => message.text), Array.from({ length: 30 }, (_, n) => String(n)));
+        const { text } = await node.ask('GET', '/metrics');
+        const counted = (outcome) =>
+          Number(new RegExp(`^troupe_webhook_requests_total\\{outcome="${outcome}"\\} (\\d+)`, 'm').exec(text)[1]);
+        assert.ok(counted('duplicate') >= 30, text);
+      });
+
+      test('without its secret nobody learns whether a bot exists', limit, async () => {
+        const bot = await sandbox.createBot();
+        await register(bot);
+        await settled(bot);
+        const send = (id, headers = {}) => request(own({ id }), { method: 'POST', headers, body: '{"update_id":1}' });
+        const answers = [await send(bot.id), await send(999_999), await send(bot.id, { 'x-telegram-bot-api-secret-token': 'guessed' })];
+        for (const answer of answers) assert.equal(answer.status, 403);
+      });
+    } else {
+      test('with another consumer it steps back, and goes on when that is gone', limit, async () => {
+        const { bot, user, chat } = await sandbox.stage();
+        await register(bot);
+        await settled(bot);
+        let fights = true;
+        const other = (async () => {
+          while (fights) await ask(bot, 'getUpdates', { timeout: 1 });
+        })();
+        await node.logged('alert.raised', (x) => x.bot === bot.id && x.alert === 'updates.conflict', { within: 30_000 });
+        fights = false;
+        await other;
+        await sandbox.say(chat, user, 'after all');
+        const all = await pulled(bot, 1);
+        assert.equal(all.at(-1).message.text, 'after all');
+        await node.logged('alert.resolved', (x) => x.bot === bot.id && x.alert === 'updates.conflict', { within: 30_000 });
+      });
+    }
+  });
+}
