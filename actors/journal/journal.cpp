@@ -45,7 +45,10 @@ journal_impl::behavior_type journal_state::make_behavior() {
     [this](update_confirm& x) { return take(&journal_state::confirm, x); },
     [this](journal_attach& x) { return take(&journal_state::attach, x); },
     [this](const journal_forget& x) {
-      ready ? forget(x.bot) : deferred.push_back([this, bot = x.bot] { forget(bot); });
+      if (ready)
+        forget(x.bot);
+      else
+        deferred.push_back({[this, bot = x.bot] { forget(bot); }, {}});
     },
     [this](pending_query& x) { return take(&journal_state::count, x); },
     [this](dead_letter_query& x) { return take(&journal_state::list_dead, x); },
@@ -275,6 +278,7 @@ void journal_state::forget_idle_bots() {
 
 void journal_state::stop() {
   stopping = true;
+  gathering = false;
   write();
   if (running.empty())
     self->quit(caf::exit_reason::user_shutdown);

@@ -5,6 +5,15 @@
 /// bodies that memory does not have.
 namespace troupe::journal {
 
+/// Whoever can do without is told; the others wait on.
+static void fail_waiting(std::vector<bot_queue::waiting_request>& from, const caf::error& why) {
+  std::erase_if(from, [&](auto& one) {
+    if (one.fail)
+      one.fail(why);
+    return static_cast<bool>(one.fail);
+  });
+}
+
 // -- a start --------------------------------------------------------------------------------------
 
 /// Also when memory and store may differ: what is in memory is thrown away, what it has to write is
@@ -87,7 +96,7 @@ void journal_state::load_dead(bot_id after) {
 void journal_state::begin() {
   ready = true;
   for (auto& one : std::exchange(deferred, {}))
-    one();
+    one.run();
   for (auto& [bot, q] : queues)
     if (q.count() > 0)
       tell(bot, q);
@@ -97,6 +106,7 @@ void journal_state::begin() {
 void journal_state::load_failed() {
   if (stopping)
     return;
+  fail_waiting(deferred, unavailable());
   self->run_delayed(cfg.retry_pause, [this] { load(); });
 }
 
@@ -128,9 +138,7 @@ void journal_state::warmed(bot_id bot, const caf::error& why,
   if (why) {
     q->state = bot_queue::memory::cold;
     q->pending.clear();
-    auto waiting = std::exchange(q->deferred, {});
-    std::erase_if(waiting, [&](auto& one) { return one.fail ? one.fail(why), true : false; });
-    q->deferred = std::move(waiting);
+    fail_waiting(q->deferred, why);
     if (!q->deferred.empty())
       self->run_delayed(cfg.retry_pause, [this, bot] {
         if (auto* q = find(bot); q != nullptr && q->state == bot_queue::memory::cold)

@@ -148,7 +148,7 @@ struct journal_state {
   bool ready = false;
   std::uint64_t epoch = 0; ///< Counts loads.
   bool stopping = false;
-  std::vector<std::function<void()>> deferred; ///< Until it is ready.
+  std::vector<bot_queue::waiting_request> deferred; ///< Until it is ready, or the store has failed.
   std::int64_t next_seq = 0;
   std::int64_t end_of_block = 0;   ///< The first number that is not ours.
   std::int64_t next_block = 0;     ///< Taken already, for afterwards; 0: none.
@@ -157,7 +157,7 @@ struct journal_state {
   std::size_t enough = 0;          ///< So many end that.
   std::uint64_t gathered = 0;
   std::uint32_t not_worth = 0;
-  bool wary = false;               ///< The next groups hold one append each: one broke a rule.
+  std::size_t wary = 0;            ///< So many appends go alone: one of them broke a rule.
   bool retry_armed = false;
   std::deque<waiting_append> appends;
   std::vector<ending> ends;
@@ -204,7 +204,8 @@ caf::result<T> journal_state::take(void (journal_state::*how)(X&, promise<T>), X
   else if (ready)
     (this->*how)(x, to);
   else
-    deferred.push_back([this, how, x = std::move(x), to]() mutable { (this->*how)(x, to); });
+    deferred.push_back({[this, how, x = std::move(x), to]() mutable { (this->*how)(x, to); },
+                        [to](const caf::error& why) mutable { to.deliver(why); }});
   return to;
 }
 

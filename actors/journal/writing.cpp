@@ -98,7 +98,7 @@ std::shared_ptr<group> journal_state::next_group(written& to) {
   g->now = wall();
   g->lifetime = lifetime_ms();
   g->max_dead = cfg.max_dead;
-  g->wary = wary;
+  g->wary = wary > 0;
   if (end_of_block - next_seq < cfg.number_block / 2 && next_block == 0)
     g->reserve = cfg.number_block;
   g->first_number = next_seq;
@@ -137,7 +137,7 @@ void journal_state::take_appends(group& to, written& from) {
   while (!appends.empty()) {
     auto& one = appends.front();
     if (!to.updates.empty()
-        && (wary || to.updates.size() + one.updates.size() > cfg.group_updates
+        && (wary > 0 || to.updates.size() + one.updates.size() > cfg.group_updates
             || bytes > cfg.group_bytes))
       break;
     auto& q = queue(one.bot);
@@ -152,7 +152,8 @@ void journal_state::take_appends(group& to, written& from) {
     from.appends.push_back(std::move(one));
     appends.pop_front();
   }
-  wary = wary && !appends.empty();
+  if (wary > 0)
+    --wary;
 }
 
 // -- afterwards -----------------------------------------------------------------------------------
@@ -273,7 +274,7 @@ void journal_state::write_failed(written& what, const caf::error& why) {
   bool alone = what.appends.size() > 1
                && (why == store_refusal::invalid || why == store_refusal::failed);
   if (alone) {
-    wary = true;
+    wary = what.appends.size();
     std::move(what.appends.rbegin(), what.appends.rend(), std::front_inserter(appends));
   } else {
     for (auto& one : what.appends) {

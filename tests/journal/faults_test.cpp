@@ -134,6 +134,7 @@ SCENARIO("one that breaks a rule of the store does not keep the others out") {
     auto third = post<append_result>(update_append{2, {update_of(3)}});
     sql->release(); // The first.
     sched.run();
+    auto commits = sql->commits();
     // Both together, then the second one alone.
     sql->faults = {store_refusal::invalid, store_refusal::invalid};
     sql->hold = false;
@@ -144,6 +145,16 @@ SCENARIO("one that breaks a rule of the store does not keep the others out") {
     CHECK_EQ(third->answer.value().stored, 1u);
     CHECK_EQ(append_ids(1, {2, 4}).stored, 2u);
     CHECK_EQ(waiting(1), (ids{1, 2, 4}));
+    CHECK_EQ(sql->commits() - commits, 2u);
+    // Afterwards many go together again.
+    sql->hold = true;
+    post<append_result>(update_append{1, {update_of(10)}});
+    post<append_result>(update_append{1, {update_of(11)}});
+    post<append_result>(update_append{2, {update_of(12)}});
+    sql->hold = false;
+    sql->release();
+    sched.run();
+    CHECK_EQ(sql->commits() - commits, 4u);
   });
 }
 

@@ -1,0 +1,187 @@
+#define CAF_SUITE updates
+#include "runtime/store/updates.hpp"
+
+#include "runtime/store/bots.hpp"
+
+#include "tests/store/samples.hpp"
+#include "tests/store/stores.hpp"
+
+#include <caf/test/bdd_dsl.hpp>
+
+using namespace troupe::store;
+
+namespace {
+
+using seqs = std::vector<std::int64_t>;
+
+/// `count` updates with numbers and ids from `first` on, of two bots in turns.
+std::vector<new_update> some(std::int64_t first, std::int64_t count, bool surely_new) {
+  static const std::string body = "{\"update_id\":1}";
+  std::vector<new_update> result;
+  for (auto i = first; i < first + count; ++i)
+    result.push_back({i, 1 + i % 2, i, i * 7, "message", false, -100 - i, i % 10 == 0, 1000 + i,
+                      2000 + i, body, surely_new});
+  return result;
+}
+
+seqs numbers(const std::vector<pending_update>& from) {
+  seqs result;
+  for (auto& one : from)
+    result.push_back(one.seq);
+  return result;
+}
+
+} // namespace
+
+SCENARIO("what was stored is there as it was, many at once or one by one") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    auto stored = db.write([](unit& u) { return append_updates(u, some(1, 75, true)); });
+    CHECK_EQ(stored, std::vector<bool>(75, true));
+    stored = db.write([](unit& u) { return append_updates(u, some(76, 5, false)); });
+    CHECK_EQ(stored, std::vector<bool>(5, true));
+    db.read([](unit& u) {
+      auto all = load_pending(u, 0, 1000);
+      REQUIRE_EQ(all.size(), 80u);
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        auto n = static_cast<std::int64_t>(i) + 1;
+        CHECK_EQ(all[i].seq, n);
+        CHECK_EQ(all[i].bot, 1 + n % 2);
+        CHECK_EQ(all[i].update_id, n);
+        CHECK_EQ(all[i].urgent, n % 10 == 0);
+        CHECK_EQ(all[i].received, 1000 + n);
+        CHECK_EQ(all[i].expires, 2000 + n);
+      }
+      CHECK_EQ(numbers(load_pending(u, 77, 2)), (seqs{78, 79}));
+      CHECK_EQ(pending_of(u, 1).size(), 40u);
+      CHECK_EQ(numbers(pending_of(u, 2)).front(), 1);
+      auto one = read_updates(u, seqs{80, 4711}).at(0);
+      CHECK_EQ(one.kind, "message");
+      CHECK_EQ(one.key_id, -180);
+      CHECK_EQ(one.body, "{\"update_id\":1}");
+      CHECK_EQ(highest_update_id(u, 1).value(), 80);
+      CHECK(!highest_update_id(u, 3));
+    });
+  });
+}
+
+SCENARIO("the same id and hash are stored once, within a unit and after the update has ended") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    auto append = [&](const std::vector<new_update>& what) {
+      return db.write([&](unit& u) { return append_updates(u, what); });
+    };
+    (void)append(some(1, 10, true));
+    auto again = some(1, 12, false);
+    for (auto& one : again)
+      one.seq += 100;
+    auto stored = append(again);
+    CHECK_EQ(std::count(stored.begin(), stored.end(), true), 2);
+    CHECK(stored[10] && stored[11]);
+    db.write([](unit& u) {
+      seqs all{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 111, 112};
+      end_updates(u, all);
+      CHECK(load_pending(u, 0, 100).empty());
+    });
+    for (auto& one : again)
+      one.seq += 100;
+    stored = append(again);
+    CHECK_EQ(std::count(stored.begin(), stored.end(), true), 0);
+    again[0].hash = -1; // Another content.
+    CHECK(append({again[0]}).at(0));
+    // Whoever says that it is new must be right.
+    again[1].surely_new = true;
+    CHECK(fault_of([&] { append({again[1]}); }) == fault::constraint);
+  });
+}
+
+SCENARIO("runs and single numbers end, and nothing else") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    db.write([](unit& u) { (void)append_updates(u, some(1, 20, true)); });
+    db.write([](unit& u) {
+      seqs which{7, 3, 4, 5, 5, 12, 20, 19, 900};
+      end_updates(u, which);
+      CHECK_EQ(numbers(load_pending(u, 0, 100)), (seqs{1, 2, 6, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18}));
+    });
+  });
+}
+
+SCENARIO("a bot's newest marks stay, and those of what waits") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    db.write([](unit& u) {
+      (void)append_updates(u, some(1, 100, true)); // 50 of each bot.
+      seqs ended;
+      for (std::int64_t i = 2; i <= 100; ++i)
+        ended.push_back(i);
+      end_updates(u, ended);
+      truncate_marks(u, 2, 10); // The odd ones.
+      CHECK_EQ(u.value<int>("SELECT COUNT(*) FROM update_marks WHERE bot = 2").value(), 11);
+      CHECK_EQ(u.value<int>("SELECT COUNT(*) FROM update_marks WHERE bot = 1").value(), 50);
+      CHECK_EQ(numbers(pending_of(u, 2)), seqs{1});
+      CHECK_EQ(last_update_id(u, 2).value(), 99);
+      truncate_marks(u, 2, 1000);
+      CHECK_EQ(u.value<int>("SELECT COUNT(*) FROM update_marks WHERE bot = 2").value(), 11);
+    });
+  });
+}
+
+SCENARIO("numbers are given once, whatever becomes of the rows") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    auto first = db.write([](unit& u) { return reserve_numbers(u, 10); });
+    CHECK_EQ(db.write([](unit& u) { return reserve_numbers(u, 5); }), first + 10);
+    auto other = store.connect();
+    CHECK_EQ(other.write([](unit& u) { return reserve_numbers(u, 1); }), first + 15);
+  });
+}
+
+SCENARIO("a bot that is removed takes its updates along, and no other's") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    db.write([](unit& u) {
+      for (bot_id id : {1, 2})
+        (void)add_bot(u, sample_bot(id), sample_token(id));
+      (void)append_updates(u, some(1, 10, true));
+      CHECK(bury_update(u, 1, 50, 5, 1, "no"));
+      CHECK(bury_update(u, 2, 51, 5, 1, "no"));
+      CHECK(!bury_update(u, 2, 52, 5, 1, "no"));
+    });
+    CHECK(!db.write([](unit& u) { return remove_bot(u, 7, 2); }));
+    CHECK_EQ(db.read([](unit& u) { return pending_of(u, 2).size(); }), 4u);
+    CHECK(db.write([](unit& u) { return remove_bot(u, 1, 2); }));
+    db.read([](unit& u) {
+      CHECK_EQ(load_pending(u, 0, 100).size(), 4u);
+      CHECK_EQ(count_dead_letters(u, 0, 10), (std::vector<std::pair<bot_id, std::int64_t>>{{1, 1}}));
+      CHECK(!highest_update_id(u, 2));
+    });
+  });
+}
+
+SCENARIO("a body's hash is SipHash-2-4 and tells bodies apart") {
+  // The reference value of the empty text under the key 0, as the published implementation gives it.
+  CHECK_EQ(static_cast<std::uint64_t>(content_hash("")), 0x1e924b9d737700d7u);
+  std::set<std::int64_t> seen;
+  std::string text;
+  for (int i = 0; i < 300; ++i, text += '\0')
+    CHECK(seen.insert(content_hash(text)).second);
+}
+
+SCENARIO("texts are told from other bytes wherever these are") {
+  for (std::size_t length = 1; length < 40; ++length)
+    for (std::size_t at = 0; at < length; ++at) {
+      std::string text(length, 'a');
+      CHECK(is_text(text));
+      text[at] = '\0';
+      CHECK(!is_text(text));
+      text[at] = '\xff';
+      CHECK(!is_text(text));
+      text[at] = '\x7f';
+      CHECK(is_text(text));
+      text.replace(at, 1, "\xc3\xa4");
+      CHECK(is_text(text));
+      text[at + 1] = 'a';
+      CHECK(!is_text(text));
+    }
+}
