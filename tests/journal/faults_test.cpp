@@ -195,10 +195,12 @@ namespace {
 struct real_fixture {
   real_fixture() : sys(cfg) {}
 
-  void start(const store::test_store& on, std::chrono::milliseconds patience) {
+  void start(const store::test_store& on, std::chrono::milliseconds patience,
+             std::uint32_t max_pages = 0) {
     auto db = on.open();
     storage::sql_threads_config threads;
     threads.database = on.options();
+    threads.database.max_pages = max_pages;
     threads.database.patience = patience;
     sql = storage::make_sql_threads(std::move(threads));
     journal_config config;
@@ -266,6 +268,42 @@ SCENARIO("a database that goes away is said to be unavailable, and everything go
     CHECK(there.insert(one.id).second);
   for (auto id : acknowledged)
     CHECK(there.contains(id));
+}
+
+SCENARIO("a store that may not grow refuses updates, keeps what it acknowledged, and takes new ones for ended ones") {
+  store::test_store on{store::backend::sqlite};
+  real_fixture f;
+  f.start(on, 1s, 200);
+  auto append = [&](std::int64_t id) {
+    auto x = update_of(id);
+    x.body = shared_text{std::string(2000, 'x')};
+    return f.ask<append_result>(update_append{1, {x}});
+  };
+  std::int64_t stored = 0;
+  auto answer = append(1);
+  for (; answer && stored < 10'000; answer = append(stored + 1))
+    ++stored;
+  REQUIRE(!answer);
+  CHECK(answer.error() == store_refusal::disk_full);
+  CHECK(stored > 10);
+  auto fetch = [&] {
+    update_fetch x;
+    x.bot = 1;
+    x.limit = 1000;
+    x.max_bytes = 100'000'000;
+    auto page = f.ask<update_page>(x);
+    REQUIRE(page);
+    return std::move(*page);
+  };
+  auto page = fetch();
+  CHECK_EQ(static_cast<std::int64_t>(page.updates.size()), stored);
+  CHECK_EQ(page.pending, page.updates.size());
+  auto half = static_cast<std::uint32_t>(stored / 2);
+  auto confirmed = f.ask<confirm_result>(update_confirm{1, half + 1, 0, false, {}});
+  REQUIRE(confirmed);
+  CHECK_EQ(confirmed->confirmed, half);
+  CHECK(append(stored + 1));
+  CHECK_EQ(static_cast<std::int64_t>(fetch().updates.size()), stored - half + 1);
 }
 
 SCENARIO("a process killed at any instruction loses no acknowledged update and gives no number twice") {
