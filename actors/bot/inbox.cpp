@@ -3,6 +3,7 @@
 #include "runtime/log/log.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -74,6 +75,12 @@ delivery_book::entry inbox::settings() const {
 }
 
 void inbox::count(update_step what, std::int64_t received) const {
+  constexpr std::array<std::string_view, 4> names{"update.delivered", "update.failed",
+                                                  "update.dead", "update.expired"};
+  services().events.publish(bot.id, names.at(static_cast<std::size_t>(what)), [received] {
+    return "{\"lag_seconds\":" + std::to_string(std::max<std::int64_t>(wall_now() - received, 0) / 1000)
+           + '}';
+  });
   if (const auto& meter = services().meter; meter && entry_)
     meter(entry_->delivery.mode, what,
           std::chrono::milliseconds{std::max<std::int64_t>(wall_now() - received, 0)});
@@ -171,6 +178,8 @@ void inbox::step() {
   adopt_settings();
   attach();
   expire();
+  if (auto now_at = window_.generation(); std::exchange(generation_, now_at) != now_at)
+    more_ = true;
   auto* to = open() ? current() : nullptr;
   if (told_ && told_ != to) {
     std::exchange(told_, nullptr)->closed();

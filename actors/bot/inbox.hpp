@@ -101,6 +101,7 @@ private:
   receiver* told_ = nullptr; ///< The one that fetches for itself and is open.
   caf::actor_addr journal_; ///< Whom the cursors belong to.
   bool more_ = false;       ///< There may be something behind the cursors.
+  std::uint64_t generation_ = 0; ///< Of the window, as seen last.
   bool fetching_ = false;
   bool attach_ = false; ///< The journal is to be told that this bot takes updates.
   bool attaching_ = false;

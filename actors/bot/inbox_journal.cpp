@@ -71,6 +71,8 @@ void inbox::attach() {
 }
 
 void inbox::fetch() {
+  if (more_ && !fetching_)
+    window_.make_room(now());
   auto room = window_.room();
   if (!more_ || fetching_ || room.items == 0 || now() < ask_journal_at_)
     return;
@@ -88,12 +90,12 @@ void inbox::fetch() {
   what.max_bytes = static_cast<std::uint32_t>(room.bytes);
   bot.self->request(journal, patience, what)
     .then(
-      [this, from = journal_](update_page& page) {
+      [this, of = window_.generation()](update_page& page) {
         fetching_ = false;
         journal_failures_ = 0;
-        if (from == journal_)
+        if (of == window_.generation())
           take(std::move(page));
-        else // From before its restart: the cursors are its successor's.
+        else // The cursors have gone back since: the next page is not this one.
           more_ = true;
         pump();
       },

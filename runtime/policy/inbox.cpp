@@ -20,6 +20,8 @@ bool window::add(const item& x) {
   if (pos != entries_.end() && pos->what.seq == x.seq)
     return false;
   auto& of = *lanes_.try_emplace(x.of).first;
+  if (of.second.given_up) // There is one before it that is not here.
+    return false;
   ++of.second.entries;
   bytes_ += x.bytes;
   entries_.insert(pos, entry{.what = x, .of = &of});
@@ -133,6 +135,31 @@ void window::release() noexcept {
     state.not_before = time_point{};
 }
 
+void window::make_room(time_point now) {
+  if (room().items > 0 || down_ || opens() > now)
+    return;
+  std::vector<item> behind;
+  std::vector<const lane*> seen;
+  std::size_t bytes = 0;
+  for (const auto& x : entries_) {
+    const auto& of = x.of->second;
+    if (of.not_before <= now || of.running || of.entries < 2)
+      continue;
+    if (std::find(seen.begin(), seen.end(), &of) == seen.end()) {
+      seen.push_back(&of); // Its first stays.
+      continue;
+    }
+    behind.push_back(x.what);
+    bytes += x.what.bytes;
+  }
+  if (behind.size() * 4 < limits_.max_items && bytes * 4 < limits_.max_bytes)
+    return;
+  for (const auto& x : behind) {
+    lanes_.find(x.of)->second.given_up = true;
+    erase(x.seq);
+  }
+}
+
 void window::forget_waiting() {
   std::vector<std::int64_t> waiting;
   for (const auto& x : entries_)
@@ -204,8 +231,11 @@ void window::erase(std::int64_t seq) {
                           [seq](const entry& x) { return x.what.seq == seq; });
   bytes_ -= pos->what.bytes;
   auto of = pos->what.of;
-  if (--pos->of->second.entries == 0)
+  if (--pos->of->second.entries == 0) {
+    if (pos->of->second.given_up)
+      rewind();
     lanes_.erase(of);
+  }
   entries_.erase(pos);
 }
 

@@ -79,8 +79,18 @@ public:
 
   /// Drops all that are not running, and begins anew with fetching.
   void forget_waiting();
-  /// What was fetched may have to be fetched again.
-  void rewind() noexcept { after_urgent_ = after_ = 0; }
+  /// What was fetched may have to be fetched again. What was asked for before is not to be added
+  /// any more: `generation` tells.
+  void rewind() noexcept {
+    after_urgent_ = after_ = 0;
+    ++generation_;
+  }
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+
+  /// Gives up what waits behind failed updates when that leaves the other keys too little room, so
+  /// that those go on: such a key takes no more until its first is done; then everything is to be
+  /// fetched again (`rewind`).
+  void make_room(time_point now);
 
   /// When `next` or `take_expired` may have something that they have not now; max: only after
   /// another call.
@@ -121,6 +131,7 @@ private:
     bool running = false;
     time_point not_before{}; // Of its first.
     std::uint64_t failed_in = 0; // The period between successes in which it failed last.
+    bool given_up = false; // What is behind its first was.
   };
   using lanes = std::unordered_map<key, lane, key_hash>;
   struct entry {
@@ -151,6 +162,7 @@ private:
   time_point down_until_{};
   std::uint32_t rounds_ = 0;        // Probes that failed, in a row.
   std::int64_t probe_ = 0;          // The seq under way while down; 0: none.
+  std::uint64_t generation_ = 0;
   std::uint64_t period_ = 1;        // Counts successes.
   std::uint32_t failed_keys_ = 0;   // Different ones in this period.
 };

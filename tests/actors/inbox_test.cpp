@@ -104,6 +104,25 @@ SCENARIO("an update that its receiver refuses again and again is a dead letter; 
   CHECK_EQ(attempts, (std::vector<std::uint32_t>{1, 2, 3}));
 }
 
+SCENARIO("a chat with many updates that fail does not keep the bot's other chats waiting") {
+  relay_to("https://tenant.test/", 1000);
+  bool bad = true;
+  receiver->answers = [&](const relay_request& x) {
+    return tenant::status(bad && x.body.str().starts_with("5 ") ? 500 : 200);
+  };
+  for (int i = 0; i < 500; ++i)
+    store_update(5);
+  for (int i = 0; i < 50; ++i)
+    store_update(6);
+  tell_bot();
+  advance(2s);
+  CHECK_EQ(store->count(update_verdict::delivered), 50u);
+  bad = false;
+  CHECK(finish());
+  CHECK_EQ(store->count(update_verdict::delivered), 550u);
+  CHECK(in_order());
+}
+
 SCENARIO("a receiver that is down for an hour loses nothing and is not hammered") {
   receiver->answers = [](const relay_request&) { return tenant::end(relay_end::not_sent); };
   for (int chat = 1; chat <= 100; ++chat)

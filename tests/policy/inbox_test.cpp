@@ -242,6 +242,53 @@ SCENARIO("the window says how much more may be fetched, and from where") {
   CHECK_EQ(w.after(), 0);
 }
 
+SCENARIO("a long queue behind a failing update leaves the other keys their room") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    std::mt19937_64 random{seed};
+    inbox::window w{{.max_items = 20, .down_after = 1000}};
+    std::map<std::int64_t, inbox::item> pending; // As the journal has it.
+    for (std::int64_t seq = 1; seq <= 200; ++seq)
+      pending[seq] = make(seq, random() % 2 == 0 ? 1 : static_cast<std::int64_t>(random() % 5), random() % 8 == 0);
+    std::map<std::pair<int, std::int64_t>, std::int64_t> last;
+    std::size_t others = 0;
+    for (const auto& [seq, x] : pending)
+      others += x.of.id != 1 ? 1 : 0;
+    int failures = 0;
+    bool bad = true; // Chat 1 fails until everything else is delivered.
+    auto now = begin_of_time;
+    for (int step = 0; step < 20'000 && !pending.empty(); ++step) {
+      w.make_room(now);
+      auto room = w.room().items;
+      for (bool urgent : {true, false})
+        for (const auto& [seq, x] : pending)
+          if (x.urgent == urgent && seq > (urgent ? w.after_urgent() : w.after()) && room > 0) {
+            w.add(x);
+            --room;
+          }
+      auto next = w.next(now);
+      if (!next) {
+        auto due = w.next_due(now);
+        now = due == time_point::max() || due <= now ? now + 1s : due;
+        continue;
+      }
+      const auto& x = pending.at(next->seq);
+      if (bad && x.of.id == 1) {
+        ++failures;
+        w.failed(next->seq, now, middle, true);
+        continue;
+      }
+      CHECK(next->seq > last[model::key(x)]);
+      last[model::key(x)] = next->seq;
+      bad = bad && (x.of.id == 1 || --others > 0);
+      pending.erase(next->seq);
+      w.delivered(next->seq);
+    }
+    CHECK_EQ(pending.size(), 0u);
+    CHECK(failures > 0);
+    CHECK(!bad);
+  }
+}
+
 SCENARIO("whatever happens, the window does what a plain list would") {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     std::mt19937_64 random{seed};
