@@ -144,9 +144,20 @@ void configure(soci::session& on, const database_options& options) {
     on << "PRAGMA max_page_count=" + std::to_string(options.max_pages);
 }
 
+/// Each connection is used by one thread at a time: SQLite need not lock it, nor count its memory.
+/// Before SQLite's first use in the process; later it changes nothing.
+void configure_process() {
+  static const auto once = [] {
+    return sqlite3_config(SQLITE_CONFIG_MULTITHREAD) == SQLITE_OK
+           && sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK;
+  }();
+  static_cast<void>(once);
+}
+
 } // namespace
 
 std::unique_ptr<connection> open_sqlite(const database_options& options) {
+  configure_process();
   prepare_file(options.where.name);
   auto result = std::make_unique<connection>();
   result->kind = backend::sqlite;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace troupe::store {
 namespace {
@@ -30,8 +31,9 @@ public:
 
   template <class... Args>
   void add(const Args&... args) {
-    (parameters_.push_back(to_parameter(args)), ...);
     width_ = sizeof...(args);
+    parameters_.reserve(width_ * rows_at_once);
+    (parameters_.push_back(to_parameter(args)), ...);
     if (parameters_.size() == width_ * rows_at_once) {
       u_.execute_with(many_, std::move(parameters_));
       parameters_.clear();
@@ -82,10 +84,11 @@ struct sip_state {
   }
 };
 
+/// The first eight bytes, or what there is, as a little-endian number.
 std::uint64_t word_of(std::string_view bytes) noexcept {
   std::uint64_t word = 0;
-  for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 8); ++i)
-    word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  std::memcpy(&word, bytes.data(), std::min<std::size_t>(bytes.size(), sizeof word));
+  static_assert(std::endian::native == std::endian::little);
   return word;
 }
 
