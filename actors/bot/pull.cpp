@@ -67,6 +67,7 @@ private:
   };
 
   void begin(std::uint64_t serial);
+  troupe::pull::plan plan_of_own(const pull_request& what);
   void confirm(poll& p, troupe::pull::plan what);
   void confirmed(poll& p, const troupe::pull::plan& what);
   void fetch(poll& p, std::int64_t after);
@@ -110,6 +111,7 @@ private:
   troupe::pull::sharing sharing_;
   std::map<std::int64_t, std::map<std::int64_t, std::int64_t>>
     received_; ///< By worker: the ids that it was given last, and when they came.
+  std::int64_t own_offset_ = 0; ///< Of the last poll with the bot's own token.
   time_point timer_at_{};
   caf::disposable timer_;
 };
@@ -141,10 +143,26 @@ void puller::begin(std::uint64_t serial) {
   auto& p = *find(serial);
   if (p.shares())
     sharing_.begin(p.what.worker, now());
-  auto plan = p.shares() ? sharing_.plan_of(p.what.worker, p.what.offset)
-                         : troupe::pull::plan_of_bot(p.what.offset);
+  auto plan = p.shares() ? sharing_.plan_of(p.what.worker, p.what.offset) : plan_of_own(p.what);
   p.after = plan.after;
   plan.confirms() ? confirm(p, std::move(plan)) : fetch(p, p.after);
+}
+
+/// Telegram sends webhooks again when one failed: an update may come after others with higher ids.
+/// An offset of a client that got those does not confirm it: what was handed out is confirmed by
+/// its ids, and what is left is handed out, the late ones first.
+troupe::pull::plan puller::plan_of_own(const pull_request& what) {
+  troupe::pull::plan result;
+  auto given = received_.find(0);
+  if (what.offset > 0 && given != received_.end() && given->second.contains(what.offset - 1)) {
+    for (const auto& [id, when] : given->second)
+      if (id < what.offset)
+        result.ids.push_back(id);
+  } else if (what.offset <= 0 || what.offset != own_offset_) {
+    result = troupe::pull::plan_of_bot(what.offset);
+  } // Else it has confirmed what it could: the answer was lost, or brought nothing.
+  own_offset_ = what.offset;
+  return result;
 }
 
 void puller::confirm(poll& p, troupe::pull::plan what) {

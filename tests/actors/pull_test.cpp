@@ -101,6 +101,22 @@ SCENARIO("ids that begin anew below an offset are handed out all the same") {
   CHECK(store->by_seq.empty());
 }
 
+SCENARIO("an update that comes late, with a lower id, is not confirmed with those before it") {
+  store_update(1, {}, 110);
+  CHECK_EQ(got(poll(0)), (id_list{110}));
+  store_update(2, {}, 105);
+  CHECK_EQ(got(poll(111)), (id_list{105}));
+  CHECK_EQ(got(poll(106)), id_list{});
+  CHECK(store->by_seq.empty());
+  // Nor by an offset that is sent again, since the answer was lost.
+  store_update(1, {}, 120);
+  CHECK_EQ(got(poll(106)), (id_list{120}));
+  store_update(2, {}, 103);
+  CHECK_EQ(got(poll(106)), (id_list{103, 120}));
+  CHECK_EQ(got(poll(121)), id_list{});
+  CHECK(store->by_seq.empty());
+}
+
 SCENARIO("nobody gets an update whose lifetime is over") {
   store_update(1);
   store_update(2);
