@@ -12,6 +12,9 @@ using namespace std::chrono_literals;
 /// A registrar that is being restarted is asked again after this pause.
 constexpr caf::timespan registrar_pause = 100ms;
 
+/// A registrar that still reads what is stored is asked again after this one.
+constexpr caf::timespan restore_pause = 1s;
+
 /// Looks at once: they wait for Telegram, not for each other.
 constexpr std::uint32_t most_running = 64;
 
@@ -58,6 +61,9 @@ void webhooks_state::load() {
       [this](const served_list& all) {
         for (const auto& x : all.bots)
           serve(x);
+        complete = all.restored;
+        if (!complete)
+          self->run_delayed(restore_pause, [this] { load(); });
       },
       [again](const caf::error&) { again(); });
 }
@@ -83,8 +89,23 @@ void webhooks_state::serve(const bot_served& told) {
     x.state = intake_state::resting;
     return unschedule(told.bot, x);
   }
-  if (changed || !ran)
+  if (is_new && !complete)
+    resume(told.bot, x, how->intake);
+  else if (changed || !ran)
     hurry(told.bot);
+}
+
+/// A bot of before this actor's start: most probably all is as it should be. It is polled at once,
+/// and looked at when nobody new waits for that.
+void webhooks_state::resume(bot_id bot, kept_bot& x, const updates::intake_settings& how) {
+  if (mode_of(how) == intake_mode::polling) {
+    x.state = intake_state::polling;
+    x.polled = true;
+    if (auto poller = ports.found->updates->poller.get())
+      caf::anon_send(poller, poll_bot{bot, x.tenant, allowed_json(how)});
+  }
+  schedule_in(bot, x, caf::timespan{0});
+  pump();
 }
 
 void webhooks_state::drop(bot_id bot) {

@@ -67,6 +67,7 @@ struct webhooks_state {
 
   void load();
   void serve(const bot_served& x);
+  void resume(bot_id bot, kept_bot& x, const updates::intake_settings& how);
   void drop(bot_id bot);
   void hurry(bot_id bot);
   void pump();
@@ -128,6 +129,7 @@ struct webhooks_state {
   std::uint32_t running = 0; ///< Looks under way.
   std::uint64_t eras = 0;
   std::uint64_t repaired = 0;
+  bool complete = false; ///< All bots that were registered before are known.
   caf::disposable timer;
   time_point timer_at{};
   /// Codes tried of late: bot → when its minute began, and how many.

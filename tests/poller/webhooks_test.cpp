@@ -244,6 +244,26 @@ SCENARIO("looks are paced over all bots") {
   CHECK(notes->open.size() <= 12u);
 }
 
+SCENARIO("after a restart all are polled at once, and whoever is new is looked at first") {
+  config.public_url = "";
+  config.looks_per_second = 1;
+  for (bot_id bot = 1; bot <= 10; ++bot) {
+    put(bot);
+    notes->served.push_back({bot, 1, bot_phase::active});
+  }
+  start();
+  CHECK_EQ(polls->started.size(), 10u);
+  CHECK_EQ(notes->open.size(), 1u);
+  put(99);
+  serve(bot_phase::pending, 99);
+  pass(1100ms);
+  CHECK_EQ(notes->open.size(), 2u);
+  CHECK_EQ(last().bot, 99);
+  for (int i = 0; i < 20; ++i)
+    pass(1s);
+  CHECK_EQ(notes->open.size(), 11u);
+}
+
 SCENARIO("a self-signed certificate goes with the webhook") {
   config.certificate = "-----BEGIN CERTIFICATE-----\nxyz\n-----END CERTIFICATE-----\n";
   answer("getWebhookInfo", ok(info("")));
