@@ -66,6 +66,22 @@ void usage_book::count(bot_id bot, std::string_view method, std::string_view how
     found->chats.add(chat);
 }
 
+void usage_book::count_update(bot_id bot, std::string_view kind, std::int64_t chat, wall_ms now) {
+  auto& home = part_of(bot);
+  std::lock_guard lock{home.mutex};
+  auto* found = find(home, {bot, now / hour});
+  if (found == nullptr)
+    return;
+  ++found->updates;
+  auto name = kind.empty() ? std::string_view{"other"} : kind;
+  if (auto at = found->kinds.find(name); at != found->kinds.end())
+    ++at->second;
+  else
+    found->kinds.emplace(name, 1);
+  if (chat != 0)
+    found->chats.add(chat);
+}
+
 std::vector<usage_delta> usage_book::take() {
   std::vector<usage_delta> result;
   for (auto& one : parts_) {
@@ -79,6 +95,8 @@ std::vector<usage_delta> usage_book::take() {
       to.bot = of.first;
       to.hour.at = of.second;
       to.hour.calls = counted.calls;
+      to.hour.updates = counted.updates;
+      to.hour.kinds.assign(counted.kinds.begin(), counted.kinds.end());
       to.hour.methods.assign(counted.methods.begin(), counted.methods.end());
       for (const auto& one : counted.chats.sorted())
         to.hour.chats.emplace_back(one.key, one.count);
@@ -95,6 +113,9 @@ void usage_book::give_back(const std::vector<usage_delta>& what) {
     if (found == nullptr)
       continue;
     add(found->calls, x.hour.calls);
+    found->updates += x.hour.updates;
+    for (const auto& [kind, times] : x.hour.kinds)
+      found->kinds[kind] += times;
     for (const auto& [method, counts] : x.hour.methods)
       add(counts_of(*found, method), counts);
     for (const auto& [chat, times] : x.hour.chats)

@@ -27,6 +27,10 @@ public:
   void count(bot_id bot, std::string_view method, std::string_view how, double seconds,
              std::int64_t chat, wall_ms now);
 
+  /// One update that came. @param kind Its name; empty: one that this build does not know
+  /// @param chat 0: none
+  void count_update(bot_id bot, std::string_view kind, std::int64_t chat, wall_ms now);
+
   /// What there is, which is then gone from here.
   [[nodiscard]] std::vector<usage_delta> take();
 
@@ -37,7 +41,9 @@ private:
   using key = std::pair<bot_id, std::int64_t>; ///< Bot and hour.
   struct entry {
     usage_counts calls;
+    std::int64_t updates = 0;
     std::map<std::string, usage_counts, std::less<>> methods;
+    std::map<std::string, std::int64_t, std::less<>> kinds;
     space_saving<std::int64_t> chats{max_chats};
   };
   struct part {

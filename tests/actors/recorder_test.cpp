@@ -232,6 +232,27 @@ SCENARIO("counts wait for a store that is away, and are given up when nobody kno
   CHECK(on->usage.empty());
 }
 
+SCENARIO("updates are counted by bot, hour and kind, and put back with the rest") {
+  constexpr wall_ms at = 1'700'000'000'000;
+  usage_book book;
+  book.count_update(7, "message", 42, at);
+  book.count_update(7, "message", 43, at);
+  book.count_update(7, "callback_query", 0, at);
+  book.count_update(7, "", 0, at);
+  book.count(7, "getMe", "ok", 0.1, 0, at);
+  auto taken = book.take();
+  CHECK(book.take().empty());
+  book.give_back(taken);
+  book.count_update(7, "message", 42, at);
+  auto all = book.take();
+  REQUIRE_EQ(all.size(), 1u);
+  auto& seen = all[0].hour;
+  CHECK_EQ(seen.updates, 5);
+  CHECK_EQ(seen.calls.requests, 1);
+  CHECK_EQ(seen.kinds, (decltype(seen.kinds){{"callback_query", 1}, {"message", 3}, {"other", 1}}));
+  CHECK_EQ(seen.chats, (decltype(seen.chats){{42, 2}, {43, 1}}));
+}
+
 SCENARIO("the book is bounded") {
   usage_book small{16};
   for (bot_id bot = 1; bot <= 1000; ++bot)
