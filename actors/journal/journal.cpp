@@ -1,7 +1,6 @@
 #include "actors/journal/journal.hpp"
 
 #include "actors/journal/state.hpp"
-#include "runtime/log/log.hpp"
 #include "runtime/store/cells.hpp"
 
 #include <caf/stateful_actor.hpp>

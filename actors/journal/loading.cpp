@@ -95,6 +95,9 @@ void journal_state::load_dead(bot_id after) {
 
 void journal_state::begin() {
   ready = true;
+  log::event(log::level::info, "journal.loaded", name,
+             {{"pending", static_cast<std::int64_t>(counts.pending)},
+              {"dead", static_cast<std::int64_t>(counts.dead)}});
   for (auto& one : std::exchange(deferred, {}))
     one.run();
   for (auto& [bot, q] : queues)

@@ -21,6 +21,9 @@ bool journal_state::leave(bot_id bot, bot_queue& q, const update_end& x) {
     one.buried = true;
     one.reason = "expired";
   }
+  // Receivers' words: a text that the store does not take would keep everything else out.
+  if (!store::is_text(one.reason))
+    one.reason = "a reason that is no UTF-8 text";
   ++q.ending;
   ending_seqs.insert(x.seq);
   ends.push_back(std::move(one));
@@ -102,7 +105,8 @@ std::shared_ptr<group> journal_state::next_group(written& to) {
   if (end_of_block - next_seq < cfg.number_block / 2 && next_block == 0)
     g->reserve = cfg.number_block;
   g->first_number = next_seq;
-  take_appends(*g, to);
+  if (replays.empty()) // Should they break a rule, then no append's.
+    take_appends(*g, to);
   g->ends = std::exchange(ends, {});
   to.waiters = std::exchange(waiters, {});
   g->first_letter = next_seq;
@@ -256,6 +260,8 @@ void journal_state::stored_replays(written& what) {
       q->dead -= gone;
       counts.dead -= gone;
       for (auto& one : x.updates) {
+        if (q->top)
+          q->top = std::max(*q->top, one.update_id);
         q->add(one.seq, one.urgent, {one.update_id, one.received, one.expires});
         if (q->state == bot_queue::memory::warm)
           ++entries;
@@ -271,8 +277,10 @@ void journal_state::stored_replays(written& what) {
 void journal_state::write_failed(written& what, const caf::error& why) {
   auto& g = *what.what;
   // A rule that is broken by one of them shall not keep the others out.
-  bool alone = what.appends.size() > 1
-               && (why == store_refusal::invalid || why == store_refusal::failed);
+  auto count = what.appends.size();
+  bool alone = !g.wary
+               && ((why == store_refusal::invalid && count > 0)
+                   || (why == store_refusal::failed && count > 1));
   if (alone) {
     wary = what.appends.size();
     std::move(what.appends.rbegin(), what.appends.rend(), std::front_inserter(appends));
@@ -300,6 +308,10 @@ void journal_state::write_failed(written& what, const caf::error& why) {
                  std::make_move_iterator(what.waiters.end()));
   if (why == store_refusal::outcome_unknown) {
     // It is stored, or it is not: what memory says of it may be wrong.
+    log::event(log::level::warning, "journal.reloaded", name,
+               {{"updates", static_cast<std::int64_t>(g.updates.size())},
+                {"ends", static_cast<std::int64_t>(ends.size())}},
+               "The store broke off during a commit; the journal reads anew what is stored.");
     load();
     return;
   }

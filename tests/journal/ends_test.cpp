@@ -199,6 +199,33 @@ SCENARIO("a letter whose update came again meanwhile is not delivered twice") {
   });
 }
 
+SCENARIO("a letter above all that is remembered waits again, and its repetition is known") {
+  config.remembered = 100;
+  on_both(*this, [&] {
+    append_ids(1, {900'000});
+    end(1, 1, update_verdict::dead, "no");
+    for (std::int64_t id = 1000; id < 1400; id += 20) { // Ids began anew below.
+      std::vector<stored_update> what;
+      for (std::int64_t i = 0; i < 20; ++i)
+        what.push_back(update_of(id + i));
+      append(1, std::move(what));
+      end(1, 20);
+    }
+    for (auto restarts : {true, false}) {
+      if (restarts)
+        restart();
+      append_ids(1, {restarts ? 1500 : 1501}); // From now on memory knows the highest.
+      if (restarts) {
+        dead_letter_replay x;
+        x.bot = 1;
+        CHECK_EQ(get<replay_result>(x).replayed, 1u);
+      }
+      CHECK_EQ(append_ids(1, {900'000}).duplicates, 1u);
+    }
+    CHECK_EQ(waiting(1), (ids{1500, 900'000, 1501}));
+  });
+}
+
 SCENARIO("lifetimes end updates: short ones are counted, the others become dead letters") {
   config.lifetime = 1h;
   on_both(*this, [&] {

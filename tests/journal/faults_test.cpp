@@ -126,6 +126,38 @@ SCENARIO("a text that cannot be stored is refused alone") {
   });
 }
 
+SCENARIO("a reason that cannot be stored keeps nothing out") {
+  on_both(*this, [&] {
+    append_ids(1, {1});
+    end(1, 1, update_verdict::dead, "the receiver said \xff");
+    REQUIRE_EQ(dead(1).size(), 1u);
+    CHECK(!dead(1).front().reason.empty());
+    CHECK_EQ(append_ids(1, {2}).stored, 1u);
+  });
+}
+
+SCENARIO("a replay that cannot be stored is refused alone") {
+  on_both(*this, [&] {
+    append_ids(1, {1});
+    end(1, 1, update_verdict::dead, "no");
+    sql->hold = true;
+    auto busy = post<append_result>(update_append{9, {update_of(1)}});
+    dead_letter_replay x;
+    x.by.name = "\xff";
+    x.bot = 1;
+    auto replayed = post<replay_result>(x);
+    auto taken = post<append_result>(update_append{1, {update_of(2)}});
+    sql->hold = false;
+    sql->release();
+    sched.run();
+    CHECK(replayed->why == store_refusal::invalid);
+    pass(config.retry_pause);
+    CHECK_EQ(taken->answer.value().stored, 1u);
+    CHECK_EQ(dead(1).size(), 1u);
+    CHECK_EQ(pending(1).dead, 1u);
+  });
+}
+
 SCENARIO("one that breaks a rule of the store does not keep the others out") {
   on_both(*this, [&] {
     sql->hold = true;
