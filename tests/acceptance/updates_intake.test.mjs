@@ -21,15 +21,20 @@ async function freePort() {
   return port;
 }
 
-/// Stands between Telegram and a listener: passes each request on, twice at once when told to.
+/// Stands between Telegram and a listener: passes each request on, twice at once when told to, or not at all.
 class Middleman {
   static async start(port) {
     const middleman = new Middleman();
     middleman.copies = 1;
+    middleman.refuses = () => false; ///< Of a request's body.
     middleman.server = http.createServer((incoming, outgoing) => {
       const chunks = [];
       incoming.on('data', (chunk) => chunks.push(chunk)).on('end', async () => {
         const { host, connection, ...headers } = incoming.headers;
+        if (middleman.refuses(Buffer.concat(chunks).toString())) {
+          outgoing.writeHead(502).end();
+          return;
+        }
         const send = () => request(`http://127.0.0.1:${port}${incoming.url}`, {
           method: incoming.method, headers, body: Buffer.concat(chunks),
         }).then((answer) => answer.status, () => 502);
@@ -222,6 +227,40 @@ for (const way of ['webhook', 'polling']) {
         const counted = (outcome) =>
           Number(new RegExp(`^troupe_webhook_requests_total\\{outcome="${outcome}"\\} (\\d+)`, 'm').exec(text)[1]);
         assert.ok(counted('duplicate') >= 30, text);
+      });
+
+      test('what Telegram had to send again reaches an owner who confirmed later ones', limit, async () => {
+        const bot = await sandbox.createBot();
+        const users = await Promise.all([1, 2].map(() => sandbox.createUser()));
+        const chats = await Promise.all(users.map((user) => sandbox.createChat(bot, [user])));
+        await register(bot);
+        await settled(bot);
+        let refused = 0;
+        middleman.refuses = (body) => body.includes('"late') && ++refused <= 2;
+        const seen = [];
+        let offset = 0;
+        const pull = async () => {
+          const answer = await node.call(bot.token, 'getUpdates', { offset, timeout: 1 });
+          assert.equal(answer.status, 200, answer.text);
+          for (const update of answer.json.result) {
+            offset = update.update_id + 1;
+            seen.push(update.message.text);
+          }
+        };
+        await sandbox.say(chats[0], users[0], 'late');
+        for (let n = 0; n < 5; ++n) {
+          await sandbox.say(chats[1], users[1], String(n));
+          await pull();
+        }
+        await until('the late one', async () => {
+          await pull();
+          return seen.includes('late');
+        });
+        await pull(); // Confirms.
+        await pull();
+        assert.deepEqual([...seen].sort(), ['0', '1', '2', '3', '4', 'late']);
+        assert.notEqual(seen[0], 'late');
+        middleman.refuses = () => false;
       });
 
       test('without its secret nobody learns whether a bot exists', limit, async () => {
