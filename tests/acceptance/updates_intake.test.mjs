@@ -36,7 +36,8 @@ class Middleman {
           return;
         }
         const send = () => request(`http://127.0.0.1:${port}${incoming.url}`, {
-          method: incoming.method, headers, body: Buffer.concat(chunks),
+          method: incoming.method, body: Buffer.concat(chunks),
+          headers: { ...headers, ...(middleman.from ? { 'x-forwarded-for': middleman.from } : {}) },
         }).then((answer) => answer.status, () => 502);
         const statuses = await Promise.all(Array.from({ length: middleman.copies }, send));
         outgoing.writeHead(Math.max(...statuses)).end();
@@ -291,3 +292,27 @@ for (const way of ['webhook', 'polling']) {
     }
   });
 }
+
+test('only Telegram\'s networks are let in when the source is checked, also behind a proxy', limit, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  t.after(() => sandbox.stop());
+  const port = await freePort();
+  const middleman = await Middleman.start(port);
+  t.after(() => middleman.stop());
+  const node = await Node.start(sandbox, { options: {
+    'gateway.unknown-tokens': 'reject', 'webhook.port': port, 'webhook.public-url': `${middleman.url}/deep/`,
+    'webhook.check-source': true, 'api.trusted-proxies': '127.0.0.1',
+  } });
+  t.after(() => node.stop());
+  const { bot, user, chat } = await sandbox.stage();
+  assert.equal((await node.ask('POST', '/v1/bots', { token: bot.token, trusted: true })).status, 201);
+  await node.logged('webhook.set', (x) => x.bot === bot.id);
+  const counted = async (outcome) => Number(new RegExp(`^troupe_webhook_requests_total\\{outcome="${outcome}"\\} (\\d+)`, 'm')
+    .exec((await node.ask('GET', '/metrics')).text)[1]);
+  middleman.from = '203.0.113.9';
+  await sandbox.say(chat, user, 'hello');
+  await until('it is refused', async () => (await counted('wrong_source')) > 0);
+  assert.equal(await counted('stored'), 0);
+  middleman.from = '203.0.113.9, 149.154.167.50';
+  await until('it is stored', async () => (await counted('stored')) === 1, { within: 30_000 });
+});
