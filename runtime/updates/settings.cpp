@@ -194,15 +194,27 @@ std::string_view wrong_with_url(std::string_view url) {
   return {};
 }
 
+/// Of "500ms", "30s", "2min"; 0: none of them.
+double seconds_in(std::string_view text) {
+  double number = 0;
+  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+  auto unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  if (ec != std::errc{})
+    return 0;
+  return unit == "s" ? number : unit == "ms" ? number / 1000 : unit == "min" ? number * 60 : 0;
+}
+
 std::chrono::milliseconds timeout_in(const section& from) {
   auto* found = from.find("timeout");
   if (found == nullptr)
     return 0ms;
   auto seconds = found->is_int64()    ? static_cast<double>(found->get_int64())
                  : found->is_double() ? found->get_double()
+                 : found->is_string() ? seconds_in(found->get_string())
                                       : 0.0;
   if (!(seconds >= 0.1 && seconds <= 600.0))
-    refuse(from.path("timeout"), "must be a number of seconds from 0.1 to 600");
+    refuse(from.path("timeout"), "must be a duration like \"30s\" or a number of seconds, from "
+                                 "0.1 to 600 s");
   return std::chrono::milliseconds{std::llround(seconds * 1000)};
 }
 

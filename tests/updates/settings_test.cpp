@@ -63,6 +63,18 @@ SCENARIO("settings are read as they are written") {
   CHECK(!is_default(rules));
 }
 
+SCENARIO("a timeout is a duration or a number of seconds") {
+  auto timeout = [](std::string_view what) {
+    return read_settings(R"({"delivery":{"timeout":)" + std::string{what} + "}}")
+      .delivery.relay.timeout.count();
+  };
+  CHECK_EQ(timeout("3"), 3000);
+  CHECK_EQ(timeout("0.5"), 500);
+  CHECK_EQ(timeout("\"30s\""), 30'000);
+  CHECK_EQ(timeout("\"1500ms\""), 1500);
+  CHECK_EQ(timeout("\"2min\""), 120'000);
+}
+
 SCENARIO("what is wrong is named") {
   CHECK(complains_of("", "settings"));
   CHECK(complains_of("[]", "settings"));
@@ -92,7 +104,7 @@ SCENARIO("what is wrong is named") {
   CHECK(complains_of(R"({"delivery":{"secret_token":")" + std::string(257, 'a') + "\"}}",
                      "delivery.secret_token"));
   CHECK(complains_of(R"({"delivery":{"max_connections":0}})", "delivery.max_connections"));
-  for (auto timeout : {"0", "0.05", "601", "\"5s\"", "-1", "true"})
+  for (auto timeout : {"0", "0.05", "601", "\"5\"", "\"5h\"", "\"s\"", "\"11min\"", "-1", "true"})
     CHECK(complains_of(R"({"delivery":{"timeout":)" + std::string{timeout} + "}}",
                        "delivery.timeout"));
   CHECK(complains_of(R"({"delivery":{"attempts":0}})", "delivery.attempts"));
