@@ -75,8 +75,8 @@ void window::delivered(std::int64_t seq) {
   erase(seq);
   down_ = false;
   probe_ = 0;
-  rounds_ = failed_keys_ = 0;
-  ++period_;
+  rounds_ = 0;
+  failed_.clear();
 }
 
 void window::failed(std::int64_t seq, time_point now, double random, bool counted) {
@@ -112,13 +112,11 @@ void window::later(std::int64_t seq, time_point until) {
 }
 
 void window::note_failure(entry& x, time_point now, double random) {
-  auto& of = x.of->second;
-  if (of.failed_in != period_) {
-    of.failed_in = period_;
-    ++failed_keys_;
-  }
+  bool known = std::find(failed_.begin(), failed_.end(), x.what.of) != failed_.end();
+  if (!known && failed_.size() < limits_.down_after)
+    failed_.push_back(x.what.of);
   bool probe = down_ && probe_ == x.what.seq;
-  if (!probe && (down_ || failed_keys_ < limits_.down_after))
+  if (!probe && (down_ || failed_.size() < limits_.down_after))
     return;
   down_ = true;
   probe_ = 0;
@@ -129,8 +127,8 @@ void window::release() noexcept {
   held_until_ = down_until_ = time_point{};
   down_ = false;
   probe_ = 0;
-  rounds_ = failed_keys_ = 0;
-  ++period_;
+  rounds_ = 0;
+  failed_.clear();
   for (auto& [of, state] : lanes_)
     state.not_before = time_point{};
 }

@@ -130,7 +130,6 @@ private:
     std::size_t entries = 0;
     bool running = false;
     time_point not_before{}; // Of its first.
-    std::uint64_t failed_in = 0; // The period between successes in which it failed last.
     bool given_up = false; // What is behind its first was.
   };
   using lanes = std::unordered_map<key, lane, key_hash>;
@@ -160,11 +159,10 @@ private:
   time_point held_until_{};
   bool down_ = false;
   time_point down_until_{};
-  std::uint32_t rounds_ = 0;        // Probes that failed, in a row.
-  std::int64_t probe_ = 0;          // The seq under way while down; 0: none.
+  std::uint32_t rounds_ = 0; // Probes that failed, in a row.
+  std::int64_t probe_ = 0;   // The seq under way while down; 0: none.
   std::uint64_t generation_ = 0;
-  std::uint64_t period_ = 1;        // Counts successes.
-  std::uint32_t failed_keys_ = 0;   // Different ones in this period.
+  std::vector<key> failed_; // Different ones since the last success, `down_after` at most.
 };
 
 } // namespace troupe::inbox
