@@ -5,6 +5,7 @@
 #include "runtime/config/networks.hpp"
 #include "runtime/metrics/instruments.hpp"
 #include "runtime/metrics/render.hpp"
+#include "runtime/registry/delivery_book.hpp"
 #include "runtime/registry/live_value.hpp"
 
 #include <caf/fwd.hpp>
@@ -13,6 +14,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace troupe::api {
@@ -38,6 +41,10 @@ struct ports {
   std::function<store_actor()> store;
   std::function<registrar_actor()> registrar;
   std::function<journal_actor()> journal;
+  /// Until when, and why, the delivery of a bot's updates rests by itself; may be empty.
+  std::function<std::optional<delivery_book::pause>(bot_id)> delivery_pause;
+  /// By which a bot's relayed updates are signed; may be empty.
+  std::function<std::string(bot_id)> signing_key;
   /// Bots per phase, indexed by bot_phase.
   std::function<std::array<std::uint64_t, bot_phase_names.size()>()> bots_by_phase;
   /// Whether the node refuses new work.

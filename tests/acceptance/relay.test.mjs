@@ -1,6 +1,7 @@
 // Updates from Telegram to tenants' web servers: unmodified libraries, receivers that fail in every
 // way, and a node that is killed in the middle. Counted at both ends.
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { Bot as GrammyBot, webhookCallback } from 'grammy';
 import { Telegraf } from 'telegraf';
@@ -70,13 +71,16 @@ describe('relayed updates', () => {
       const staged = await stage(node, sandbox, tenant.url);
       await done(node, staged, tenant, await talk(sandbox, staged, 40));
       assert.equal(tenant.seen.length, 40);
+      const key = (await node.get(`/v1/bots/${staged.bot.id}/signing-key`)).signing_key;
       for (const { headers, text, update } of tenant.seen) {
         assert.equal(Object.keys(update)[0], 'update_id');
         assert.equal(headers['content-type'], 'application/json');
         assert.equal(headers['x-telegram-bot-api-secret-token'], 's3cret');
         assert.equal(headers['x-troupe-bot'], String(staged.bot.id));
         assert.equal(headers['x-troupe-attempt'], '1');
-        assert.match(headers['x-troupe-signature'], /^t=\d+,v1=[0-9a-f]{64}$/);
+        const [, t, v1] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(headers['x-troupe-signature']);
+        assert.equal(v1, createHmac('sha256', key).update(`${t}.${text}`).digest('hex'));
+        assert.ok(Math.abs(Date.now() / 1000 - t) < 60);
         assert.ok(text.startsWith('{"update_id":'));
       }
     } finally {

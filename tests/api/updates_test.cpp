@@ -39,6 +39,30 @@ SCENARIO("what waits for delivery is told") {
   CHECK_EQ(told(get("/v1/bots/8/updates", viewer)), "404 unknown_bot");
 }
 
+SCENARIO("a delivery that rests by itself is seen") {
+  auto resting = managed_ports();
+  resting.delivery_pause = [](bot_id bot) -> std::optional<delivery_book::pause> {
+    if (bot != 7)
+      return std::nullopt;
+    return delivery_book::pause{1'700'000'000'000, "the receiver answered 410"};
+  };
+  use(std::move(resting));
+  auto body = json_of(get("/v1/bots/7/updates", viewer));
+  CHECK_EQ(body.at("rests_until"), "2023-11-14T22:13:20.000Z");
+  CHECK_EQ(body.at("rests_because"), "the receiver answered 410");
+  use(managed_ports());
+  CHECK(json_of(get("/v1/bots/7/updates", viewer)).at("rests_because").is_null());
+}
+
+SCENARIO("who may change a bot may see the key that its updates are signed with") {
+  auto signing = managed_ports();
+  signing.signing_key = [](bot_id bot) { return "key of " + std::to_string(bot); };
+  use(std::move(signing));
+  CHECK_EQ(json_of(get("/v1/bots/7/signing-key", developer)).at("signing_key"), "key of 7");
+  CHECK_EQ(told(get("/v1/bots/7/signing-key", viewer)), "403 forbidden");
+  CHECK_EQ(told(get("/v1/bots/8/signing-key", developer)), "404 unknown_bot");
+}
+
 SCENARIO("dead letters are listed in pages, with the update as it was") {
   auto first = json_of(get("/v1/bots/7/dead-letters?limit=2", viewer));
   CHECK_EQ(first.at("dead_letters").as_array().size(), 2u);

@@ -34,11 +34,23 @@ task show_updates(context& ctx, const inquiry& from) {
   pending_query what{bot.id};
   auto asked = ctx.ask_journal<pending_count>(from.what.io, what);
   auto found = co_await answer_to(asked);
+  auto rest = ctx.p.delivery_pause ? ctx.p.delivery_pause(bot.id) : std::nullopt;
   co_return json_response(json::object{{"bot", bot.id},
                                        {"pending", found.pending},
                                        {"oldest_at", shown_time(found.oldest)},
                                        {"full", found.full},
-                                       {"dead_letters", found.dead}});
+                                       {"dead_letters", found.dead},
+                                       {"rests_until", shown_time(rest ? rest->until : 0)},
+                                       {"rests_because", rest ? json::value(rest->reason)
+                                                              : json::value(nullptr)}});
+}
+
+task show_signing_key(context& ctx, const inquiry& from) {
+  auto bot = co_await find_bot(ctx, from, from.bot());
+  if (!ctx.p.signing_key)
+    throw refused{api_error::service_unavailable};
+  co_return json_response(
+    json::object{{"bot", bot.id}, {"signing_key", ctx.p.signing_key(bot.id)}});
 }
 
 task list_dead_letters(context& ctx, const inquiry& from) {
@@ -85,8 +97,12 @@ constexpr field of_replay[] = {
 
 constexpr route table[] = {
   {"GET", "/v1/bots/{id}/updates", "getBotUpdates",
-   "How many updates wait for delivery, since when, and how many are dead letters.", access::viewer,
-   show_updates},
+   "How many updates wait for delivery, since when, how many are dead letters, and whether the "
+   "delivery rests because its receiver said that it is gone.",
+   access::viewer, show_updates},
+  {"GET", "/v1/bots/{id}/signing-key", "getSigningKey",
+   "The key by which the bot's relayed updates are signed (X-Troupe-Signature).",
+   access::developer, show_signing_key},
   {"GET", "/v1/bots/{id}/dead-letters", "listDeadLetters",
    "Updates that could not be delivered, with the reason, oldest first.", access::viewer,
    list_dead_letters, 200, of_list},

@@ -261,6 +261,10 @@ api::ports node::parts::api_ports() {
   ports.store = actors.store_port();
   ports.registrar = [this] { return actors.registrar(); };
   ports.journal = [found] { return found->updates ? found->updates->journal.get() : journal_actor{}; };
+  ports.delivery_pause = [found](bot_id bot) {
+    return found->updates ? found->updates->book.paused(bot) : std::nullopt;
+  };
+  ports.signing_key = [this](bot_id bot) { return kept.signing_key(bot); };
   ports.bots_by_phase = [names = actors.names()] { return names->by_phase(); };
   ports.draining = [this] { return draining.load(); };
   ports.instruments = meters;
