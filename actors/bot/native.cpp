@@ -77,9 +77,12 @@ public:
     order.attempt = attempt + before.attempts;
     order.call = caller_for(in.bot.self->system(), in.bot.found, in.bot.spec.tenant, in.bot.id);
     // Weak: a thread that is stuck keeps no bot.
-    order.done = [me = in.bot.self->address(), this, seq = what.seq](native::run_result how) {
+    order.done = [me = in.bot.self->address(), this, seq = what.seq,
+                  received = what.received](native::run_result how) {
       if (auto bot = caf::actor_cast<caf::actor>(me))
-        caf::anon_send(bot, caf::make_action([this, seq, how] { ended(seq, how); }));
+        caf::anon_send(bot, caf::make_action([this, seq, received, how] {
+                         ended(seq, received, how);
+                       }));
     };
     pool->run(std::move(order));
   }
@@ -101,7 +104,7 @@ private:
 
   /// Where the bot ends nothing more is told to the inbox: it ends with it, and the update, which
   /// the journal still has, comes to the next incarnation.
-  void ended(std::int64_t seq, const native::run_result& how) {
+  void ended(std::int64_t seq, std::int64_t received, const native::run_result& how) {
     auto& pool = *in.services().native;
     switch (how.how) {
     case native::run_end::done:
@@ -110,12 +113,12 @@ private:
     case native::run_end::refused:
       return in.failed(seq, {how.reason, false, refused_pause});
     case native::run_end::threw:
-      in.count(update_step::failed, {});
+      in.count(update_step::failed, received);
       pool.note_crash(in.bot.id, seq, "the handler " + name_ + " threw: " + how.reason);
       return in.bot.self->quit(
         caf::make_error(caf::sec::runtime_error, "the handler " + name_ + " threw: " + how.reason));
     case native::run_end::overran:
-      in.count(update_step::failed, {});
+      in.count(update_step::failed, received);
       pool.note_crash(in.bot.id, seq, "the handler " + name_ + " did not return in time");
       return in.bot.self->quit(caf::make_error(ec::quarantined));
     }

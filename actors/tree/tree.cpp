@@ -7,6 +7,10 @@
 #include "runtime/relay/lanes_port.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/token.hpp"
+#include "runtime/telegram/updates.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/scoped_actor.hpp>
@@ -24,15 +28,23 @@ caf::actor published(service_slot<Handle>& slot, Handle handle) {
 }
 
 /// Counts in `book` what bots ask of the Bot API; long polls, whose time says nothing, left out.
-auto counting_in(std::shared_ptr<usage_book> book) {
-  return [book = std::move(book)](bot_id bot, std::uint16_t method, std::string_view how,
-                                  double seconds, std::int64_t chat) {
+/// Who watches the bot is told.
+auto counting_in(std::shared_ptr<usage_book> book, std::shared_ptr<update_services> updates) {
+  return [book = std::move(book), updates = std::move(updates)](
+           bot_id bot, std::uint16_t method, std::string_view how, double seconds, std::int64_t chat) {
     const auto& called = telegram::method(method);
     if (called.has(telegram::method_trait::long_poll))
       return;
     using std::chrono::system_clock;
     auto now = std::chrono::floor<std::chrono::milliseconds>(system_clock::now());
     book->count(bot, called.name, how, seconds, chat, now.time_since_epoch().count());
+    if (updates)
+      updates->events.publish(bot, "call", [&] {
+        boost::json::object what{{"method", called.name.empty() ? "unknown" : called.name},
+                                 {"outcome", how},
+                                 {"seconds", seconds}};
+        return boost::json::serialize(what);
+      });
   };
 }
 
@@ -146,6 +158,15 @@ caf::actor tree::start_journal(caf::actor_system& system) {
     auto known = names->find(bot);
     return known ? known->actor : bot_actor{};
   };
+  ports.stored = [updates = found_->updates, usage = usage_](bot_id bot, const stored_update& x) {
+    auto kinds = telegram::update_kinds();
+    auto kind = x.kind < kinds.size() ? kinds[x.kind].name : std::string_view{};
+    usage->count_update(bot, kind, x.key.kind == 0 ? x.key.id : 0, x.received);
+    updates->events.publish(bot, "update.received", [&x, kind] {
+      return boost::json::serialize(boost::json::object{
+        {"update_id", x.id}, {"kind", kind.empty() ? std::string_view{"unknown"} : kind}});
+    });
+  };
   auto handle = spawn_journal(system, config, std::move(ports));
   auto result = published(found_->updates->journal, handle);
   // They may have changed before it was found there.
@@ -191,8 +212,8 @@ registrar_ports tree::ports_of_registrar() {
   ports.vault = vault_;
   ports.virtuals = virtuals_;
   ports.upstream = net::make_call_port(sessions_, std::move(executors));
-  ports.ended = [usage = counting_in(usage_), meter = ports_.meter](bot_id bot, const call& what,
-                                                                    const outcome& how) {
+  ports.ended = [usage = counting_in(usage_, found_->updates),
+                 meter = ports_.meter](bot_id bot, const call& what, const outcome& how) {
     auto label = gateway::outcome_label(how);
     auto took = std::chrono::duration<double>(how.latency).count();
     if (meter)
@@ -275,6 +296,11 @@ supervisor_spec tree::bots_spec() {
   if (ports_.store)
     config.told = [this](bot_id bot, bot_phase phase, caf::timespan rest, std::string reason,
                          std::uint32_t quarantines) {
+      if (found_->updates)
+        found_->updates->events.publish(bot, "phase", [&] {
+          boost::json::object what{{"phase", to_string(phase)}, {"reason", reason}};
+          return boost::json::serialize(what);
+        });
       note_phase(registrar_.get(), bot, phase, rest, std::move(reason), quarantines);
     };
   config.stop_deadline = config_.shutdown_deadline;
@@ -295,7 +321,7 @@ gateway_ports tree::ports_of(std::size_t i) {
   ports.vault = vault_;
   if (ports_.store) {
     ports.store = [store = store_] { return caf::actor_cast<caf::strong_actor_ptr>(store->get()); };
-    ports.usage = counting_in(usage_);
+    ports.usage = counting_in(usage_, found_->updates);
   }
   if (ports_.tls)
     ports.tls = ports_.tls();

@@ -80,7 +80,18 @@ asio::awaitable<fetched> talk(Stream& stream, const place& where, const fetch_re
   http::response_parser<http::string_body> parser;
   parser.body_limit(body_limit);
   beast::flat_buffer buffer;
-  co_await http::async_read(stream, buffer, parser, asio::use_awaitable);
+  co_await http::async_read_header(stream, buffer, parser, asio::use_awaitable);
+  if (what.each && parser.get().result_int() == 200) {
+    parser.body_limit(boost::none);
+    beast::get_lowest_layer(stream).expires_never();
+    while (!parser.is_done()) {
+      co_await http::async_read_some(stream, buffer, parser, asio::use_awaitable);
+      auto piece = std::exchange(parser.get().body(), {});
+      what.each(piece);
+    }
+  } else {
+    co_await http::async_read(stream, buffer, parser, asio::use_awaitable);
+  }
   fetched result;
   result.status = parser.get().result_int();
   result.body = std::move(parser.get().body());

@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,8 @@ struct fetch_request {
   std::string body;            ///< JSON; empty: none is sent.
   std::string idempotency_key; ///< Empty: none is sent.
   std::string ca_file;         ///< Of https: PEM file of trusted authorities; empty: the system's.
+  /// When set, it gets the pieces of a body with status 200 as they come, for as long as they come.
+  std::function<void(std::string_view)> each{};
 };
 
 /// Sends one request to `url` (http://HOST[:PORT] or https://HOST[:PORT]) and waits for the whole answer.

@@ -67,6 +67,14 @@ inline constexpr std::string_view node_options = "url= ca-file= key-file= data-d
                                           const boost::json::object* body = nullptr,
                                           const std::string& headers_key = {});
 
+/// GETs an answer that has no end of its own and gives its pieces to `each` as they come; returns
+/// when the node ends it. @throws like ask_node
+void watch_node(const ctl_call& from, const std::string& path,
+                std::function<void(std::string_view)> each);
+
+/// troupectl bot tail. ctl_tail.cpp.
+int tail_bot(const ctl_call& from);
+
 /// Shows the answer as it is with --json. @returns whether it did
 bool shown_as_json(const ctl_call& from, const boost::json::value& answer);
 

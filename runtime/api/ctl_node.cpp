@@ -135,6 +135,19 @@ json::value ask_node(const ctl_call& from, std::string_view method, const std::s
   return value;
 }
 
+void watch_node(const ctl_call& from, const std::string& path,
+                std::function<void(std::string_view)> each) {
+  auto url = url_of(from);
+  fetch_request what;
+  what.path = path;
+  what.key = key_of(from, url);
+  what.ca_file = from.option("ca-file");
+  what.each = std::move(each);
+  auto answer = fetch(url, what, patience);
+  if (answer.status != 200)
+    throw std::runtime_error{reason(answer)};
+}
+
 bool shown_as_json(const ctl_call& from, const json::value& answer) {
   if (!from.json())
     return false;

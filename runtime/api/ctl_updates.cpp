@@ -109,6 +109,7 @@ constexpr command table[] = {
   {"bot change", "ID", "name= rps= concurrent= updates= delivery=",
    "change a bot; --updates and --delivery: one JSON object, or @FILE", change},
   {"bot updates", "ID", "", "updates that wait for delivery", show_updates},
+  {"bot tail", "ID", "", "what happens to a bot, as it happens", tail_bot},
   {"dead-letters list", "ID", "", "updates that could not be delivered", list_dead},
   {"dead-letters replay", "ID [LETTER...]", "all", "deliver them again", replay_dead},
 };

@@ -6,6 +6,7 @@
 #include "runtime/metrics/instruments.hpp"
 #include "runtime/metrics/render.hpp"
 #include "runtime/registry/delivery_book.hpp"
+#include "runtime/registry/event_hub.hpp"
 #include "runtime/registry/live_value.hpp"
 
 #include <caf/fwd.hpp>
@@ -45,6 +46,8 @@ struct ports {
   std::function<std::optional<delivery_book::pause>(bot_id)> delivery_pause;
   /// By which a bot's relayed updates are signed; may be empty.
   std::function<std::string(bot_id)> signing_key;
+  /// Where what happens to bots is told; null: nobody can watch.
+  std::shared_ptr<event_hub> events;
   /// Bots per phase, indexed by bot_phase.
   std::function<std::array<std::uint64_t, bot_phase_names.size()>()> bots_by_phase;
   /// Whether the node refuses new work.

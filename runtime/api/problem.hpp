@@ -1,5 +1,6 @@
 #pragma once
 #include "runtime/api/errors.hpp"
+#include "runtime/net/http_server.hpp"
 
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@ struct response {
   std::string_view content_type = "application/json"; ///< A literal.
   std::string headers;                                ///< Further lines, each with its "\r\n".
   std::string body;
+  /// Instead of a body: see net::http_response.
+  std::function<net::http_task<bool>(std::string&)> stream{};
 };
 
 /// An error as a problem document (RFC 9457): `type`, `title`, `status`, `detail` (a sentence),

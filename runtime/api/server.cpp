@@ -17,6 +17,7 @@ net::http_task<void> serve(std::shared_ptr<context> ctx, const net::http_request
   to.content_type = answer.status == 204 ? std::string_view{} : answer.content_type;
   to.headers = std::move(answer.headers);
   to.body = std::move(answer.body);
+  to.stream = std::move(answer.stream);
 }
 
 const error_text& text_for(int status) {

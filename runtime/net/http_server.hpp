@@ -64,6 +64,10 @@ struct http_response {
   std::string headers; ///< Further header lines, each with its "\r\n".
   std::string body;
   http_ending ending = http_ending::keep;
+  /// When set, `body` is not sent, but what this appends to its argument, in chunks: it is called
+  /// again when that was sent, until it says false. Cancelled like a handler when the client goes
+  /// away, and when the server stops. The connection ends with it.
+  std::function<http_task<bool>(std::string&)> stream;
 };
 
 /// Empty: the response is filled in. Otherwise the server runs this coroutine, which fills it in.

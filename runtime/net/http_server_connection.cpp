@@ -8,6 +8,7 @@
 
 #include <sys/socket.h>
 
+#include <charconv>
 #include <utility>
 
 namespace troupe::net {
@@ -140,9 +141,45 @@ private:
       reset();
       co_return false;
     }
+    if (response_.stream && message_.method != "HEAD")
+      co_return co_await stream_out();
     if (out_.size() > flush_size && !co_await flush())
       co_return false;
     co_return true;
+  }
+
+  // The head is in `out_`. A stream that is cut off ends without a last chunk: the client sees it.
+  http_task<bool> stream_out() {
+    auto next = std::exchange(response_.stream, nullptr);
+    bool more = co_await flush();
+    waiting_ = streaming_ = true;
+    watch();
+    try {
+      while (more && !shard_.stopping) {
+        deadline_ = clock::time_point::max();
+        std::string piece;
+        auto step = next(piece);
+        more = co_await asio::co_spawn(socket().get_executor(), std::move(step),
+                                       asio::bind_cancellation_slot(gone_.slot(), use_http_task));
+        append_chunk(piece);
+        if (!more)
+          out_ += "0\r\n\r\n";
+        bool sent = co_await flush();
+        more = more && sent;
+      }
+    } catch (const std::exception&) { // Cancelled, or broken.
+    }
+    streaming_ = false;
+    unwatch();
+    co_return false;
+  }
+
+  void append_chunk(std::string_view piece) {
+    if (piece.empty())
+      return;
+    char size[20];
+    auto end = std::to_chars(size, size + sizeof size, piece.size(), 16).ptr;
+    out_.append(size, end).append("\r\n").append(piece).append("\r\n");
   }
 
   // While a handler waits: notices at once that the client has closed. Bytes of a next request end

@@ -111,6 +111,7 @@ http_pending http_session::call_handler() {
   response_.headers.clear();
   response_.body.clear();
   response_.ending = http_ending::keep;
+  response_.stream = nullptr;
   return (*shard_.handler)(request_, response_);
 }
 
@@ -118,7 +119,7 @@ void http_session::append_response() {
   auto& r = response_;
   if (r.ending == http_ending::reset)
     return;
-  if (r.ending != http_ending::keep)
+  if (r.ending != http_ending::keep || r.stream)
     keep_ = false;
   if (r.status == 200) {
     out_ += "HTTP/1.1 200 OK\r\nServer: ";
@@ -135,14 +136,16 @@ void http_session::append_response() {
     out_ += r.content_type;
   }
   bool has_body = r.status != 204 && r.status != 304;
-  if (has_body) {
+  if (r.stream) {
+    out_ += "\r\nTransfer-Encoding: chunked";
+  } else if (has_body) {
     out_ += "\r\nContent-Length: ";
     append_number(out_, r.body.size());
   }
   out_ += keep_ ? "\r\nConnection: keep-alive\r\n" : "\r\nConnection: close\r\n";
   out_ += r.headers;
   out_ += "\r\n";
-  if (!has_body || message_.method == "HEAD")
+  if (!has_body || r.stream || message_.method == "HEAD")
     return;
   std::string_view body{r.body};
   out_ += r.ending == http_ending::half ? body.substr(0, body.size() / 2) : body;
@@ -152,6 +155,8 @@ void http_session::finish() {
   keep_ = false;
   if (between_)
     abort();
+  else if (streaming_)
+    client_gone();
 }
 
 void http_session::abort() {

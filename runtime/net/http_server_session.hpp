@@ -78,6 +78,7 @@ protected:
   boost::asio::cancellation_signal gone_;
   clock::time_point deadline_ = clock::time_point::max();
   bool waiting_ = false; ///< A handler's coroutine runs.
+  bool streaming_ = false; ///< ... which makes a response that has no end of its own.
   bool between_ = true;  ///< No request is under way.
   bool keep_ = true;
 };

@@ -4,6 +4,7 @@
 #include "messages/journal.hpp"
 #include "messages/registrar.hpp"
 #include "runtime/registry/delivery_book.hpp"
+#include "runtime/registry/event_hub.hpp"
 #include "runtime/registry/slot.hpp"
 #include "runtime/registry/update_meter.hpp"
 
@@ -22,6 +23,7 @@ struct update_services {
   service_slot<webhooks_actor> webhooks;
   service_slot<poller_actor> poller;
   delivery_book book;
+  event_hub events; ///< For those who watch a bot.
   std::shared_ptr<native::pool> native; ///< Runs handlers; set before any bot runs, may be null.
   update_meter meter; ///< Set before any bot runs; may be empty.
 };

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { request } from './harness/http.mjs';
 import { grammy, telegraf } from './harness/libraries.mjs';
 import { Node, temporaryDirectory } from './harness/node.mjs';
+import { Program } from './harness/program.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { soon, until } from './harness/wait.mjs';
 
@@ -220,6 +221,40 @@ test('a drain ends polls with an empty result', limit, async () => {
   await other.stop();
   for (const answer of await soon('both end', Promise.all(polls)))
     assert.deepEqual(answer.json, { ok: true, result: [] });
+});
+
+test('what happens to a bot can be watched as it happens', limit, async () => {
+  const scene = await stage();
+  const abort = new AbortController();
+  const answer = await fetch(`${node.api}/v1/bots/${scene.bot.id}/events`,
+    { signal: abort.signal, headers: { authorization: `Bearer ${node.operatorKey}` } });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get('content-type'), 'text/event-stream');
+  let text = '';
+  const reading = (async () => {
+    for await (const piece of answer.body) text += Buffer.from(piece).toString();
+  })().catch(() => {});
+  const tail = new Program('troupectl', ['bot', 'tail', String(scene.bot.id), `--url=${node.api}`],
+    { env: { TROUPE_KEY: node.operatorKey } });
+  await until('both watch', () => text.startsWith(': events of bot'));
+  await sandbox.say(scene.chat, scene.user, 'secret words');
+  const seen = (type) => until(`${type} is told`, async () => {
+    await node.call(scene.bot.token, 'getMe');
+    return text.split('\n\n').map((one) => /^event: (.*)\ndata: (.*)$/m.exec(one))
+      .filter((one) => one?.[1] === type).map((one) => JSON.parse(one[2]))[0];
+  }, { within: 60_000 });
+  assert.equal((await seen('call')).data.method, 'getMe');
+  assert.equal((await seen('update.received')).data.kind, 'message');
+  const { result } = (await node.call(scene.bot.token, 'getUpdates', { timeout: 20 })).json;
+  await node.call(scene.bot.token, 'getUpdates', { offset: result[0].update_id + 1 });
+  await seen('update.delivered');
+  assert.ok(!text.includes('secret words'), 'bodies are not shown');
+  node.assertNoTokenIn(text, 'the events');
+  await until('troupectl shows them', () => tail.lines.some((line) => line.includes('  call  ')));
+  tail.kill();
+  abort.abort();
+  await reading;
+  assert.equal((await node.ask('GET', '/v1/bots/1/events')).status, 404);
 });
 
 describe('without a client', () => {

@@ -35,6 +35,7 @@ struct managed_node : node {
     auto p = ports();
     p.store = [this] { return store; };
     p.registrar = [this] { return registrar; };
+    p.events = std::make_shared<event_hub>();
     p.journal = [this] { return journal; };
     p.now = [this] { return now; };
     p.limits.requests_per_minute = 0;

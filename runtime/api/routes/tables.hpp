@@ -10,6 +10,7 @@ namespace troupe::api {
 [[nodiscard]] std::span<const route> life_routes();   ///< Verification, phases, tokens.
 [[nodiscard]] std::span<const route> insight_routes(); ///< Health, analytics.
 [[nodiscard]] std::span<const route> update_routes(); ///< Pending updates, dead letters.
+[[nodiscard]] std::span<const route> event_routes(); ///< What happens, as it happens.
 [[nodiscard]] std::span<const route> method_routes();
 [[nodiscard]] std::span<const route> tenant_routes();
 [[nodiscard]] std::span<const route> key_routes();

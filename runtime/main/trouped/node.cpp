@@ -265,6 +265,8 @@ api::ports node::parts::api_ports() {
     return found->updates ? found->updates->book.paused(bot) : std::nullopt;
   };
   ports.signing_key = [this](bot_id bot) { return kept.signing_key(bot); };
+  if (found->updates)
+    ports.events = {found->updates, &found->updates->events};
   ports.bots_by_phase = [names = actors.names()] { return names->by_phase(); };
   ports.draining = [this] { return draining.load(); };
   ports.instruments = meters;
