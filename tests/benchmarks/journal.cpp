@@ -83,9 +83,11 @@ percentiles disk_sync(const std::string& dir) {
   return of(ms);
 }
 
+/// Of all runs: they may share a database.
+std::atomic<std::int64_t> next_id{1'000'000};
+
 struct load {
   journal_actor journal;
-  std::atomic<std::int64_t> next{1'000'000};
   std::atomic<std::uint64_t> stored{0};
   std::atomic<std::uint64_t> failed{0};
   std::atomic<bool> over{false};
@@ -98,7 +100,7 @@ struct requester {
   void ask(caf::event_based_actor* self, const std::shared_ptr<load>& l) {
     update_append x;
     auto& one = x.updates.emplace_back();
-    one.id = l->next.fetch_add(1, std::memory_order_relaxed);
+    one.id = next_id.fetch_add(1, std::memory_order_relaxed);
     x.bot = 5'000'000'000 + static_cast<bot_id>(static_cast<std::uint64_t>(one.id) * 2654435761u % bots);
     one.kind = 0;
     one.key = {0, 1111111};
