@@ -21,6 +21,9 @@ constexpr caf::timespan longest_poll = 50s;
 constexpr std::uint32_t longest_answer = 100; ///< Updates.
 constexpr std::uint32_t bytes_per_fetch = 1u << 20;
 
+/// What was handed out is remembered for so long: a client that is slow confirms it by its ids.
+constexpr caf::timespan memory = 10min;
+
 /// Polls of one bot at once, all its workers together.
 constexpr std::size_t most_polls = 200;
 
@@ -45,7 +48,9 @@ public:
   std::size_t places(const updates::update_settings&) const override { return 0; }
 
   bool by_itself() const override { return true; }
-  bool idle() const override { return polls_.empty() && asking_ == 0 && sharing_.workers() == 0; }
+  bool idle() const override {
+    return polls_.empty() && asking_ == 0 && sharing_.workers() == 0 && received_.empty();
+  }
   void told() override;
   void closed() override;
   caf::result<pull_answer> pull(const pull_request& what) override;
@@ -111,6 +116,7 @@ private:
   troupe::pull::sharing sharing_;
   std::map<std::int64_t, std::map<std::int64_t, std::int64_t>>
     received_; ///< By worker: the ids that it was given last, and when they came.
+  time_point keep_until_{};     ///< Then it is forgotten.
   std::int64_t own_offset_ = 0; ///< Of the last poll with the bot's own token.
   time_point timer_at_{};
   caf::disposable timer_;
@@ -160,6 +166,7 @@ troupe::pull::plan puller::plan_of_own(const pull_request& what) {
         result.ids.push_back(id);
   } else if (what.offset <= 0 || what.offset != own_offset_) {
     result = troupe::pull::plan_of_bot(what.offset);
+    result.after = 0; // What the journal leaves below it came late.
   } // Else it has confirmed what it could: the answer was lost, or brought nothing.
   own_offset_ = what.offset;
   return result;
@@ -258,6 +265,7 @@ void puller::hand_out(poll& p) {
   pull_answer result;
   auto& given = received_[p.what.worker];
   given.clear();
+  keep_until_ = now() + memory;
   for (auto& x : p.got) {
     given.emplace(x.id, x.received);
     result.updates.push_back(std::move(x.body));
@@ -330,6 +338,8 @@ void puller::look_at_time() {
   auto at = now();
   if (sharing_.expire(at))
     told();
+  if (at >= keep_until_ && polls_.empty())
+    received_.clear();
   std::vector<std::uint64_t> over;
   for (const auto& p : polls_)
     if (p.now == stage::waiting && p.until <= at)
@@ -340,6 +350,8 @@ void puller::look_at_time() {
 
 void puller::arm() {
   auto due = sharing_.next_expiry();
+  if (!received_.empty())
+    due = std::min(due, std::max(keep_until_, now() + 1s));
   for (const auto& p : polls_)
     if (p.now == stage::waiting)
       due = std::min(due, p.until);
@@ -354,6 +366,8 @@ void puller::arm() {
     timer_at_ = time_point{};
     look_at_time();
     arm();
+    if (idle())
+      in.later(0); // None of its updates: it sees that nothing is left here.
   });
 }
 

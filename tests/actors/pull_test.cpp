@@ -117,6 +117,16 @@ SCENARIO("an update that comes late, with a lower id, is not confirmed with thos
   CHECK(store->by_seq.empty());
 }
 
+SCENARIO("a late update is not confirmed by a client that takes its time") {
+  store_update(1, {}, 110);
+  CHECK_EQ(got(poll(0)), (id_list{110}));
+  for (int i = 0; i < 5; ++i)
+    advance(1s);
+  store_update(2, {}, 105);
+  CHECK_EQ(got(poll(111)), (id_list{105}));
+  CHECK_EQ(store->by_seq.size(), 1u);
+}
+
 SCENARIO("nobody gets an update whose lifetime is over") {
   store_update(1);
   store_update(2);
