@@ -37,6 +37,7 @@ struct managed_node : node {
     p.registrar = [this] { return registrar; };
     p.events = std::make_shared<event_hub>();
     p.journal = [this] { return journal; };
+    p.signing_key = [](bot_id bot) { return "key of " + std::to_string(bot); };
     p.now = [this] { return now; };
     p.limits.requests_per_minute = 0;
     p.limits.creations_per_minute = 0;

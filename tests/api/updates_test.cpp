@@ -55,9 +55,6 @@ SCENARIO("a delivery that rests by itself is seen") {
 }
 
 SCENARIO("who may change a bot may see the key that its updates are signed with") {
-  auto signing = managed_ports();
-  signing.signing_key = [](bot_id bot) { return "key of " + std::to_string(bot); };
-  use(std::move(signing));
   CHECK_EQ(json_of(get("/v1/bots/7/signing-key", developer)).at("signing_key"), "key of 7");
   CHECK_EQ(told(get("/v1/bots/7/signing-key", viewer)), "403 forbidden");
   CHECK_EQ(told(get("/v1/bots/8/signing-key", developer)), "404 unknown_bot");
