@@ -1,5 +1,5 @@
-#include "actors/bot/inbox.hpp"
 #include "runtime/policy/pull.hpp"
+#include "actors/bot/inbox.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -66,7 +66,7 @@ private:
     time_point until{};
     std::int64_t after = 0; ///< Where to begin fetching.
     stage now = stage::waiting;
-    bool again = false;     ///< Something came while it was fetching.
+    bool again = false; ///< Something came while it was fetching.
     std::vector<stored_update> got;
     [[nodiscard]] bool shares() const noexcept { return what.worker != 0; }
   };
@@ -115,7 +115,7 @@ private:
   std::size_t asking_ = 0; ///< Requests under way, whose handlers know this object.
   troupe::pull::sharing sharing_;
   std::map<std::int64_t, std::map<std::int64_t, std::int64_t>>
-    received_; ///< By worker: the ids that it was given last, and when they came.
+    received_;                  ///< By worker: the ids that it was given last, and when they came.
   time_point keep_until_{};     ///< Then it is forgotten.
   std::int64_t own_offset_ = 0; ///< Of the last poll with the bot's own token.
   time_point timer_at_{};
@@ -213,9 +213,8 @@ void puller::fetch(poll& p, std::int64_t after) {
   what.after = after;
   what.limit = p.shares() ? longest_answer : p.what.limit;
   what.max_bytes = bytes_per_fetch;
-  ask<update_page>(p, what, [this, after](poll& p, update_page& page) {
-    take(p, after, std::move(page));
-  });
+  ask<update_page>(p, what,
+                   [this, after](poll& p, update_page& page) { take(p, after, std::move(page)); });
 }
 
 /// Keeps what this poll may have, and goes on until it has enough or there is no more.
@@ -229,8 +228,7 @@ void puller::take(poll& p, std::int64_t after, update_page page) {
       in.count(update_step::expired, x.received);
       over.push_back({x.seq, update_verdict::expired, 0, {}});
     } else if (p.got.size() < p.what.limit
-               && (!p.shares()
-                   || sharing_.wants(p.what.worker, {x.id, {x.key.kind, x.key.id}}))) {
+               && (!p.shares() || sharing_.wants(p.what.worker, {x.id, {x.key.kind, x.key.id}}))) {
       if (p.shares())
         sharing_.handed(p.what.worker, {x.id, {x.key.kind, x.key.id}});
       p.got.push_back(std::move(x));

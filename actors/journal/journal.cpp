@@ -11,8 +11,7 @@ namespace troupe::journal {
 /// tdlib/td).
 constexpr std::int64_t offset_ahead = 10;
 
-journal_state::journal_state(journal_impl::pointer self, journal_config config,
-                             journal_ports given)
+journal_state::journal_state(journal_impl::pointer self, journal_config config, journal_ports given)
   : self(self), cfg(std::move(config)), ports(std::move(given)), bodies(cfg.cache_bytes) {
   if (!ports.now)
     ports.now = [] {
@@ -111,8 +110,8 @@ void journal_state::end_updates(update_ends& x, promise<void> to) {
   when_warm(bot, *q, {std::move(run), {}});
 }
 
-/// What an offset confirms. Telegram's ids may begin anew below those of updates that still wait: an
-/// offset far above the newest is of the time before that, and confirms what came then.
+/// What an offset confirms. Telegram's ids may begin anew below those of updates that still wait:
+/// an offset far above the newest is of the time before that, and confirms what came then.
 /// @param last_id the newest, which may not wait any more
 static std::vector<std::int64_t>
 below(const std::vector<std::pair<std::int64_t, std::int64_t>>& arrived, std::int64_t last_id,
@@ -132,8 +131,9 @@ void journal_state::confirm(update_confirm& x, promise<confirm_result> to) {
   auto* q = find(x.bot);
   if (q == nullptr)
     return to.deliver(confirm_result{});
-  when_warm(x.bot, *q, {[this, x, to]() mutable { confirm_warm(x, to); },
-                        [to](const caf::error& why) mutable { to.deliver(why); }});
+  when_warm(x.bot, *q,
+            {[this, x, to]() mutable { confirm_warm(x, to); },
+             [to](const caf::error& why) mutable { to.deliver(why); }});
 }
 
 void journal_state::confirm_warm(update_confirm& x, promise<confirm_result> to) {
@@ -160,11 +160,50 @@ void journal_state::confirm_warm(update_confirm& x, promise<confirm_result> to) 
                     confirm(x, to);
                   });
     seqs = below(arrived, q.last_id.value_or(x.below), x.below);
+    if (!seqs.empty())
+      return confirm_seen(x, std::move(arrived), std::move(seqs), to);
   }
+  confirm_all(x.bot, seqs, to);
+}
+
+/// Whoever names an offset has seen the update right below it. One that came after that with a
+/// lower id (Telegram sends again what a webhook failed to take) he may not have seen: it is not
+/// confirmed. An offset behind an update that never came is a wish to skip whatever is below.
+void journal_state::confirm_seen(const update_confirm& x, ids_by_arrival arrived,
+                                 std::vector<std::int64_t> seqs, promise<confirm_result> to) {
+  auto up_to = [this, bot = x.bot, to](std::vector<std::int64_t> seqs, std::int64_t seen) mutable {
+    std::erase_if(seqs, [seen](std::int64_t seq) { return seq > seen; });
+    confirm_all(bot, seqs, to);
+  };
+  for (auto& [seq, id] : arrived)
+    if (id == x.below - 1)
+      return up_to(std::move(seqs), seq);
+  auto go_on = [this, bot = x.bot, up_to, seqs = std::move(seqs),
+                to](const caf::error& why, std::optional<std::int64_t>& found) mutable {
+    if (why)
+      return to.deliver(why);
+    auto* q = find(bot);
+    if (q == nullptr)
+      return to.deliver(confirm_result{});
+    auto seen = found.value_or(std::numeric_limits<std::int64_t>::max());
+    when_warm(bot, *q,
+              {[up_to, seqs, seen]() mutable { up_to(std::move(seqs), seen); },
+               [to](const caf::error& cold) mutable { to.deliver(cold); }});
+  };
+  read([bot = x.bot, id = x.below - 1](store::unit& u) { return store::seq_of_update(u, bot, id); },
+       std::move(go_on));
+}
+
+/// Those of them that still wait are delivered. Answered when that is on disk.
+void journal_state::confirm_all(bot_id bot, const std::vector<std::int64_t>& seqs,
+                                promise<confirm_result> to) {
+  auto& q = queue(bot);
+  std::uint32_t confirmed = 0;
   for (auto seq : seqs)
-    leave(x.bot, q, {seq, update_verdict::delivered, 1, {}});
-  confirm_result result{static_cast<std::uint32_t>(seqs.size()), q.count()};
-  if (seqs.empty())
+    if (leave(bot, q, {seq, update_verdict::delivered, 1, {}}))
+      ++confirmed;
+  confirm_result result{confirmed, q.count()};
+  if (confirmed == 0)
     return to.deliver(result);
   waiters.push_back([to, result](const caf::error& why) mutable {
     why ? to.deliver(why) : to.deliver(result);

@@ -40,6 +40,10 @@ struct journal_state {
   void end_updates(update_ends& x, promise<void> to);
   void confirm(update_confirm& x, promise<confirm_result> to);
   void confirm_warm(update_confirm& x, promise<confirm_result> to);
+  using ids_by_arrival = std::vector<std::pair<std::int64_t, std::int64_t>>; ///< (seq, update_id)
+  void confirm_seen(const update_confirm& x, ids_by_arrival arrived, std::vector<std::int64_t> seqs,
+                    promise<confirm_result> to);
+  void confirm_all(bot_id bot, const std::vector<std::int64_t>& seqs, promise<confirm_result> to);
   void forget(bot_id bot);
   void replay(dead_letter_replay& x, promise<replay_result> to);
   void count(pending_query& x, promise<pending_count> to);

@@ -168,6 +168,12 @@ std::optional<std::int64_t> last_update_id(unit& u, bot_id bot) {
     "SELECT update_id FROM update_marks WHERE bot = :bot ORDER BY seq DESC LIMIT 1", bot);
 }
 
+std::optional<std::int64_t> seq_of_update(unit& u, bot_id bot, std::int64_t update_id) {
+  return u.value<std::int64_t>("SELECT seq FROM update_marks WHERE bot = :bot "
+                               "AND update_id = :update ORDER BY seq LIMIT 1",
+                               bot, update_id);
+}
+
 std::vector<pending_update> load_pending(unit& u, std::int64_t after, std::size_t limit) {
   return u.rows<pending_update>("SELECT seq, bot, update_id, urgent, received, expires "
                                 "FROM updates WHERE seq > :after ORDER BY seq LIMIT :limit",

@@ -77,6 +77,10 @@ std::vector<bool> append_updates(unit& u, std::span<const new_update> what);
 /// Of the one that came last, of those that are remembered. Reads all of the bot's marks.
 [[nodiscard]] std::optional<std::int64_t> last_update_id(unit& u, bot_id bot);
 
+/// The number under which an update was stored, also when it has ended since (while it is
+/// remembered); the lowest when several came under one id.
+[[nodiscard]] std::optional<std::int64_t> seq_of_update(unit& u, bot_id bot, std::int64_t update_id);
+
 /// What waits of all bots, from behind `after` on, by number.
 [[nodiscard]] std::vector<pending_update> load_pending(unit& u, std::int64_t after,
                                                        std::size_t limit);

@@ -58,6 +58,29 @@ SCENARIO("an offset beyond what waits confirms it when the newest had that numbe
   });
 }
 
+SCENARIO("what came late with a lower id is not confirmed by who has seen what came before it") {
+  on_both(*this, [&] {
+    append_ids(1, {10, 11, 13});
+    append_ids(1, {12}); // Sent again by Telegram.
+    auto below = [&](std::int64_t offset) {
+      return get<confirm_result>(update_confirm{1, offset, 0, false, {}}).confirmed;
+    };
+    CHECK_EQ(below(14), 3u);
+    CHECK_EQ(waiting(1), ids{12});
+    // Also when the one that was seen has left the journal, before a restart or after.
+    CHECK_EQ(below(14), 0u);
+    restart();
+    CHECK_EQ(below(14), 0u);
+    CHECK_EQ(waiting(1), ids{12});
+    CHECK_EQ(below(13), 1u); // He has seen it.
+    // A wish to skip what he has not seen.
+    append_ids(1, {20, 22});
+    append_ids(1, {21});
+    CHECK_EQ(below(30), 3u);
+    CHECK_EQ(waiting(1), ids{});
+  });
+}
+
 SCENARIO("ids that begin anew below: an old offset confirms nothing of the new ones") {
   on_both(*this, [&] {
     append_ids(1, {900'000, 900'001});
@@ -127,7 +150,8 @@ SCENARIO("dead letters are listed by page, and the oldest go when there are too 
   });
 }
 
-SCENARIO("dead letters wait again behind what waits, with a fresh lifetime, and the trail knows who did it") {
+SCENARIO("dead letters wait again behind what waits, with a fresh lifetime, and the trail knows "
+         "who did it") {
   on_both(*this, [&] {
     append(1, {update_of(1), update_of(2), update_of(3, "callback_query")});
     end(1, 3, update_verdict::dead, "no");
