@@ -1,81 +1,16 @@
 // `make bench`: everything is measured in one run, pairs in turn, so that a machine that drifts does
 // so for both sides. Prints a table, writes build/bench/results.json. See README.md beside this file.
-import { spawn, execFileSync } from 'node:child_process';
-import { mkdtempSync, mkdirSync, writeFileSync, readFileSync, rmSync, readdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
-import { createServer, connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import {
+  bin, children, cpu, finish, freePort, here, listening, median, out, pairs, run, seconds, spread, start, stop, until, work,
+} from './parts.mjs';
+import { updates } from './updates.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const bin = resolve(process.argv[2] ?? 'build/release/bin');
-const out = resolve(process.argv[3] ?? 'build/bench');
-const pairs = Number(process.env.BENCH_PAIRS ?? 5);
-const seconds = Number(process.env.BENCH_SECONDS ?? 4);
 const bots = 100;
-const work = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
-const children = [];
 const results = {};
-const clockTicks = 100; // USER_HZ on Linux.
-
-const freePort = () => new Promise((done, fail) => {
-  const probe = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address();
-    probe.close(() => done(port));
-  }).on('error', fail);
-});
-
-async function until(what, condition, deadline = 20000) {
-  const end = Date.now() + deadline;
-  for (;;) {
-    if (await condition()) return;
-    if (Date.now() > end) throw new Error(`${what}: not within ${deadline} ms`);
-    await new Promise((done) => setTimeout(done, 20));
-  }
-}
-
-const listening = (port) => new Promise((done) => {
-  const socket = connect(port, '127.0.0.1', () => { socket.destroy(); done(true); });
-  socket.on('error', () => done(false));
-});
-
-function start(name, command, args, env = {}) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (part) => { text = (text + part).slice(-4000); });
-  child.on('exit', (code) => { if (!child.expected) console.error(`${name} ended with ${code}:\n${text}`); });
-  children.push(child);
-  return child;
-}
-
-async function stop(child) {
-  if (child.exitCode !== null) return;
-  child.expected = true;
-  const ended = new Promise((done) => child.once('exit', done));
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 15000);
-  await ended;
-  clearTimeout(timer);
-}
-
-const read = (file) => { try { return readFileSync(file, 'utf8'); } catch { return ''; } };
-function processTree(pid) {
-  const all = [pid];
-  for (const task of readdirSync(`/proc/${pid}/task`))
-    for (const child of read(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean))
-      all.push(...processTree(Number(child)));
-  return all;
-}
-/** CPU seconds of a process and its children. */
-const cpu = (pid) => processTree(pid).reduce((sum, x) => {
-  const fields = read(`/proc/${x}/stat`).split(') ')[1]?.split(' ') ?? [];
-  return sum + (Number(fields[11]) + Number(fields[12])) / clockTicks;
-}, 0);
-
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const spread = (values) => ({ median: median(values), min: Math.min(...values), max: Math.max(...values) });
 
 function wrk(port, connections = 64) {
   return new Promise((done, fail) => {
@@ -92,12 +27,6 @@ function wrk(port, connections = 64) {
       else done({ rps, total, errors, socket });
     });
   });
-}
-
-function run(name, args) {
-  const text = execFileSync(join(bin, name), args,
-    { encoding: 'utf8', maxBuffer: 1 << 24, timeout: 900000, cwd: work });
-  return JSON.parse(text.trim().split('\n').pop());
 }
 
 /** Open-loop load; an error of single requests is part of the result, not a failure of the run. */
@@ -251,6 +180,8 @@ async function main() {
   results.latency_at_half_load = await latency(upstream, nginx, node, 0.5);
   await crashes(upstream);
   for (const child of [...children].reverse()) await stop(child);
+  results.updates = await updates();
+  results.journal = run('bench-journal', []);
   results.governor = run('bench-governor', []);
   results.bots = run('bench-bots', []);
   results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]);
@@ -275,7 +206,7 @@ async function main() {
     ['a call, p50 / p99, us', `${Math.round(c.undisturbed_p50_us)} / ${Math.round(c.undisturbed_p99_us)}`],
     ['a call whose bot crashes under it, us', `${Math.round(c.crashed_p50_us)} / ${Math.round(c.crashed_p99_us)}`],
     ['answers that were no 200', g.not_200 + q.errors + l.errors, '0'],
-    ...['governor', 'bots', 'store'].flatMap((name) => rowsOf(`${name}: `, results[name])),
+    ...['updates', 'journal', 'governor', 'bots', 'store'].flatMap((name) => rowsOf(`${name}: `, results[name])),
   ]);
   console.log(`\nwritten: ${join(out, 'results.json')}`);
 }
@@ -283,6 +214,5 @@ async function main() {
 try {
   await main();
 } finally {
-  for (const child of children) await stop(child);
-  rmSync(work, { recursive: true, force: true });
+  await finish();
 }
