@@ -78,8 +78,8 @@ void inbox::count(update_step what, std::int64_t received) const {
   constexpr std::array<std::string_view, 4> names{"update.delivered", "update.failed",
                                                   "update.dead", "update.expired"};
   services().events.publish(bot.id, names.at(static_cast<std::size_t>(what)), [received] {
-    return "{\"lag_seconds\":" + std::to_string(std::max<std::int64_t>(wall_now() - received, 0) / 1000)
-           + '}';
+    return "{\"lag_seconds\":"
+           + std::to_string(std::max<std::int64_t>(wall_now() - received, 0) / 1000) + '}';
   });
   if (const auto& meter = services().meter; meter && entry_)
     meter(entry_->delivery.mode, what,
@@ -263,15 +263,24 @@ bool inbox::idle() const {
   return true;
 }
 
+/// When it is dropped, if nothing comes. Only while it is idle.
+time_point inbox::drop_at() const {
+  auto at = idle_since_ + idle_time;
+  for (const auto& x : receivers_)
+    if (x)
+      at = std::max(at, x->keep_until());
+  return at;
+}
+
 /// One timer: for the window's times, for a journal that is asked again, for being idle.
 void inbox::arm() {
   auto at = now();
   idle_since_ = idle() ? std::min(idle_since_, at) : time_point::max();
   auto due = time_point::max();
   if (idle_since_ != time_point::max())
-    due = idle_since_ + idle_time;
-  auto* to = open() && entry_ ? receivers_[static_cast<std::size_t>(entry_->delivery.mode)].get()
-                              : nullptr;
+    due = drop_at();
+  auto* to =
+    open() && entry_ ? receivers_[static_cast<std::size_t>(entry_->delivery.mode)].get() : nullptr;
   if (to == nullptr) // Holds: only lifetimes go on.
     due = std::min(due, window_.next_expiry());
   else if (window_.running() < to->places(*entry_))
@@ -293,7 +302,7 @@ void inbox::arm() {
 
 void inbox::on_timer() {
   timer_at_ = time_point{};
-  if (idle() && now() >= idle_since_ + idle_time) {
+  if (idle() && idle_since_ != time_point::max() && now() >= drop_at()) {
     auto gone = std::move(bot.updates); // This one: nothing of it may be touched from here on.
     return;
   }

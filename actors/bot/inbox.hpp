@@ -81,6 +81,7 @@ private:
   void arm();
   void on_timer();
   [[nodiscard]] bool idle() const;
+  [[nodiscard]] time_point drop_at() const;
   [[nodiscard]] time_point now() const { return bot.self->clock().now(); }
   [[nodiscard]] std::uint32_t allowed_attempts() const;
 

@@ -4,6 +4,7 @@
 
 #include <caf/result.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 
@@ -48,6 +49,8 @@ public:
 
   /// Whether nothing of it would be lost with it. An idle inbox is dropped, receivers included.
   [[nodiscard]] virtual bool idle() const { return true; }
+  /// While it is idle: what it remembers is of use until then.
+  [[nodiscard]] virtual std::chrono::steady_clock::time_point keep_until() const { return {}; }
 
   virtual caf::result<pull_answer> pull(const pull_request& what);
   virtual void cancel(const pull_cancel&) {}

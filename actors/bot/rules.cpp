@@ -125,6 +125,7 @@ private:
   }
 
   bool idle() const override { return !asking_; }
+  std::chrono::steady_clock::time_point keep_until() const override { return rate_.until(); }
 
   std::map<std::int64_t, progress> work_; ///< By the update's seq.
   rules::user_rate rate_;

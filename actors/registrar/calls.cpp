@@ -1,7 +1,9 @@
 #include "actors/registrar/state.hpp"
 #include "messages/supervisor.hpp"
+#include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/params.hpp"
+#include "runtime/updates/settings.hpp"
 
 #include <boost/json.hpp>
 
@@ -24,6 +26,10 @@ constexpr caf::timespan lookup_pause = milliseconds{25};
 constexpr std::int64_t longest_poll = 50;
 constexpr auto poll_margin = seconds{25};
 
+constexpr const char* own_updates =
+  R"({"ok":false,"error_code":409,"description":"Conflict: Troupe receives this bot's updates; )"
+  R"(change its `delivery` instead, or call this method on the gateway"})";
+
 /// What getMe said; nothing when that is no answer of it.
 std::optional<bot_face> face_of(const method_answer& x) {
   boost::system::error_code ec;
@@ -37,7 +43,8 @@ std::optional<bot_face> face_of(const method_answer& x) {
     auto* value = me->if_contains(key);
     auto* string = value != nullptr ? value->if_string() : nullptr;
     std::string result{string != nullptr ? std::string{string->data(), string->size()} : ""};
-    std::erase_if(result, [](unsigned char c) { return c < 0x20 || c == 0x7f; }); // No database likes NUL.
+    std::erase_if(result,
+                  [](unsigned char c) { return c < 0x20 || c == 0x7f; }); // No database likes NUL.
     return result;
   };
   bot_face face;
@@ -125,6 +132,8 @@ caf::result<method_answer> registrar_state::call_method(const method_call& x) {
     return caf::make_error(store_refusal::invalid);
   if (known.has(telegram::method_trait::local))
     return method_answer{200, "application/json", R"({"ok":true,"result":true})"};
+  if (!x.own && known.has(telegram::method_trait::delivery) && receives_updates(x.bot))
+    return method_answer{409, "application/json", own_updates};
   auto promise = self->make_response_promise<method_answer>();
   api_call call;
   call.token = found->second.token;
@@ -142,6 +151,12 @@ caf::result<method_answer> registrar_state::call_method(const method_call& x) {
   };
   begin_call(std::move(call), method, x.patience);
   return promise;
+}
+
+/// Whether the node receives the bot's updates: then nobody else tells Telegram where they go.
+bool registrar_state::receives_updates(bot_id bot) const {
+  auto entry = ports.found->updates ? ports.found->updates->book.find(bot) : nullptr;
+  return entry && entry->intake.mode != updates::intake_mode::none;
 }
 
 void registrar_state::make_poll(api_call& x) const {

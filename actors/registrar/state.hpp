@@ -169,6 +169,7 @@ struct registrar_state {
   caf::result<method_answer> call_method(const method_call& x);
   void begin_call(api_call what, std::uint16_t method, caf::timespan patience);
   /// Makes a call a long poll.
+  bool receives_updates(bot_id bot) const;
   void make_poll(api_call& x) const;
   void try_call(call_id id);
   void on_grant(call_id id, const grant& granted);

@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/bot.hpp"
+#include "messages/intake.hpp"
 #include "messages/journal.hpp"
 #include "messages/registrar.hpp"
 #include "runtime/config/networks.hpp"
@@ -42,6 +43,7 @@ struct ports {
   std::function<store_actor()> store;
   std::function<registrar_actor()> registrar;
   std::function<journal_actor()> journal;
+  std::function<webhooks_actor()> webhooks;
   /// Until when, and why, the delivery of a bot's updates rests by itself; may be empty.
   std::function<std::optional<delivery_book::pause>(bot_id)> delivery_pause;
   /// By which a bot's relayed updates are signed; may be empty.

@@ -36,6 +36,11 @@ public:
     return n == limit + 1 ? verdict::just_over : verdict::over;
   }
 
+  /// When the last minute that is counted ends.
+  [[nodiscard]] time_point until() const noexcept {
+    return order_.empty() ? time_point{} : order_.back().first + window;
+  }
+
   [[nodiscard]] std::size_t users() const noexcept { return answers_.size(); }
 
 private:

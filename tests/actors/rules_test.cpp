@@ -46,6 +46,26 @@ SCENARIO("a bot's rules answer through the bot's own calls") {
   CHECK(store->ended.at(1).how == update_verdict::delivered);
 }
 
+SCENARIO("how often a user was answered is remembered while he pauses") {
+  updates::delivery_settings how;
+  how.mode = updates::delivery_mode::rules;
+  how.rules = rules::parse_text(
+    R"({"rate":{"per_minute":2,"reply":"Slowly."},"rules":[{"on":"text","reply":"Hi."}]})");
+  set(how);
+  for (int i = 0; i < 5; ++i) {
+    hears("x");
+    for (int step = 0; step < 50; ++step)
+      advance(100ms);
+  }
+  REQUIRE_EQ(calls.size(), 3u); // Twice, then told once.
+  CHECK(calls[2].body.find("Slowly.") != std::string::npos);
+  for (int step = 0; step < 600; ++step)
+    advance(100ms);
+  hears("x");
+  REQUIRE_EQ(calls.size(), 4u);
+  CHECK(calls[3].body.find("Hi.") != std::string::npos);
+}
+
 SCENARIO("what was sent is not sent again when what follows is tried again") {
   answers = {status(200), status(502)};
   hears("x");

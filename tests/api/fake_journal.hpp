@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/intake.hpp"
 #include "messages/journal.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -36,6 +37,19 @@ inline journal_actor spawn_journal(caf::actor_system& sys, std::shared_ptr<journ
               has->replays.push_back(what);
               return replay_result{static_cast<std::uint32_t>(what.ids.size()), {99}};
             }};
+  }));
+}
+
+/// What looks after Telegram's side, as far as the API can see: every bot's webhook leads
+/// elsewhere.
+inline webhooks_actor spawn_webhooks(caf::actor_system& sys) {
+  return caf::actor_cast<webhooks_actor>(sys.spawn([](caf::event_based_actor*) -> caf::behavior {
+    return {[](const intake_query&) {
+      intake_view x;
+      x.state = intake_state::elsewhere;
+      x.elsewhere = "https://old.example/";
+      return x;
+    }};
   }));
 }
 

@@ -13,6 +13,7 @@ struct managed_node : node {
   registrar_actor registrar = spawn_registrar(sys, kept);
   std::shared_ptr<journal_book> waiting = std::make_shared<journal_book>();
   journal_actor journal = spawn_journal(sys, waiting);
+  webhooks_actor webhooks = spawn_webhooks(sys);
   tenant_id other = kept->add_tenant("other");
   std::string boss = kept->add_key(key_role::operator_, 0);
   std::string admin = kept->add_key(key_role::admin, 1);
@@ -28,6 +29,7 @@ struct managed_node : node {
     caf::anon_send_exit(store, caf::exit_reason::kill);
     caf::anon_send_exit(registrar, caf::exit_reason::kill);
     caf::anon_send_exit(journal, caf::exit_reason::kill);
+    caf::anon_send_exit(webhooks, caf::exit_reason::kill);
     kept->unanswered.clear();
   }
 
@@ -37,6 +39,7 @@ struct managed_node : node {
     p.registrar = [this] { return registrar; };
     p.events = std::make_shared<event_hub>();
     p.journal = [this] { return journal; };
+    p.webhooks = [this] { return webhooks; };
     p.signing_key = [](bot_id bot) { return "key of " + std::to_string(bot); };
     p.now = [this] { return now; };
     p.limits.requests_per_minute = 0;

@@ -35,6 +35,9 @@ SCENARIO("what waits for delivery is told") {
   CHECK_EQ(body.at("pending"), 12);
   CHECK_EQ(body.at("dead_letters"), 3);
   CHECK_EQ(body.at("full"), true);
+  CHECK_EQ(body.at("intake").at("state"), "elsewhere");
+  CHECK_EQ(body.at("intake").at("elsewhere"), "https://old.example/");
+  CHECK(body.at("intake").at("last_error").is_null());
   CHECK_EQ(body.at("oldest_at"), "2023-11-14T22:13:20.000Z");
   CHECK_EQ(told(get("/v1/bots/8/updates", viewer)), "404 unknown_bot");
 }
@@ -89,6 +92,15 @@ SCENARIO("dead letters are replayed by name, or all") {
   CHECK_EQ(told(send("POST", "/v1/bots/8/dead-letters:replay", R"({"all":true})", developer)),
            "404 unknown_bot");
   CHECK_EQ(waiting->replays.size(), 2u);
+}
+
+SCENARIO("what looks after Telegram's side may be away") {
+  auto without = managed_ports();
+  without.webhooks = nullptr;
+  use(std::move(without));
+  auto body = json_of(get("/v1/bots/7/updates", viewer));
+  CHECK(body.at("intake").is_null());
+  CHECK_EQ(body.at("pending"), 0);
 }
 
 SCENARIO("a node whose journal does not run says so") {

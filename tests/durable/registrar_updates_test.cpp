@@ -101,6 +101,22 @@ SCENARIO("before a bot is removed Telegram's side is put back") {
   CHECK(book().find(42) == nullptr);
 }
 
+SCENARIO("nobody but the node steers where Telegram sends the updates that it receives") {
+  enrol(42);
+  auto before = api->paths.size();
+  for (auto method : {"setWebhook", "deleteWebhook", "getWebhookInfo"}) {
+    auto said = want<method_answer>(method_call{1, 42, method, "{}", {}});
+    CHECK_EQ(said.status, 409);
+    CHECK(said.body.find("delivery") != std::string::npos);
+  }
+  CHECK_EQ(api->paths.size(), before);
+  auto x = registration(43);
+  x.settings = R"({"updates":{"mode":"none"}})";
+  want<bot_row>(x);
+  CHECK_EQ(want<method_answer>(method_call{1, 43, "setWebhook", "{}", {}}).status, 200);
+  CHECK(api->paths.back().ends_with("/setWebhook"));
+}
+
 SCENARIO("the node itself polls, and calls for a bot that is pending") {
   want<bot_row>(registration(42, false));
   method_call x{1, 42, "getUpdates", R"({"timeout":50})", {}};

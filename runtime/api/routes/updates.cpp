@@ -29,20 +29,43 @@ json::object to_json(const dead_letter_row& x) {
           {"update", shown_body(x.body)}};
 }
 
+json::value none_if_empty(const std::string& x) {
+  return x.empty() ? json::value(nullptr) : json::value(x);
+}
+
+/// How they come in; null when nobody says.
+json::value shown_intake(const caf::expected<intake_view>& found) {
+  if (!found)
+    return nullptr;
+  return json::object{{"state", to_string(found->state)},
+                      {"reason", none_if_empty(found->reason)},
+                      {"elsewhere", none_if_empty(found->elsewhere)},
+                      {"checked_at", shown_time(found->checked)},
+                      {"pending_at_telegram", found->pending},
+                      {"last_error", none_if_empty(found->last_error)},
+                      {"last_error_at", shown_time(found->last_error_at)}};
+}
+
 task show_updates(context& ctx, const inquiry& from) {
   auto bot = co_await find_bot(ctx, from, from.bot());
+  intake_query where{bot.id};
+  auto intake = ask<intake_view>(*ctx.p.system, from.what.io, context::handle(ctx.p.webhooks),
+                                 where, ctx.p.answer_timeout);
   pending_query what{bot.id};
   auto asked = ctx.ask_journal<pending_count>(from.what.io, what);
   auto found = co_await answer_to(asked);
+  co_await intake.ready();
+  auto comes = shown_intake(intake.take());
   auto rest = ctx.p.delivery_pause ? ctx.p.delivery_pause(bot.id) : std::nullopt;
-  co_return json_response(json::object{{"bot", bot.id},
-                                       {"pending", found.pending},
-                                       {"oldest_at", shown_time(found.oldest)},
-                                       {"full", found.full},
-                                       {"dead_letters", found.dead},
-                                       {"rests_until", shown_time(rest ? rest->until : 0)},
-                                       {"rests_because", rest ? json::value(rest->reason)
-                                                              : json::value(nullptr)}});
+  co_return json_response(
+    json::object{{"bot", bot.id},
+                 {"intake", std::move(comes)},
+                 {"pending", found.pending},
+                 {"oldest_at", shown_time(found.oldest)},
+                 {"full", found.full},
+                 {"dead_letters", found.dead},
+                 {"rests_until", shown_time(rest ? rest->until : 0)},
+                 {"rests_because", rest ? json::value(rest->reason) : json::value(nullptr)}});
 }
 
 task show_signing_key(context& ctx, const inquiry& from) {
@@ -97,12 +120,13 @@ constexpr field of_replay[] = {
 
 constexpr route table[] = {
   {"GET", "/v1/bots/{id}/updates", "getBotUpdates",
-   "How many updates wait for delivery, since when, how many are dead letters, and whether the "
+   "How its updates come in, how many wait for delivery, since when, how many are dead letters, "
+   "and whether the "
    "delivery rests because its receiver said that it is gone.",
    access::viewer, show_updates},
   {"GET", "/v1/bots/{id}/signing-key", "getSigningKey",
-   "The key by which the bot's relayed updates are signed (X-Troupe-Signature).",
-   access::developer, show_signing_key},
+   "The key by which the bot's relayed updates are signed (X-Troupe-Signature).", access::developer,
+   show_signing_key},
   {"GET", "/v1/bots/{id}/dead-letters", "listDeadLetters",
    "Updates that could not be delivered, with the reason, oldest first.", access::viewer,
    list_dead_letters, 200, of_list},

@@ -260,6 +260,9 @@ api::ports node::parts::api_ports() {
   ports.gateways = [this] { return actors.gateways(); };
   ports.store = actors.store_port();
   ports.registrar = [this] { return actors.registrar(); };
+  ports.webhooks = [found] {
+    return found->updates ? found->updates->webhooks.get() : webhooks_actor{};
+  };
   ports.journal = [found] { return found->updates ? found->updates->journal.get() : journal_actor{}; };
   ports.delivery_pause = [found](bot_id bot) {
     return found->updates ? found->updates->book.paused(bot) : std::nullopt;
