@@ -89,7 +89,7 @@ struct intake_query {
 struct intake_view {
   intake_state state = intake_state::settling;
   std::string reason;       ///< For people; of failing and elsewhere: without secrets.
-  std::string elsewhere;    ///< Where Telegram's webhook leads when not here, without query.
+  std::string elsewhere;    ///< Where Telegram's webhook leads when not here: scheme and host.
   std::int64_t checked = 0; ///< Wall clock, milliseconds: when Telegram last said how it is.
   std::uint64_t pending = 0; ///< What waited at Telegram then.
   std::string last_error;    ///< Of Telegram's last delivery that failed.

@@ -109,8 +109,18 @@ std::uint32_t inbox::allowed_attempts() const {
   return own != 0 ? own : bot.limits().delivery_attempts;
 }
 
+bool inbox::leave_to_other(std::int64_t seq) {
+  if (told_ == nullptr)
+    return false;
+  window_.later(seq, now());
+  window_.forget_waiting();
+  std::erase_if(held_, [this](const auto& x) { return !window_.contains(x.first); });
+  pump();
+  return true;
+}
+
 void inbox::failed(std::int64_t seq, attempt_note why) {
-  if (!window_.contains(seq))
+  if (!window_.contains(seq) || leave_to_other(seq))
     return;
   if (why.hold.count() > 0)
     window_.hold(now() + why.hold);
@@ -127,7 +137,7 @@ void inbox::failed(std::int64_t seq, attempt_note why) {
 }
 
 void inbox::dead(std::int64_t seq, std::string reason) {
-  if (!window_.contains(seq))
+  if (!window_.contains(seq) || leave_to_other(seq))
     return;
   count(update_step::dead, held_[seq].received);
   log::event(log::level::info, "update.dead", bot_state::name,
@@ -139,6 +149,8 @@ void inbox::dead(std::int64_t seq, std::string reason) {
 }
 
 void inbox::later(std::int64_t seq) {
+  if (window_.contains(seq) && leave_to_other(seq))
+    return;
   window_.later(seq, now() + service_pause);
   pump();
 }

@@ -93,6 +93,9 @@ private:
   void flush();
   void flushed(bool stored);
   void journal_failed();
+  void journal_works();
+  /// Another receiver fetches for itself: an attempt from before that failed is no longer ours.
+  bool leave_to_other(std::int64_t seq);
   [[nodiscard]] bool ended(std::int64_t seq) const noexcept;
 
   troupe::inbox::window window_;

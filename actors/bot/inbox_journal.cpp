@@ -47,6 +47,11 @@ void inbox::look_for_journal() {
   more_ = true;
 }
 
+void inbox::journal_works() {
+  journal_failures_ = 0;
+  ask_journal_at_ = {}; // Nothing waits for a pause that nobody watches any more.
+}
+
 void inbox::attach() {
   if (!attach_ || attaching_ || now() < ask_journal_at_)
     return;
@@ -59,7 +64,7 @@ void inbox::attach() {
     .then(
       [this](const pending_count& x) {
         attaching_ = false;
-        journal_failures_ = 0;
+        journal_works();
         x.pending > 0 ? told() : pump();
       },
       [this](const caf::error&) {
@@ -92,7 +97,7 @@ void inbox::fetch() {
     .then(
       [this, of = window_.generation()](update_page& page) {
         fetching_ = false;
-        journal_failures_ = 0;
+        journal_works();
         if (of == window_.generation())
           take(std::move(page));
         else // The cursors have gone back since: the next page is not this one.
@@ -139,7 +144,7 @@ void inbox::flush() {
 
 void inbox::flushed(bool stored) {
   if (stored) {
-    journal_failures_ = 0;
+    journal_works();
   } else {
     ends_.insert(ends_.begin(), std::make_move_iterator(sending_.begin()),
                  std::make_move_iterator(sending_.end()));

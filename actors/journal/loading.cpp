@@ -100,6 +100,14 @@ void journal_state::begin() {
               {"dead", static_cast<std::int64_t>(counts.dead)}});
   for (auto& one : std::exchange(deferred, {}))
     one.run();
+  // Those that waited for a bot whose queue was being read when all was loaded anew.
+  std::vector<bot_id> parked;
+  for (auto& [bot, q] : queues)
+    if (q.state == bot_queue::memory::warm && !q.deferred.empty())
+      parked.push_back(bot);
+  for (auto bot : parked)
+    if (find(bot) != nullptr)
+      run_deferred(bot);
   for (auto& [bot, q] : queues)
     if (q.count() > 0)
       tell(bot, q);
@@ -212,35 +220,40 @@ void journal_state::fetch_warm(const update_fetch& x, promise<update_page> to) {
   }
   auto seqs = x.by_id ? q.pending.by_id(x.after, limit)
                       : q.pending.by_arrival(x.after_urgent, x.after, limit);
+  // Copies: memory may forget them while others are read, and a page without one of those that wait
+  // would let later ones overtake it.
+  std::vector<stored_update> known;
   std::vector<std::int64_t> missing;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < seqs.size(); ++i) {
     auto* found = bodies.find(seqs[i]);
-    if (found == nullptr)
+    if (found == nullptr) {
       missing.push_back(seqs[i]);
-    else if (bytes += found->body.str().size(); bytes > x.max_bytes && i > 0) {
+      continue;
+    }
+    if (bytes += found->body.str().size(); bytes > x.max_bytes && i > 0) {
       seqs.resize(i);
       break;
     }
+    known.push_back(*found);
   }
   if (missing.empty())
-    return give_page(x, seqs, {}, to);
-  read([missing](store::unit& u) { return store::read_updates(u, missing); },
-       [this, x, seqs, to](const caf::error& why, std::vector<store::update_record>& rows) mutable {
-         if (why)
-           return to.deliver(why);
-         std::vector<stored_update> found;
-         found.reserve(rows.size());
-         for (auto& row : rows)
-           found.push_back(update_of(std::move(row)));
-         give_page(x, seqs, std::move(found), to);
-       });
+    return give_page(x, seqs, std::move(known), to);
+  auto go_on = [this, x, seqs, known = std::move(known),
+                to](const caf::error& why, std::vector<store::update_record>& rows) mutable {
+    if (why)
+      return to.deliver(why);
+    for (auto& row : rows)
+      known.push_back(update_of(std::move(row)));
+    give_page(x, seqs, std::move(known), to);
+  };
+  read([missing](store::unit& u) { return store::read_updates(u, missing); }, std::move(go_on));
 }
 
 void journal_state::give_page(const update_fetch& x, const std::vector<std::int64_t>& seqs,
-                              std::vector<stored_update> read, promise<update_page> to) {
+                              std::vector<stored_update> known, promise<update_page> to) {
   std::unordered_map<std::int64_t, stored_update*> by_seq;
-  for (auto& one : read)
+  for (auto& one : known)
     by_seq.emplace(one.seq, &one);
   update_page page;
   auto& q = queue(x.bot);
@@ -248,14 +261,17 @@ void journal_state::give_page(const update_fetch& x, const std::vector<std::int6
   std::uint64_t bytes = 0;
   for (auto seq : seqs) {
     auto found = by_seq.find(seq);
-    const auto* one = found != by_seq.end() ? found->second : bodies.find(seq);
-    // Ended while it was read; or, by the bounds of memory, gone from there.
-    if (one == nullptr || (q.state == bot_queue::memory::warm && !q.pending.contains(seq)))
+    if (q.state == bot_queue::memory::warm && !q.pending.contains(seq))
+      continue; // Ended while others were read.
+    if (found == by_seq.end()) {
+      if (q.state == bot_queue::memory::warm)
+        break; // It waits, and was not there: nothing overtakes it.
       continue;
-    bytes += one->body.str().size();
+    }
+    bytes += found->second->body.str().size();
     if (bytes > x.max_bytes && !page.updates.empty())
       break;
-    page.updates.push_back(*one);
+    page.updates.push_back(std::move(*found->second));
   }
   to.deliver(std::move(page));
 }

@@ -108,7 +108,7 @@ struct journal_state {
   void fetch(update_fetch& x, promise<update_page> to);
   void fetch_warm(const update_fetch& x, promise<update_page> to);
   void give_page(const update_fetch& x, const std::vector<std::int64_t>& seqs,
-                 std::vector<stored_update> read, promise<update_page> to);
+                 std::vector<stored_update> known, promise<update_page> to);
   void list_dead(dead_letter_query& x, promise<dead_letter_page> to);
 
   // -- bots: telling.cpp

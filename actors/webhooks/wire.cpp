@@ -159,7 +159,12 @@ bool fits(const webhook_info& x, const updates::intake_settings& how, bool certi
 }
 
 std::string shown_url(std::string_view url) {
-  return std::string{url.substr(0, url.find_first_of("?#"))};
+  auto scheme = url.find("://");
+  auto from = scheme == std::string_view::npos ? 0 : scheme + 3;
+  auto host = url.substr(from, url.find_first_of("/?#", from) - from);
+  if (auto at = host.rfind('@'); at != std::string_view::npos)
+    host.remove_prefix(at + 1);
+  return std::string{url.substr(0, from)} + std::string{host};
 }
 
 std::string message_to(std::int64_t chat, std::string_view text) {

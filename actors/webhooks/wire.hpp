@@ -51,7 +51,7 @@ struct form {
 [[nodiscard]] bool fits(const webhook_info& x, const updates::intake_settings& how,
                         bool certificate);
 
-/// A URL without query and fragment, for people.
+/// Scheme and host of a URL, for people: what follows may hold a secret.
 [[nodiscard]] std::string shown_url(std::string_view url);
 
 [[nodiscard]] std::string message_to(std::int64_t chat, std::string_view text);

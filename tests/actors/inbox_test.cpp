@@ -241,6 +241,27 @@ SCENARIO("what has not started goes as the book says when it starts") {
   CHECK_EQ(receiver->asked.size(), 2u);
 }
 
+SCENARIO("an attempt that fails after the updates go another way is not repeated when they come back") {
+  relay_to("https://tenant.test/");
+  receiver->holds = true;
+  receiver->answers = [](const relay_request&) { return tenant::status(500); };
+  auto seq = store_update(5);
+  tell_bot();
+  sched.run();
+  REQUIRE_EQ(receiver->asked.size(), 1u);
+  updates().book.put(7, std::make_shared<const updates::update_settings>()); // Pulled.
+  tell_bot();
+  sched.run();
+  answer_held();
+  store->pending.erase(seq); // A client got it.
+  relay_to("https://tenant.test/");
+  tell_bot();
+  for (int i = 0; i < 100; ++i)
+    advance(100ms);
+  CHECK_EQ(receiver->asked.size(), 1u);
+  CHECK(store->ended.empty());
+}
+
 SCENARIO("a journal that cannot answer is asked again, not all the time") {
   store->unavailable = true;
   store_update(5);

@@ -278,4 +278,27 @@ SCENARIO("only so many ended updates of a bot are remembered") {
   });
 }
 
+SCENARIO("a page has all that waited when it was asked for, whatever memory forgets meanwhile") {
+  on_both(*this, [&] {
+    config.cache_bytes = 2000; // Holds the last ones.
+    restart();
+    ids all;
+    for (std::int64_t id = 1; id <= 30; ++id) {
+      append_ids(1, {id});
+      all.push_back(id);
+    }
+    update_page page;
+    sys.spawn([&page, to = journal](caf::event_based_actor* me) {
+      update_fetch what;
+      what.bot = 1;
+      me->request(to, caf::infinite, what).then([&page](update_page& x) { page = std::move(x); });
+      // Heard before the store's rows are.
+      me->send(to, journal_limits{.cache_bytes = 0});
+    });
+    sched.run();
+    CHECK_EQ(ids_of(page), all);
+    config.cache_bytes = 64u << 20;
+  });
+}
+
 END_FIXTURE_SCOPE()
