@@ -240,12 +240,17 @@ void journal_state::stored_ends(group& g) {
       to_truncate.insert(x.bot);
     }
   }
-  for (std::size_t i = 0; i < g.trimmed.size(); ++i)
+  for (std::size_t i = 0; i < g.trimmed.size(); ++i) {
+    if (g.went[i] > 0)
+      log::event(log::level::warning, "dead-letters.dropped", name,
+                 {{"bot", g.trimmed[i]}, {"dropped", static_cast<std::int64_t>(g.went[i])}},
+                 "A bot has more dead letters than are kept; the oldest are gone.");
     if (auto* q = find(g.trimmed[i])) {
       auto went = std::min<std::uint32_t>(static_cast<std::uint32_t>(g.went[i]), q->dead);
       q->dead -= went;
       counts.dead -= went;
     }
+  }
 }
 
 void journal_state::stored_replays(written& what) {

@@ -37,7 +37,7 @@ async function startNode(telegram, name, extra = []) {
   mkdirSync(join(dir, 'config'), { recursive: true });
   const child = start('trouped', join(bin, 'trouped'), [
     `--config-dir=${join(dir, 'config')}`, `--node.data-dir=${join(dir, 'data')}`, `--gateway.port=${gateway}`,
-    `--api.port=${api}`, `--webhook.port=${webhook}`, '--webhook.public-url=https://bench.example:8443',
+    `--api.port=${api}`, `--webhook.port=${webhook}`, '--webhook.public-url=https://bench.example:8443', '--webhook.looks-per-second=1000',
     `--session-pool.api-root=http://127.0.0.1:${telegram.port}`, '--rate-governor.global-rps=0',
     '--journal.max-pending=10000000', '--delivery.allow-private-addresses=true', '--api.user-rpm=0',
     '--api.creations-per-minute=0', '--log.level=warning', ...extra]);
