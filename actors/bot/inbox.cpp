@@ -1,6 +1,7 @@
 #include "actors/bot/inbox.hpp"
 
 #include "runtime/log/log.hpp"
+#include "runtime/registry/wall_clock.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,12 +18,6 @@ constexpr caf::timespan service_pause = 100ms;
 
 /// An inbox in which nothing is left stays for so long: the next updates of a burst find it.
 constexpr caf::timespan idle_time = 1s;
-
-std::int64_t wall_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
-}
 
 } // namespace
 

@@ -1,4 +1,5 @@
 #include "actors/bot/inbox.hpp"
+#include "runtime/registry/wall_clock.hpp"
 
 #include <algorithm>
 
@@ -13,12 +14,6 @@ constexpr caf::timespan longest_pause = 5s;
 
 /// More than the store ever takes; an answer that was lost is not waited for any longer.
 constexpr caf::timespan patience = 60s;
-
-std::int64_t wall_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
-}
 
 troupe::inbox::item item_of(const stored_update& x, time_point now) {
   troupe::inbox::item result;

@@ -1,5 +1,6 @@
 #include "runtime/policy/pull.hpp"
 #include "actors/bot/inbox.hpp"
+#include "runtime/registry/wall_clock.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -26,12 +27,6 @@ constexpr caf::timespan memory = 10min;
 
 /// Polls of one bot at once, all its workers together.
 constexpr std::size_t most_polls = 200;
-
-std::int64_t wall_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
-}
 
 /// getUpdates. Nothing is held between polls but who has what (runtime/policy/pull.hpp): updates
 /// wait in the journal until their client confirms them there.

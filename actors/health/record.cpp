@@ -1,4 +1,5 @@
 #include "actors/health/record.hpp"
+#include "runtime/registry/wall_clock.hpp"
 
 #include <algorithm>
 
@@ -76,13 +77,6 @@ bot_health outcome_record<Window>::report(const health_config& cfg, bot_id bot,
 }
 
 namespace {
-
-wall_ms wall_now() {
-  using std::chrono::system_clock;
-  return std::chrono::floor<std::chrono::milliseconds>(system_clock::now())
-    .time_since_epoch()
-    .count();
-}
 
 wall_ms ms_of(duration x) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(x).count();

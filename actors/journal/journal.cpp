@@ -1,6 +1,7 @@
 #include "actors/journal/journal.hpp"
 
 #include "actors/journal/state.hpp"
+#include "runtime/registry/wall_clock.hpp"
 #include "runtime/store/cells.hpp"
 
 #include <caf/stateful_actor.hpp>
@@ -14,11 +15,7 @@ constexpr std::int64_t offset_ahead = 10;
 journal_state::journal_state(journal_impl::pointer self, journal_config config, journal_ports given)
   : self(self), cfg(std::move(config)), ports(std::move(given)), bodies(cfg.cache_bytes) {
   if (!ports.now)
-    ports.now = [] {
-      return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-    };
+    ports.now = wall_now;
   // Weak: what still runs keeps no dead actor.
   ended = std::make_shared<storage::completion>([me = caf::weak_actor_ptr{self->ctrl()}] {
     if (auto strong = me.lock())

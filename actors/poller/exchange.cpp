@@ -1,5 +1,6 @@
 #include "actors/poller/state.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/registry/wall_clock.hpp"
 #include "runtime/telegram/update.hpp"
 
 #include <caf/send.hpp>
@@ -21,11 +22,6 @@ constexpr caf::timespan shortest_poll = 200ms;
 
 /// A bot that takes no calls is tried again after this: whoever changes that tells, as a rule.
 constexpr caf::timespan rest = 60s;
-
-std::int64_t wall_now() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 /// `parameters.retry_after` of an error, in seconds; 0: none.
 std::int64_t retry_after_in(std::string_view body) {

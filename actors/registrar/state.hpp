@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/registrar/registrar.hpp"
+#include "runtime/registry/wall_clock.hpp"
 
 #include <caf/disposable.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -59,13 +60,6 @@ struct operation {
   bot_id bot = 0;
   caf::typed_response_promise<T> promise;
 };
-
-[[nodiscard]] inline wall_ms wall_now() {
-  using std::chrono::system_clock;
-  return std::chrono::floor<std::chrono::milliseconds>(system_clock::now())
-    .time_since_epoch()
-    .count();
-}
 
 [[nodiscard]] virtual_tokens::entry entry_of(const virtual_token_row& x);
 

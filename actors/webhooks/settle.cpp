@@ -1,5 +1,6 @@
 #include "actors/webhooks/state.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/registry/wall_clock.hpp"
 
 #include <caf/send.hpp>
 
@@ -18,11 +19,6 @@ constexpr std::uint32_t failures_of_alert = 3;
 
 /// A delivery that failed so lately is one of the webhook as it is.
 constexpr std::int64_t lately = 15 * 60 * 1000;
-
-std::int64_t wall_now() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 std::string own_url(std::string_view base, bot_id bot) {
   while (base.ends_with('/'))

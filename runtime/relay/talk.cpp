@@ -126,8 +126,6 @@ std::string head_of(const post& what, std::int64_t wall_seconds) {
   head.append(what.to.where.host_header);
   head.append("\r\nUser-Agent: Troupe/" TROUPE_VERSION "\r\nContent-Type: application/json");
   head.append("\r\nContent-Length: ").append(std::to_string(body.size()));
-  if (!what.to.authorization.empty())
-    head.append("\r\nAuthorization: ").append(what.to.authorization);
   if (!what.secret_token.empty() && fits_in_line(what.secret_token))
     head.append("\r\nX-Telegram-Bot-Api-Secret-Token: ").append(what.secret_token);
   if (!what.signing_key.empty())

@@ -9,9 +9,8 @@ namespace troupe::relay {
 
 /// A tenant's URL, ready for resolver, TLS and request heads.
 struct url {
-  net::target where;         ///< Its `prefix` is not used.
-  std::string path;          ///< With the query; begins with a slash.
-  std::string authorization; ///< The value of that field, made from user and password; or empty.
+  net::target where; ///< Its `prefix` is not used.
+  std::string path;  ///< With the query; begins with a slash.
 
   /// Scheme, host and port: what may be shown.
   [[nodiscard]] std::string shown() const {
@@ -19,7 +18,7 @@ struct url {
   }
 };
 
-/// Takes "https://user:password@host:port/path?query" apart; a fragment is left out.
+/// Takes "https://host:port/path?query" apart; a fragment is left out, a user refused.
 /// @returns The parts, or a sentence that says what is wrong, without the URL itself.
 [[nodiscard]] std::variant<url, std::string> parse_url(std::string_view text);
 

@@ -4,6 +4,7 @@
 #include "messages/store.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/registry/update_services.hpp"
+#include "runtime/registry/wall_clock.hpp"
 #include "runtime/updates/receive.hpp"
 #include "runtime/webhook/desk.hpp"
 #include "runtime/webhook/path.hpp"
@@ -24,11 +25,6 @@ constexpr std::string_view secret_header = "X-Telegram-Bot-Api-Secret-Token";
 constexpr int soon = 1;       ///< A start, a restart.
 constexpr int later = 5;      ///< A store in trouble.
 constexpr int much_later = 15; ///< A full journal.
-
-std::int64_t wall_now() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 struct context {
   settings how;

@@ -1,5 +1,6 @@
 #pragma once
 #include "runtime/registry/update_services.hpp"
+#include "runtime/registry/wall_clock.hpp"
 #include "runtime/updates/settings.hpp"
 #include "tests/actors/bot_fixture.hpp"
 
@@ -9,12 +10,6 @@
 /// A bot with updates: a journal and a delivery service that do as the test says. What the journal
 /// has stored outlives it, as a store would.
 namespace troupe::inbox_tests {
-
-inline std::int64_t wall_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
-}
 
 struct stored {
   std::map<std::int64_t, stored_update> pending;

@@ -1,6 +1,7 @@
 #pragma once
 #include "runtime/native/pool.hpp"
 #include "runtime/registry/update_services.hpp"
+#include "runtime/registry/wall_clock.hpp"
 #include "runtime/updates/settings.hpp"
 #include "tests/actors/bot_fixture.hpp"
 
@@ -10,12 +11,6 @@
 /// A bot whose updates leave it by getUpdates, rules or a native handler, with a journal and a
 /// registrar that do as the test says.
 namespace troupe::pull_tests {
-
-inline std::int64_t wall_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
-}
 
 struct stored {
   std::map<std::int64_t, stored_update> by_seq;

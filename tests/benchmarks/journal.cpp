@@ -197,7 +197,9 @@ speed run(caf::actor_system& sys, const store::location& where, double seconds, 
     auto& state = all.emplace_back(std::make_shared<requester>());
     asking.push_back(sys.spawn([state, l](caf::event_based_actor* self) { state->ask(self, l); }));
   }
-  std::this_thread::sleep_for(300ms); // Caches fill, connections open.
+  // Caches fill, connections open.
+  for (auto end = steady::now() + 10s; l->stored.load() < 5000 && steady::now() < end;)
+    std::this_thread::yield();
   auto before = l->stored.load();
   auto commits = sql->commits();
   auto begin = steady::now();

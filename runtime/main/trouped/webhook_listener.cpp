@@ -1,9 +1,7 @@
 #include "runtime/main/trouped/webhook_listener.hpp"
 
 #include "runtime/api/client_address.hpp"
-
-#include <caf/event_based_actor.hpp>
-#include <caf/stateful_actor.hpp>
+#include "runtime/main/trouped/held_server.hpp"
 
 #include <algorithm>
 
@@ -19,18 +17,8 @@ bool is_forwarded_for(std::string_view header) {
   });
 }
 
-struct webhook_listener_state {
-  static inline const char* name = "troupe.webhook";
-
-  webhook_listener_state(caf::event_based_actor* self, std::shared_ptr<net::http_server> server)
-    : self(self), server(std::move(server)) {}
-
-  caf::behavior make_behavior() {
-    return {[](caf::ok_atom) {}}; // It does nothing but hold the server.
-  }
-
-  caf::event_based_actor* self;
-  std::shared_ptr<net::http_server> server;
+struct listener_name {
+  static constexpr const char* text = "troupe.webhook";
 };
 
 } // namespace
@@ -38,10 +26,8 @@ struct webhook_listener_state {
 caf::actor spawn_webhook_listener(caf::actor_system& sys, net::http_server_config config,
                                   webhook::settings how, webhook::ports ports) {
   webhook::configure(config, how);
-  auto server = std::make_shared<net::http_server>(
-    std::move(config), webhook::make_handler(std::move(how), std::move(ports)));
-  server->start();
-  return sys.spawn<caf::stateful_actor<webhook_listener_state>>(std::move(server));
+  return spawn_held_server<listener_name>(sys, std::move(config),
+                                          webhook::make_handler(std::move(how), std::move(ports)));
 }
 
 std::function<bool(const net::http_request&)> telegram_sources(const std::string& trusted) {
