@@ -32,7 +32,7 @@ describe('the control plane', () => {
 
   test('asks for a key, and tells a wrong one from none', limit, async () => {
     assert.equal((await node.ask('GET', '/v1/bots', undefined, { key: null })).status, 401);
-    assert.equal((await node.ask('GET', '/v1/bots', undefined, { key: `${key.slice(0, -1)}x` })).status, 401);
+    assert.equal((await node.ask('GET', '/v1/bots', undefined, { key: `${key.slice(0, -1)}${key.endsWith('x') ? 'y' : 'x'}` })).status, 401);
     assert.equal((await node.ask('GET', '/v1/bots', undefined, { key })).status, 200);
     assert.equal((await node.ask('POST', '/v1/tenants', { name: 'mine' }, { key })).status, 403);
   });
