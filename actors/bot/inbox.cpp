@@ -1,7 +1,6 @@
 #include "actors/bot/inbox.hpp"
 
 #include "runtime/log/log.hpp"
-#include "runtime/registry/wall_clock.hpp"
 
 #include <algorithm>
 #include <array>
@@ -72,13 +71,12 @@ delivery_book::entry inbox::settings() const {
 void inbox::count(update_step what, std::int64_t received) const {
   constexpr std::array<std::string_view, 4> names{"update.delivered", "update.failed",
                                                   "update.dead", "update.expired"};
-  services().events.publish(bot.id, names.at(static_cast<std::size_t>(what)), [received] {
-    return "{\"lag_seconds\":"
-           + std::to_string(std::max<std::int64_t>(wall_now() - received, 0) / 1000) + '}';
+  auto lag = std::max<std::int64_t>(wall() - received, 0);
+  services().events.publish(bot.id, names.at(static_cast<std::size_t>(what)), [lag] {
+    return "{\"lag_seconds\":" + std::to_string(lag / 1000) + '}';
   });
   if (const auto& meter = services().meter; meter && entry_)
-    meter(entry_->delivery.mode, what,
-          std::chrono::milliseconds{std::max<std::int64_t>(wall_now() - received, 0)});
+    meter(entry_->delivery.mode, what, std::chrono::milliseconds{lag});
 }
 
 // -- What receivers say ---------------------------------------------------------
@@ -152,7 +150,7 @@ void inbox::later(std::int64_t seq) {
 
 void inbox::pause(caf::timespan how_long, std::string_view reason) {
   window_.hold(now() + how_long);
-  auto until = wall_now() + std::chrono::duration_cast<std::chrono::milliseconds>(how_long).count();
+  auto until = wall() + std::chrono::duration_cast<std::chrono::milliseconds>(how_long).count();
   services().book.set_pause(bot.id, {until, std::string{reason}});
   paused_ = true;
   if (!std::exchange(alerted_, true))

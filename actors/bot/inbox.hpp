@@ -62,6 +62,8 @@ public:
   [[nodiscard]] update_services& services() const noexcept { return *bot.found->updates; }
   /// Whether the bot may hand updates over now.
   [[nodiscard]] bool open() const noexcept { return takes_calls(bot.phase); }
+  /// Milliseconds since 1970, as updates are stamped.
+  [[nodiscard]] std::int64_t wall() const { return services().wall(); }
   /// Counts for metrics; `received`: of the update.
   void count(update_step what, std::int64_t received) const;
 

@@ -1,5 +1,4 @@
 #include "actors/bot/inbox.hpp"
-#include "runtime/registry/wall_clock.hpp"
 
 #include <algorithm>
 
@@ -15,7 +14,7 @@ constexpr caf::timespan longest_pause = 5s;
 /// More than the store ever takes; an answer that was lost is not waited for any longer.
 constexpr caf::timespan patience = 60s;
 
-troupe::inbox::item item_of(const stored_update& x, time_point now) {
+troupe::inbox::item item_of(const stored_update& x, time_point now, std::int64_t wall) {
   troupe::inbox::item result;
   result.seq = x.seq;
   result.of = {x.key.kind, x.key.id};
@@ -25,7 +24,7 @@ troupe::inbox::item item_of(const stored_update& x, time_point now) {
   constexpr std::int64_t longest = 1000LL * 86400 * 365;
   if (x.expires > 0)
     result.expires
-      = now + std::chrono::milliseconds{std::clamp<std::int64_t>(x.expires - wall_now(), 0, longest)};
+      = now + std::chrono::milliseconds{std::clamp<std::int64_t>(x.expires - wall, 0, longest)};
   return result;
 }
 
@@ -111,7 +110,7 @@ void inbox::take(update_page page) {
   auto at = now();
   more_ = more_ || (!page.updates.empty() && page.pending > page.updates.size());
   for (auto& x : page.updates) {
-    auto item = item_of(x, at);
+    auto item = item_of(x, at, wall());
     if (ended(x.seq)) // Told by now, or again: its journal restarted before it had stored that.
       window_.pass(item);
     else if (window_.add(item))

@@ -1,6 +1,5 @@
 #include "runtime/policy/pull.hpp"
 #include "actors/bot/inbox.hpp"
-#include "runtime/registry/wall_clock.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -216,7 +215,7 @@ void puller::fetch(poll& p, std::int64_t after) {
 void puller::take(poll& p, std::int64_t after, update_page page) {
   bool end = page.updates.empty();
   auto last = end ? after : page.updates.back().id;
-  auto wall = wall_now();
+  auto wall = in.wall();
   std::vector<update_end> over;
   for (auto& x : page.updates) {
     if (x.expires > 0 && x.expires <= wall) {

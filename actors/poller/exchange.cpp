@@ -1,6 +1,5 @@
 #include "actors/poller/state.hpp"
 #include "runtime/log/log.hpp"
-#include "runtime/registry/wall_clock.hpp"
 #include "runtime/telegram/update.hpp"
 
 #include <caf/send.hpp>
@@ -98,7 +97,7 @@ void poller_state::on_updates(bot_id bot, polled_bot& x, std::string_view body) 
   what.bot = bot;
   std::int64_t next = 0;
   for (auto text : *texts) {
-    auto one = updates::receive(text, wall_now());
+    auto one = updates::receive(text, ports.found->updates->wall());
     if (!one) {
       log::event(log::level::warning, "update.malformed", name,
                  {{"bot", bot}, {"bytes", static_cast<std::int64_t>(text.size())}},

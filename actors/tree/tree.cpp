@@ -69,6 +69,7 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
     found_->updates = std::make_shared<update_services>();
     found_->updates->meter = ports_.count_updates;
     found_->updates->native = ports_.native;
+    found_->updates->wall = ports_.wall;
     std::vector<net::io_executor> executors;
     for (const auto& lane : *ports_.lanes)
       executors.push_back(lane->executor());
@@ -154,6 +155,7 @@ caf::actor tree::start_journal(caf::actor_system& system) {
   static_cast<journal_limits&>(config) = journal_limits_.get();
   journal_ports ports;
   ports.sql = ports_.sql;
+  ports.now = found_->updates->wall;
   ports.bot = [names = names_](bot_id bot) {
     auto known = names->find(bot);
     return known ? known->actor : bot_actor{};

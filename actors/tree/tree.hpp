@@ -63,6 +63,7 @@ struct tree_ports {
   std::function<std::string(bot_id)> signing_key;
   std::string delivery_ca_file; ///< PEM file of authorities for tenants' URLs; empty: the system's.
   update_meter count_updates; ///< May be empty.
+  wall_clock wall = wall_now; ///< Of those who deal with updates.
   std::shared_ptr<native::pool> native; ///< Runs native handlers; null: there are none.
   /// The secrets of webhooks at Telegram. Needed with a store.
   std::shared_ptr<const updates::webhook_secret> webhook_secret;

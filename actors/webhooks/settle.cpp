@@ -1,6 +1,5 @@
 #include "actors/webhooks/state.hpp"
 #include "runtime/log/log.hpp"
-#include "runtime/registry/wall_clock.hpp"
 
 #include <caf/send.hpp>
 
@@ -77,7 +76,7 @@ void webhooks_state::settle(const look_ptr& x) {
       view.pending = x->info.pending;
       view.last_error = x->info.last_error;
       view.last_error_at = x->info.last_error_at;
-      view.checked = wall_now();
+      view.checked = ports.found->updates->wall();
     }
     decide(x);
   });
@@ -117,7 +116,7 @@ void webhooks_state::decide(const look_ptr& x) {
     return ours ? make_none(x, [this, x] { poll(x); }) : poll(x);
   // Telegram tells of its last delivery only; a wrong secret shows there and nowhere else.
   bool rejected = x->info.last_error.find("403") != std::string::npos
-                  && x->info.last_error_at > wall_now() - lately;
+                  && x->info.last_error_at > ports.found->updates->wall() - lately;
   bool good = x->info.url == own_url(cfg.public_url, x->bot) && !rejected
               && fits(x->info, how, !cfg.certificate.empty());
   if (good) {

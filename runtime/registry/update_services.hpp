@@ -7,6 +7,7 @@
 #include "runtime/registry/event_hub.hpp"
 #include "runtime/registry/slot.hpp"
 #include "runtime/registry/update_meter.hpp"
+#include "runtime/registry/wall_clock.hpp"
 
 namespace troupe::native {
 class pool; // runtime/native/pool.hpp
@@ -26,6 +27,7 @@ struct update_services {
   event_hub events; ///< For those who watch a bot.
   std::shared_ptr<native::pool> native; ///< Runs handlers; set before any bot runs, may be null.
   update_meter meter; ///< Set before any bot runs; may be empty.
+  wall_clock wall = wall_now; ///< Set before anything runs; called on any thread.
 };
 
 } // namespace troupe

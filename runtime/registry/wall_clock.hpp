@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <functional>
 
 namespace troupe {
 
@@ -10,5 +11,8 @@ namespace troupe {
   using namespace std::chrono;
   return floor<milliseconds>(system_clock::now()).time_since_epoch().count();
 }
+
+/// Where those who deal with updates read it: the system's, or one that a test or a simulation drives.
+using wall_clock = std::function<std::int64_t()>;
 
 } // namespace troupe

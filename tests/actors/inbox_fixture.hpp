@@ -1,6 +1,5 @@
 #pragma once
 #include "runtime/registry/update_services.hpp"
-#include "runtime/registry/wall_clock.hpp"
 #include "runtime/updates/settings.hpp"
 #include "tests/actors/bot_fixture.hpp"
 
@@ -146,6 +145,7 @@ struct fixture : test_coordinator_fixture<> {
     found->health.publish(sys.spawn(bot_tests::fake_health, calls));
     found->rate_governor.publish(sys.spawn(bot_tests::fake_governor, calls));
     found->session_pool.publish(sys.spawn(bot_tests::fake_pool, calls));
+    updates().wall = [this] { return wall; };
     updates().meter = [this](updates::delivery_mode, update_step what, std::chrono::milliseconds) {
       ++steps[what];
     };
@@ -201,7 +201,7 @@ struct fixture : test_coordinator_fixture<> {
     x.id = x.seq;
     x.urgent = urgent;
     x.key = {static_cast<std::uint8_t>(urgent), chat};
-    x.received = wall_now();
+    x.received = wall;
     x.expires = x.received + expires_in;
     x.body = shared_text{std::to_string(chat + (urgent ? 1000 : 0)) + " " + std::to_string(x.seq)};
     store->pending[x.seq] = x;
@@ -214,6 +214,7 @@ struct fixture : test_coordinator_fixture<> {
   }
 
   void advance(caf::timespan by) {
+    wall += std::chrono::duration_cast<std::chrono::milliseconds>(by).count();
     sched.advance_time(by);
     sched.run();
   }
@@ -252,6 +253,7 @@ struct fixture : test_coordinator_fixture<> {
   caf::actor registrar;
   std::uint32_t incarnation = 0;
   std::int64_t last_seq = 0;
+  std::int64_t wall = 1'700'000'000'000; ///< Long past: nobody reads the system's.
 };
 
 } // namespace troupe::inbox_tests

@@ -1,7 +1,6 @@
 #pragma once
 #include "runtime/native/pool.hpp"
 #include "runtime/registry/update_services.hpp"
-#include "runtime/registry/wall_clock.hpp"
 #include "runtime/updates/settings.hpp"
 #include "tests/actors/bot_fixture.hpp"
 
@@ -130,6 +129,7 @@ struct fixture : bot_tests::fixture {
       }};
     });
     updates().registrar.publish(caf::actor_cast<registrar_actor>(registrar));
+    updates().wall = [this] { return wall; };
     set({});
   }
 
@@ -155,13 +155,17 @@ struct fixture : bot_tests::fixture {
     x.id = last_id = id != 0 ? id : last_id + 1;
     x.kind = 0;
     x.key = {0, chat};
-    x.received = wall_now();
+    x.received = wall;
     x.expires = x.received + 86'400'000;
     x.body = shared_text{body.empty() ? std::to_string(x.id) : std::move(body)};
     store->by_seq[x.seq] = x;
     return x.id;
   }
   void tell_bot() { tell(updates_ready{7, 1}); }
+  void advance(caf::timespan by) {
+    wall += std::chrono::duration_cast<std::chrono::milliseconds>(by).count();
+    bot_tests::fixture::advance(by);
+  }
 
   // What a poll became: ids, or an error.
   struct poll_end {
@@ -197,6 +201,7 @@ struct fixture : bot_tests::fixture {
   std::deque<method_answer> answers;
   std::map<std::uint64_t, poll_end> ends;
   std::uint64_t last_poll = 0;
+  std::int64_t wall = 1'700'000'000'000; ///< Long past: nobody reads the system's.
   std::int64_t last_seq = 0;
   std::int64_t last_id = 100;
 };

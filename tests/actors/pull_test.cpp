@@ -130,7 +130,7 @@ SCENARIO("a late update is not confirmed by a client that takes its time") {
 SCENARIO("nobody gets an update whose lifetime is over") {
   store_update(1);
   store_update(2);
-  store->by_seq.begin()->second.expires = wall_now() - 1;
+  store->by_seq.begin()->second.expires = wall - 1;
   CHECK_EQ(got(poll(0)), (id_list{102}));
   CHECK(store->ended.at(1).how == update_verdict::expired);
 }

@@ -44,6 +44,8 @@ inline registrar_actor::behavior_type fake_registrar(registrar_actor::pointer se
     [=](const bot_remove&) -> caf::result<bot_row> { return no_row(); },
     [](const virtual_token_make&) { return made_virtual_token{}; },
     [](const virtual_token_revoke&) { return done{}; },
+    [=](const tenant_put&) -> caf::result<tenant_row> { return no_row(); },
+    [](const tenant_remove&) { return done{}; },
     [=](const verification_try& x) {
       notes->tries.push_back(x);
       return notes->verdict;
@@ -119,6 +121,7 @@ inline method_answer error(std::uint16_t status, std::string description,
 struct fixture : test_coordinator_fixture<> {
   fixture() {
     found->updates = std::make_shared<update_services>();
+    found->updates->wall = [this] { return wall; };
     registrar = sys.spawn(fake_registrar, notes);
     journal = sys.spawn(fake_journal, kept);
     found->updates->registrar.publish(registrar);
@@ -158,6 +161,7 @@ struct fixture : test_coordinator_fixture<> {
     sched.run();
   }
   void pass(caf::timespan time) {
+    wall += std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
     advance_time(time);
     sched.run();
   }
@@ -177,6 +181,7 @@ struct fixture : test_coordinator_fixture<> {
   std::shared_ptr<journal_notes> kept = std::make_shared<journal_notes>();
   std::shared_ptr<services> found = std::make_shared<services>();
   std::shared_ptr<directory> names = std::make_shared<directory>();
+  std::int64_t wall = 1'700'000'000'000; ///< Long past: nobody reads the system's.
   registrar_actor registrar;
   journal_actor journal;
 };
