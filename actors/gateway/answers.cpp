@@ -4,6 +4,7 @@
 
 #include <boost/beast/http/status.hpp>
 
+#include <caf/const_typed_message_view.hpp>
 #include <caf/message.hpp>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "runtime/net/http_server_parser.hpp"
 
+#include <boost/beast/http/status.hpp>
+
 #include <zlib.h>
 
 #include <algorithm>
