@@ -32,6 +32,7 @@ using rate_governor_actor =
                    caf::result<void>(chat_charge), caf::result<void>(bot_limits),
                    caf::result<void>(pool_capacity), caf::result<void>(capacity_change),
                    caf::result<void>(credit), caf::result<void>(rate_limits),
+                   caf::result<void>(tenant_limits),
                    caf::result<void>(identity_proven), caf::result<void>(breaker_change),
                    caf::result<governor_report>(get_report)>;
 

@@ -56,6 +56,12 @@ struct bot_limits {
   std::uint32_t concurrent = 0; ///< Requests at once. 0: the default.
 };
 
+/// The rates of all tenants that have one of their own, live: requests of a tenant's bots in any
+/// second, instead of `rate_limits::tenant_rps`. Exact at once: what went out before counts.
+struct tenant_limits {
+  std::vector<std::pair<tenant_id, std::uint32_t>> rates; ///< Who is not named has none.
+};
+
 /// A pool says what it has: credits of earlier epochs are void.
 struct pool_capacity {
   std::uint32_t epoch = 0;
@@ -79,7 +85,7 @@ struct capacity_change {
 /// now on no window holds more than these, what went out before counted.
 struct rate_limits {
   std::uint32_t global_rps = 25;           ///< All bots together.
-  std::uint32_t tenant_rps = 0;            ///< The bots of one tenant.
+  std::uint32_t tenant_rps = 0;            ///< The bots of one tenant, unless it has its own rate.
   std::uint32_t bot_rps = 30;              ///< One bot, unless it has a rate of its own.
   std::uint32_t chat_rps = 3;              ///< Messages to one private chat (0: in 20 s, too), ...
   std::uint32_t chat_per_20s = 20;         ///< ... and in 20 s.
@@ -171,6 +177,11 @@ template <class Inspector>
 bool inspect(Inspector& f, bot_limits& x) {
   return f.object(x).fields(f.field("bot", x.bot), f.field("rps", x.rps),
                             f.field("concurrent", x.concurrent));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, tenant_limits& x) {
+  return f.object(x).fields(f.field("rates", x.rates));
 }
 
 template <class Inspector>

@@ -74,8 +74,8 @@ struct registrar_report {
   std::uint32_t busy = 0;  ///< Operations under way.
 };
 
-/// REGISTRAR: the life cycle of registered bots: the one place where store, directory and the bots'
-/// supervisors are changed together. The stored row is the truth: it is written first, the rest
+/// REGISTRAR: the life cycle of registered bots: the one place where store, directory, governor and
+/// the bots' supervisors are changed together; tenants' rates, too. The stored row is the truth: it is written first, the rest
 /// follows it, and a start makes everything as it says. Operations on one bot run one after the
 /// other.
 /// Owns: the tokens of its bots in memory, what is under way. Blocks: never.
@@ -85,13 +85,15 @@ struct registrar_report {
 ///
 /// Errors: store_refusal. bot_register: token_malformed, duplicate, token_rejected, upstream_failed,
 /// too_many, tenant_suspended. bot_order: not_found, not_verified, wrong_phase. bot_rotate:
-/// token_malformed, token_of_other_bot, token_rejected, upstream_failed.
+/// token_malformed, token_of_other_bot, token_rejected, upstream_failed. tenant_put, tenant_remove: as
+/// the store answers them; the governor is told the tenant's rate before.
 using registrar_actor = caf::typed_actor<
   caf::result<bot_row>(bot_register), caf::result<bot_row>(bot_order),
   caf::result<bot_row>(bot_rotate), caf::result<bot_row>(bot_change),
   caf::result<bot_row>(bot_remove), caf::result<made_virtual_token>(virtual_token_make),
   caf::result<done>(virtual_token_revoke), caf::result<code_verdict>(verification_try),
-  caf::result<method_answer>(method_call), caf::result<served_list>(served_query),
+  caf::result<method_answer>(method_call), caf::result<tenant_row>(tenant_put),
+  caf::result<done>(tenant_remove), caf::result<served_list>(served_query),
   caf::result<registrar_report>(get_report)>;
 
 TROUPE_FIELDS(bot_register, by, tenant, token, name, rps, concurrent, settings, trusted, patience)

@@ -43,6 +43,7 @@ struct permit_unused;
 struct flood_report;
 struct chat_charge;
 struct bot_limits;
+struct tenant_limits;
 struct pool_capacity;
 struct credit;
 struct identity_proven;
@@ -120,6 +121,7 @@ CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::budget_usage))
 CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::governor_report))
 CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::capacity_change))
 CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::rate_limits))
+CAF_ADD_TYPE_ID(troupe_rate_governor, (troupe::tenant_limits))
 CAF_END_TYPE_ID_BLOCK(troupe_rate_governor)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_health, caf::first_custom_type_id + 400)

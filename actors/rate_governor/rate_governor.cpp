@@ -72,6 +72,10 @@ struct rate_governor_state {
         engine.set_limits(to_budgets(x), now());
         serve();
       },
+      [this](const tenant_limits& x) {
+        engine.limit_tenants(x.rates);
+        serve();
+      },
       [this](pool_capacity x) { on_capacity(x, pool()); },
       [this](capacity_change x) {
         engine.change_capacity(x.epoch, x.added, x.per_bot, x.places);

@@ -13,7 +13,8 @@ registrar_impl::behavior_type registrar_state::make_behavior() {
   // Apart from the gateways', which count from their own incarnations on.
   static std::atomic<std::uint64_t> incarnations{0};
   next_call = std::uint64_t{1} << 63 | (++incarnations << 40) | 1;
-  load_bots(0);
+  // Bots are served when the governor knows what their tenants may.
+  load_rates([this] { load_bots(0); });
   return {
     [this](const bot_register& x) { return enrol(x); },
     [this](const bot_order& x) { return order(x); },
@@ -24,6 +25,8 @@ registrar_impl::behavior_type registrar_state::make_behavior() {
     [this](const virtual_token_revoke& x) { return revoke_token(x); },
     [this](const verification_try& x) { return verify(x); },
     [this](const method_call& x) { return call_method(x); },
+    [this](const tenant_put& x) { return put_tenant(x); },
+    [this](const tenant_remove& x) { return remove_tenant(x); },
     [this](served_query) { return served_bots(); },
     [this](get_report) { return report(); },
     [this](bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason,

@@ -7,7 +7,9 @@
 #include <caf/typed_response_promise.hpp>
 
 #include <deque>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 
 /// The registrar's state; for the files of this folder only.
@@ -30,6 +32,11 @@ struct served {
   std::uint64_t notes = 0; ///< Counts what was heard of it, and what was ordered.
   caf::disposable rest; ///< The end of a quarantine that began before this start.
 };
+
+/// A bot in such a phase does not even take the node's own calls, though its token is good.
+constexpr bool is_asleep(bot_phase x) noexcept {
+  return x == bot_phase::suspended || x == bot_phase::quarantined;
+}
 
 /// A Bot API request of the registrar's own.
 struct api_call {
@@ -129,8 +136,24 @@ struct registrar_state {
   void store_note(bot_id bot, std::uint64_t note, bot_phase phase, caf::timespan rest,
                   const std::string& reason, std::uint32_t quarantines);
 
+  // -- tenants.cpp
+
+  caf::result<tenant_row> put_tenant(const tenant_put& x);
+  caf::result<done> remove_tenant(const tenant_remove& x);
+  /// Reads the rates of all tenants, tells the governor, then `then`.
+  void load_rates(std::function<void()> then);
+  void load_rates(tenant_id after, std::map<tenant_id, std::uint32_t> found,
+                  std::uint64_t changes, std::function<void()> then);
+  void set_rate(tenant_id tenant, std::uint32_t rps);
+  /// Until the governor knows them as they are by then; then `then`.
+  void tell_rates(std::function<void()> then);
+
   /// Has Telegram's side of a bot's updates put back before it is removed; then `then`, in any case.
   void release(bot_id bot, std::function<void()> then);
+  void wake(bot_id bot, served x, std::function<void()> then);
+  void sleep_again(bot_id bot, std::function<void()> then);
+  /// For those who watch the bot: an order put it into this phase.
+  void tell_phase(const bot_row& row, std::string_view order) const;
 
   // -- operations.cpp
 
@@ -181,6 +204,8 @@ struct registrar_state {
   bool restored = false;
   std::uint32_t busy = 0;
   std::unordered_map<bot_id, served> bots;
+  std::map<tenant_id, std::uint32_t> rates; ///< Of tenants that have one of their own.
+  std::uint64_t rate_changes = 0;
   /// Who waits for a turn; the bot whose turn it is has an entry, too.
   std::unordered_map<bot_id, std::deque<std::function<void()>>> turns;
   std::deque<std::function<void()>> ready; ///< Turns that begin now, one after the other.

@@ -31,6 +31,13 @@ rate_rules budgets::rules_of(std::int64_t bot) const noexcept {
   return limits_.bot;
 }
 
+rate_rules budgets::tenant_rules(std::uint32_t tenant) const noexcept {
+  if (!own_tenant_rates_.empty())
+    if (auto* own = own_tenant_rates_.find(tenant))
+      return per_second(*own);
+  return limits_.tenant;
+}
+
 rate_rules budgets::lifted_rules(const rate_rules& own) const noexcept {
   if (!own.limited() || !limits_.lifted.limited())
     return {};
@@ -45,11 +52,12 @@ time_point budgets::global_opens(time_point now, std::uint32_t ahead) const noex
 
 time_point budgets::tenant_opens(const charge& x, time_point now,
                                  std::uint32_t ahead) const noexcept {
-  if (!limits_.tenant.limited())
+  auto rules = tenant_rules(x.tenant);
+  if (!rules.limited())
     return now;
   auto* window = tenants_.find(x.tenant);
   return std::max(held(budget_scope::tenant),
-                  (window ? *window : untouched).opens(limits_.tenant, now, ahead));
+                  (window ? *window : untouched).opens(rules, now, ahead));
 }
 
 time_point budgets::bot_opens(const charge& x, time_point now, std::uint32_t ahead) const noexcept {
@@ -99,10 +107,7 @@ void budgets::forget_empty_bots(time_point now) {
 void budgets::record_rates(const charge& x, time_point now) {
   if (limits_.global.limited())
     global_.record(limits_.global, now);
-  if (limits_.tenant.limited()) {
-    forget_empty(tenants_, second, now);
-    tenants_.touch(x.tenant).record(limits_.tenant, now);
-  }
+  record_tenant(x.tenant, now);
   auto own = rules_of(x.bot);
   if (!own.limited())
     return;
@@ -121,6 +126,14 @@ void budgets::record_rates(const charge& x, time_point now) {
   }
   if (!x.paid)
     windows.plain.record(own, now);
+}
+
+void budgets::record_tenant(std::uint32_t tenant, time_point now) {
+  auto rules = tenant_rules(tenant);
+  if (!rules.limited())
+    return;
+  forget_empty(tenants_, second, now);
+  tenants_.touch(tenant).record(rules, now);
 }
 
 void budgets::record_chat(const charge& x, time_point now) {
@@ -162,6 +175,14 @@ void budgets::limit_bot(std::int64_t bot, std::uint32_t rps, time_point now, boo
     if (windows.lifted)
       windows.lifted->hold(now + second);
   }
+}
+
+void budgets::limit_tenant(std::uint32_t tenant, std::optional<std::uint32_t> rps) {
+  if (rps)
+    own_tenant_rates_.touch(tenant) = *rps;
+  else
+    own_tenant_rates_.erase(tenant);
+  tenants_.erase(tenant);
 }
 
 void budgets::merge_chats(chat_table& table, const rate_rules& rules, std::int64_t from,

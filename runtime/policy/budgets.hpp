@@ -4,6 +4,7 @@
 #include "runtime/policy/sliding_window.hpp"
 
 #include <memory>
+#include <optional>
 
 namespace troupe {
 
@@ -47,6 +48,11 @@ public:
   /// Gives a bot its own rate. 0 = no limit. A bot that had none before counts as one that used it
   /// up in the last second, unless all its requests are `seen`.
   void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now, bool seen = false);
+  /// Gives a tenant its own rate, or takes it back (none). What it used is unknown then: record it
+  /// again with `record_tenant`.
+  void limit_tenant(std::uint32_t tenant, std::optional<std::uint32_t> rps);
+  /// Charges a request to its tenant's window alone.
+  void record_tenant(std::uint32_t tenant, time_point now);
   /// `from` turned out to be `to`: what it used counts for `to`.
   void merge_bot(std::int64_t from, std::int64_t to, time_point now);
   /// Treats the past as full: allows nothing in `scope` before `until`.
@@ -80,6 +86,7 @@ private:
   using chat_table = recent_map<chat_key, sliding_window, chat_hash>;
 
   [[nodiscard]] rate_rules rules_of(std::int64_t bot) const noexcept;
+  [[nodiscard]] rate_rules tenant_rules(std::uint32_t tenant) const noexcept;
   [[nodiscard]] rate_rules lifted_rules(const rate_rules& own) const noexcept;
   [[nodiscard]] time_point held(budget_scope scope) const noexcept {
     return held_until_[static_cast<std::size_t>(scope)];
@@ -92,6 +99,7 @@ private:
   std::array<time_point, budget_scopes> held_until_{};
   sliding_window global_;
   recent_map<std::uint32_t, sliding_window> tenants_;
+  recent_map<std::uint32_t, std::uint32_t> own_tenant_rates_;
   recent_map<std::int64_t, bot_windows> bots_;
   recent_map<std::int64_t, std::uint32_t> own_rates_; ///< Bots with a rate of their own.
   chat_table chats_;

@@ -36,6 +36,8 @@ void grant_engine::replay(const unseen_past& past, time_point now) {
   budgets_.hold(budget_scope::group, memory_->groups_full_until);
   memory_->bot_rates.for_each(
     [&](std::int64_t bot, std::uint32_t rps) { budgets_.limit_bot(bot, rps, now, true); });
+  memory_->tenant_rates.for_each(
+    [&](std::uint32_t tenant, std::uint32_t rps) { budgets_.limit_tenant(tenant, rps); });
   memory_->rates.for_each([&](time_point at, const charge& x) { budgets_.record_rates(x, at); });
   memory_->chats.for_each([&](time_point at, const charge& x) { budgets_.record_chat(x, at); });
   // What the log lost is no younger than `lost_until`; beyond that every stamp is known.
@@ -230,6 +232,37 @@ void grant_engine::limit_bot(std::int64_t bot, std::uint32_t rps, time_point now
     memory_->bot_rates.erase_oldest();
   budgets_.limit_bot(bot, rps, now);
   queue_.wake_bot(bot);
+}
+
+void grant_engine::limit_tenant(std::uint32_t tenant, std::uint32_t rps) {
+  auto* known = memory_->tenant_rates.find(tenant);
+  if ((known ? *known : 0) == rps)
+    return;
+  if (rps == 0)
+    memory_->tenant_rates.erase(tenant);
+  else
+    memory_->tenant_rates.touch(tenant) = rps;
+  budgets_.limit_tenant(tenant, rps == 0 ? std::nullopt : std::optional{rps});
+  // From the log, as a new governor's: it may have had no limit, and nothing was counted.
+  memory_->rates.for_each([&](time_point at, const charge& x) {
+    if (x.tenant == tenant)
+      budgets_.record_tenant(tenant, at);
+  });
+  if (auto lost = memory_->rates.lost_until(); lost != time_point::min())
+    budgets_.hold(budget_scope::tenant, lost + std::chrono::seconds{1});
+  queue_.wake_tenant(tenant);
+}
+
+void grant_engine::limit_tenants(
+  const std::vector<std::pair<std::uint32_t, std::uint32_t>>& rates) {
+  recent_map<std::uint32_t, std::uint32_t> wanted;
+  for (auto [tenant, rps] : rates)
+    wanted.touch(tenant) = rps;
+  memory_->tenant_rates.for_each([&](std::uint32_t tenant, std::uint32_t) {
+    if (!wanted.find(tenant))
+      wanted.touch(tenant) = 0;
+  });
+  wanted.for_each([&](std::uint32_t tenant, std::uint32_t rps) { limit_tenant(tenant, rps); });
 }
 
 void grant_engine::cap_bot(std::int64_t bot, std::uint32_t concurrent) {

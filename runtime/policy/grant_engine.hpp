@@ -38,6 +38,7 @@ struct grant_memory {
   flood_holds holds;
   recent_map<std::int64_t, std::uint32_t> bot_rates; ///< Own rates of bots.
   recent_map<std::int64_t, std::uint32_t> bot_caps;  ///< Own limits of requests at once.
+  recent_map<std::uint32_t, std::uint32_t> tenant_rates; ///< Own rates of tenants.
   /// Bots that turned out to be others: what ends under the old name counts for the new one.
   recent_map<std::int64_t, std::int64_t> merged;
 };
@@ -149,6 +150,9 @@ public:
   }
   void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now);
   void unlimit_bot(std::int64_t bot, time_point now); ///< Back to the rate of all bots.
+  /// The bots of these tenants together may have so many requests in any second, what went out
+  /// before counted; those of others as many as all tenants' may.
+  void limit_tenants(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& rates);
   /// Other limits for all windows; what went out before counts in them. Everybody who waits is
   /// looked at again.
   void set_limits(const budget_limits& limits, time_point now);
@@ -198,6 +202,7 @@ private:
     ++refused_;
     queue_.remove(at);
   }
+  void limit_tenant(std::uint32_t tenant, std::uint32_t rps);
   [[nodiscard]] time_point gate(time_point now) noexcept;
   [[nodiscard]] fair_queue::decision judge(const fair_queue::waiter& w, time_point now);
   [[nodiscard]] time_point estimate(const fair_queue::waiter& w, time_point now);

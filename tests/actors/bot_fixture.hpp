@@ -81,6 +81,7 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
     [](const capacity_change&) {},
     [](const credit&) {},
     [](const rate_limits&) {},
+    [](const tenant_limits&) {},
     [=](const identity_proven& x) { s->proofs.push_back(x); },
     [](const breaker_change&) {},
     [](const get_report&) { return governor_report{}; },

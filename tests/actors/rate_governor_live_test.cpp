@@ -139,6 +139,44 @@ SCENARIO("a bot's own rate and a flood's hold outlast a change of the limits") {
   CHECK_EQ(notes->code(ask(2, 5s, {5, false})), ec::budget_wait_too_long);
 }
 
+SCENARIO("a tenant's own rate binds all its bots together, and no other tenant's") {
+  config.global_rps = 0;
+  config.tenant_rps = 6;
+  start();
+  auto of = [this](bot_id bot, tenant_id tenant) {
+    permit_request x;
+    x.bot = bot;
+    x.tenant = tenant;
+    x.patience = 10s;
+    return ask(x);
+  };
+  for (int i = 0; i < 3; ++i)
+    of(1, 1);
+  tell(tenant_limits{{{1, 4}}}); // Three of four are spent.
+  auto fourth = of(2, 1);
+  auto fifth = of(3, 1);
+  CHECK(granted(fourth));
+  CHECK(waits(fifth));
+  for (int i = 0; i < 6; ++i)
+    CHECK(granted(of(7 + i, 2)));
+  CHECK(waits(of(9, 2))); // Tenant 2 has what every tenant has.
+  // A crash forgets neither the rate nor what was spent of it.
+  kill(*governor);
+  start_governor(unseen_past::none());
+  auto after = of(4, 1);
+  CHECK(waits(after));
+  tell(tenant_limits{{{1, 5}}});
+  CHECK(granted(after));
+  auto sixth = of(4, 1);
+  CHECK(waits(sixth));
+  tell(tenant_limits{}); // Back to six.
+  CHECK(granted(sixth));
+  auto seventh = of(5, 1);
+  CHECK(waits(seventh));
+  run_for(1s);
+  CHECK(granted(seventh));
+}
+
 SCENARIO("limits that change all the time are never exceeded from the change on") {
   config.global_rps = 8;
   config.bot_rps = 0;

@@ -81,6 +81,7 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
       book->returned.push_back(x.bot);
     },
     [](const rate_limits&) {},
+    [](const tenant_limits&) {},
     [](identity_proven) {},
     [](const breaker_change&) {},
     [](get_report) { return governor_report{}; },

@@ -29,30 +29,29 @@ caf::result<identity> identify(memory& m, authenticate& what) {
   return identity{row, row.tenant == 0 ? "" : m.tenants[row.tenant].name};
 }
 
+caf::result<tenant_row> put_tenant(memory& m, tenant_put& what) {
+  for (auto& [id, row] : m.tenants)
+    if (row.name == what.row.name && id != what.row.id)
+      return refuse(store_refusal::duplicate);
+  if (what.row.id == 0)
+    what.row.id = m.add_tenant(what.row.name);
+  what.row.created = 1'700'000'000'000;
+  m.tenants[what.row.id] = what.row;
+  m.note(what.by, what.row.id, "tenant.put", "tenant:" + std::to_string(what.row.id));
+  return what.row;
+}
+
+caf::result<done> remove_tenant(memory& m, tenant_remove& what) {
+  for (auto& [id, bot] : m.bots)
+    if (bot.tenant == what.id)
+      return refuse(store_refusal::conflict);
+  m.tenants.erase(what.id);
+  return done{};
+}
+
 caf::message_handler keys_and_tenants(self_ptr self, script m) {
   return {
     [m](authenticate& what) { return identify(*m, what); },
-    scripted<tenant_row, tenant_put>(
-      self, m,
-      [m](tenant_put& what) -> caf::result<tenant_row> {
-        for (auto& [id, row] : m->tenants)
-          if (row.name == what.row.name && id != what.row.id)
-            return refuse(store_refusal::duplicate);
-        if (what.row.id == 0)
-          what.row.id = m->add_tenant(what.row.name);
-        what.row.created = 1'700'000'000'000;
-        m->tenants[what.row.id] = what.row;
-        m->note(what.by, what.row.id, "tenant.put", "tenant:" + std::to_string(what.row.id));
-        return what.row;
-      }),
-    scripted<done, tenant_remove>(self, m,
-                                  [m](tenant_remove& what) -> caf::result<done> {
-                                    for (auto& [id, bot] : m->bots)
-                                      if (bot.tenant == what.id)
-                                        return refuse(store_refusal::conflict);
-                                    m->tenants.erase(what.id);
-                                    return done{};
-                                  }),
     scripted<page<tenant_row>, tenant_query>(
       self, m,
       [m](tenant_query& what) {
@@ -332,6 +331,10 @@ caf::behavior registrar(self_ptr self, script m) {
                                            m->calls.push_back(what);
                                            return m->next_answer;
                                          }),
+    scripted<tenant_row, tenant_put>(self, m,
+                                     [m](tenant_put& what) { return put_tenant(*m, what); }),
+    scripted<done, tenant_remove>(self, m,
+                                  [m](tenant_remove& what) { return remove_tenant(*m, what); }),
     scripted<registrar_report, get_report>(self, m,
                                            [m](get_report&) {
                                              registrar_report report;

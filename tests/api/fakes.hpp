@@ -63,6 +63,7 @@ inline rate_governor_actor spawn_governor(caf::actor_system& sys, std::shared_pt
             [](capacity_change) {},
             [](credit) {},
             [](rate_limits) {},
+            [](const tenant_limits&) {},
             [](identity_proven) {},
             [](breaker_change) {},
             [s](get_report) { return s->governor; }};

@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/registrar/registrar.hpp"
+#include "messages/rate_governor.hpp"
 #include "messages/supervisor.hpp"
 #include "messages/updates.hpp"
 #include "runtime/crypto/hash.hpp"
@@ -57,6 +58,32 @@ inline bots_actor::behavior_type fake_shard(bots_actor::pointer self,
     [=](stop_bot x) { notes->stops.push_back(x.bot); },
     [](const identity_proven&) {},
     [=](const bot_command& x) { notes->commands.push_back(x); },
+  };
+}
+
+/// What the governor was told.
+struct governor_notes {
+  std::vector<bot_limits> bots;
+  std::vector<std::vector<std::pair<tenant_id, std::uint32_t>>> tenants;
+};
+
+inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::pointer,
+                                                        std::shared_ptr<governor_notes> heard) {
+  return {
+    [](const permit_request&) -> caf::result<lease> { return caf::make_error(ec::cancelled); },
+    [](const permit_cancel&) {},
+    [](const permit_unused&) {},
+    [](const flood_report&) {},
+    [](const chat_charge&) {},
+    [=](const bot_limits& x) { heard->bots.push_back(x); },
+    [](const pool_capacity&) {},
+    [](const capacity_change&) {},
+    [](const credit&) {},
+    [](const rate_limits&) {},
+    [=](const tenant_limits& x) { heard->tenants.push_back(x.rates); },
+    [](const identity_proven&) {},
+    [](const breaker_change&) {},
+    [](const get_report&) { return governor_report{}; },
   };
 }
 

@@ -1,5 +1,4 @@
 #define CAF_SUITE registrar
-#include "messages/rate_governor.hpp"
 #include "tests/durable/registrar_fixture.hpp"
 
 #include "runtime/crypto/hash.hpp"
@@ -14,24 +13,6 @@ struct sqlite_fixture : registrar_fixture {
   test_store on{store::backend::sqlite};
   sqlite_fixture() { open(on); }
 };
-
-rate_governor_actor::behavior_type limits_into(std::shared_ptr<std::vector<bot_limits>> heard) {
-  return {
-    [](const permit_request&) -> caf::result<lease> { return caf::make_error(ec::cancelled); },
-    [](const permit_cancel&) {},
-    [](const permit_unused&) {},
-    [](const flood_report&) {},
-    [](const chat_charge&) {},
-    [=](const bot_limits& x) { heard->push_back(x); },
-    [](const pool_capacity&) {},
-    [](const capacity_change&) {},
-    [](const credit&) {},
-    [](const rate_limits&) {},
-    [](const identity_proven&) {},
-    [](const breaker_change&) {},
-    [](const get_report&) { return governor_report{}; },
-  };
-}
 
 } // namespace
 
@@ -161,21 +142,21 @@ SCENARIO("limits change live") {
 
 SCENARIO("limits that a dying governor did not hear reach its successor") {
   enrol(42);
-  auto heard = std::make_shared<std::vector<bot_limits>>();
-  auto dead = sys.spawn([=] { return limits_into(heard); });
+  auto heard = std::make_shared<governor_notes>();
+  auto dead = sys.spawn(fake_governor, heard);
   found->rate_governor.publish(dead);
   caf::anon_send_exit(dead, caf::exit_reason::kill);
   sched.run();
   want<bot_row>(bot_change{ada(), 1, 42, 0, "new", 5, 2, "{}"});
-  CHECK(heard->empty());
-  auto next = sys.spawn([=] { return limits_into(heard); });
+  CHECK(heard->bots.empty());
+  auto next = sys.spawn(fake_governor, heard);
   found->rate_governor.publish(next);
   advance_time(25ms);
   sched.run();
-  REQUIRE_EQ(heard->size(), 1u);
-  CHECK_EQ(heard->back().bot, 42);
-  CHECK_EQ(heard->back().rps, 5u);
-  CHECK_EQ(heard->back().concurrent, 2u);
+  REQUIRE_EQ(heard->bots.size(), 1u);
+  CHECK_EQ(heard->bots.back().bot, 42);
+  CHECK_EQ(heard->bots.back().rps, 5u);
+  CHECK_EQ(heard->bots.back().concurrent, 2u);
   found->rate_governor.publish({});
   caf::anon_send_exit(next, caf::exit_reason::kill);
   sched.run();
@@ -350,71 +331,6 @@ SCENARIO("the API's requests carry the bot's token, which nobody sends") {
   want<bot_row>(order(42, bot_order_kind::suspend));
   names->detach(token_hash({1, 2}, token_of(42)).key, 42, bot_phase::suspended);
   CHECK(answer_of<method_answer>(tell(x)).error() == ec::suspended);
-}
-
-SCENARIO("killed between any two steps, every operation was done or was not") {
-  using step = std::function<void()>;
-  std::vector<std::pair<const char*, step>> operations{
-    {"register", [this] { self->request(registrar, caf::infinite, registration(50)); }},
-    {"suspend",
-     [this] { self->request(registrar, caf::infinite, order(42, bot_order_kind::suspend)); }},
-    {"resume",
-     [this] { self->request(registrar, caf::infinite, order(44, bot_order_kind::resume)); }},
-    {"rotate",
-     [this] {
-       known(42, 'B');
-       self->request(registrar, caf::infinite,
-                     bot_rotate{ada(), 1, 42, {token_of(42, 'B')}, {}});
-     }},
-    {"change",
-     [this] {
-       self->request(registrar, caf::infinite, bot_change{ada(), 1, 42, 0, "x", 7, 7, "{}"});
-     }},
-    {"remove", [this] { self->request(registrar, caf::infinite, bot_remove{ada(), 1, 42}); }},
-    {"make token",
-     [this] {
-       self->request(registrar, caf::infinite, virtual_token_make{ada(), 1, 42, "ci", {}, 0});
-     }},
-  };
-  for (auto& [name, begin] : operations)
-    for (std::size_t steps = 0; steps <= 4; ++steps) {
-      MESSAGE(name << " killed after " << steps << " steps");
-      test_store fresh{store::backend::sqlite};
-      open(fresh);
-      enrol(42);
-      enrol(44);
-      want<bot_row>(order(44, bot_order_kind::suspend));
-      sql->hold = true;
-      begin();
-      sched.run();
-      for (std::size_t i = 0; i < steps && sql->held() > 0; ++i) {
-        sql->release_one();
-        sched.run();
-      }
-      // The process ends: nothing but the file is left.
-      caf::anon_send_exit(registrar, caf::exit_reason::kill);
-      stop();
-      sql = std::make_shared<inline_sql>(fresh);
-      spawn();
-      boot();
-      auto rows = stored();
-      CHECK(rows.size() >= 1);
-      for (const auto& row : rows) {
-        auto token = vault->find(row.id);
-        REQUIRE(token != nullptr);
-        auto served = entry(*token);
-        REQUIRE(served.has_value());
-        CHECK_EQ(served->home, row.id);
-        CHECK_EQ(served->actor != nullptr, row.phase == bot_phase::active);
-        auto begun = std::ranges::count(notes->starts, row.id, &start_bot::bot);
-        CHECK_EQ(begun, row.phase == bot_phase::active ? 1 : 0);
-      }
-      CHECK_EQ(names->size(), rows.size());
-      CHECK_EQ(want<registrar_report>(get_report{}).bots, rows.size());
-      // Each has an entry in the trail, or has not happened.
-      auto registered = std::ranges::count(rows, 50, &bot_row::id);
-      CHECK_EQ(std::ssize(trail("bot:50")), registered);
-    }
 }
 
 SCENARIO("a registrar that was killed finds what was done behind its back") {

@@ -39,6 +39,7 @@ struct model {
   std::vector<event> events;
   std::map<std::int64_t, std::uint32_t> own;
   std::map<std::int64_t, time_point> held;
+  std::map<std::uint32_t, std::uint32_t> tenants{}; ///< With a rate of their own.
 
   template <class Pred>
   bool below(const rate_rules& rules, time_point now, Pred pred) const {
@@ -63,7 +64,10 @@ struct model {
     return below(limits.global, now, [](auto& e) { return !e.chat_only; });
   }
   bool tenant(const charge& x, time_point now) const {
-    return below(limits.tenant, now,
+    auto rules = limits.tenant;
+    if (auto i = tenants.find(x.tenant); i != tenants.end())
+      rules = {{rate_rule{i->second, 1s}, {}}};
+    return below(rules, now,
                  [&](auto& e) { return !e.chat_only && e.what.tenant == x.tenant; });
   }
   bool bot(const charge& x, time_point now) const {
@@ -140,6 +144,18 @@ SCENARIO("the book agrees with counting every charge ever made") {
           m.held[x.bot] = now + 1s;
         m.own[x.bot] = rps;
         book.limit_bot(x.bot, rps, now);
+      }
+      if (rng() % 30 == 0) { // Whoever knows what went out before says so.
+        if (auto rps = static_cast<std::uint32_t>(rng() % 5); rps == 4) {
+          m.tenants.erase(x.tenant);
+          book.limit_tenant(x.tenant, std::nullopt);
+        } else {
+          m.tenants[x.tenant] = rps;
+          book.limit_tenant(x.tenant, rps);
+        }
+        for (auto& e : m.events)
+          if (!e.chat_only && e.what.tenant == x.tenant)
+            book.record_tenant(x.tenant, e.at);
       }
       if (rng() % 60 == 0 && m.own.empty()) {
         auto to = 1 + static_cast<std::int64_t>(rng() % 5);

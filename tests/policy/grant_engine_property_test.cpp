@@ -72,6 +72,8 @@ struct world {
       FAIL("bot " << x.bot << " has more than its share of sessions");
     if (held_until(x) > now)
       FAIL("granted in spite of a hold");
+    if (!checker.fits(charge_of(x), now)) // By the limits as they are now.
+      FAIL("granted over a limit");
     checker.record(charge_of(x), now);
     if (pick(12) == 0) // The pool has no session after all.
       unused.emplace_back(charge_of(x), now);
@@ -125,6 +127,16 @@ struct world {
       waiting.emplace(x.call, x);
     else if (answer.what == result::refused_patience && answer.retry_after <= x.patience)
       FAIL("refused although the budget opens in time");
+  }
+
+  void change_tenants() {
+    checker.tenant_rates.clear();
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> rates;
+    for (std::uint32_t tenant = 0; tenant < 2; ++tenant)
+      if (pick(3) != 0)
+        rates.emplace_back(tenant, 1 + pick(8));
+    checker.tenant_rates.insert(rates.begin(), rates.end());
+    engine->limit_tenants(rates);
   }
 
   void give_credit() {
@@ -203,6 +215,8 @@ SCENARIO("no window is ever overfull and no budget idle while somebody could use
           w.ask();
         }
       }
+      if (w.pick(25) == 0)
+        w.change_tenants();
       w.dispatch();
       if (w.idle_budget())
         FAIL("idle budget: seed " << seed << ", step " << i);
@@ -212,6 +226,8 @@ SCENARIO("no window is ever overfull and no budget idle while somebody could use
         w.credits = w.sessions;
       }
     }
+    // Tenants' rates changed meanwhile: `on_grant` looked at them. The rest stayed as it was.
+    w.checker.tenant_rates = {{0, 0}, {1, 0}};
     if (auto text = w.checker.violations(); !text.empty())
       FAIL("seed " << seed << ": " << text);
     grants += w.grants;

@@ -12,6 +12,14 @@ namespace troupe {
 struct permit_checker {
   budget_limits limits;
   std::vector<std::pair<time_point, charge>> permits;
+  std::map<std::uint32_t, std::uint32_t> tenant_rates{}; ///< Of tenants with one of their own.
+
+  [[nodiscard]] rate_rules tenant_rules(std::uint32_t tenant) const {
+    auto own = tenant_rates.find(tenant);
+    if (own == tenant_rates.end())
+      return limits.tenant;
+    return {{rate_rule{own->second, std::chrono::seconds{1}}, {}}};
+  }
 
   void record(const charge& x, time_point at) { permits.emplace_back(at, x); }
 
@@ -40,7 +48,7 @@ struct permit_checker {
     };
     auto mine = [&](auto& p) { return p.bot == x.bot; };
     return below(limits.global, [](auto&) { return true; })
-           && below(limits.tenant, [&](auto& p) { return p.tenant == x.tenant; })
+           && below(tenant_rules(x.tenant), [&](auto& p) { return p.tenant == x.tenant; })
            && below(limits.lifted, mine)
            && (x.paid || below(limits.bot, [&](auto& p) { return mine(p) && !p.paid; }))
            && (x.chat == 0 || below(x.group ? limits.group : limits.chat, [&](auto& p) {
@@ -60,7 +68,7 @@ struct permit_checker {
     };
     for (auto& [at, x] : permits) {
       add("global", 0, 0, limits.global, at);
-      add("tenant", x.tenant, 0, limits.tenant, at);
+      add("tenant", x.tenant, 0, tenant_rules(x.tenant), at);
       add("lifted", x.bot, 0, limits.lifted, at);
       if (!x.paid)
         add("bot", x.bot, 0, limits.bot, at);

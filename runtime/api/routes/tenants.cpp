@@ -25,7 +25,7 @@ void apply(const inquiry& from, tenant_row& to) {
 task put(context& ctx, const inquiry& from, tenant_row row, int status) {
   apply(from, row);
   tenant_put what{from.by(), std::move(row)};
-  auto asked = ctx.ask_store<tenant_row>(from.what.io, std::move(what));
+  auto asked = ctx.ask_registrar<tenant_row>(from.what.io, std::move(what));
   auto stored = co_await outcome_of(asked, nobody());
   auto answer = json_response(to_json(stored), status);
   if (status == 201)
@@ -65,7 +65,7 @@ task get_tenant(context& ctx, const inquiry& from) {
 task remove_tenant(context& ctx, const inquiry& from) {
   auto row = co_await tenant_of_path(ctx, from);
   tenant_remove what{from.by(), row.id};
-  auto asked = ctx.ask_store<done>(from.what.io, std::move(what));
+  auto asked = ctx.ask_registrar<done>(from.what.io, std::move(what));
   co_await outcome_of(asked, nobody());
   response answer;
   answer.status = 204;
@@ -118,8 +118,7 @@ constexpr std::string_view roles[] = {"admin"sv, "developer"sv, "viewer"sv};
 constexpr field max_bots{"max_bots", shape::integer, 0, 10'000'000, "0: no limit."};
 constexpr field rps{
   "rps", shape::integer, 0, 1'000'000,
-  "Requests of all its bots in any second; 0: no limit of its own. Stored, not enforced yet: "
-  "rate-governor.tenant-rps is."};
+  "Requests of all its bots in any second, live; 0: what rate-governor.tenant-rps says."};
 
 constexpr field of_creation[] = {
   {"name", shape::text, 1, 200, "Unique.", true},
