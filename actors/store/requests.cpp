@@ -129,6 +129,8 @@ caf::result<idempotency_answer> store_state::begin(const idempotency_begin& x) {
 void store_state::try_begin(idempotency_begin x, caf::actor_clock::time_point until,
                             caf::typed_response_promise<idempotency_answer> promise) {
   ask(x, [this, x, until, promise](answer<idempotency_answer>& what) mutable {
+    if (!what && what.error() == store_refusal::outcome_unknown)
+      lose_begun({x.tenant, x.bot, x.key, idempotency_end_kind::lose, {}});
     auto left = until - now();
     bool waits = what && what->what == idempotency_what::running && left > caf::timespan{0};
     if (!waits || ending)
@@ -147,6 +149,18 @@ void store_state::try_begin(idempotency_begin x, caf::actor_clock::time_point un
     };
     entry->timer = self->run_delayed(std::min<caf::timespan>(left, cfg.look_again), look);
     begins.emplace(name, entry);
+  });
+}
+
+/// It may be written down, and whoever asked does not run it: nobody else would end it.
+void store_state::lose_begun(idempotency_end x) {
+  self->run_delayed(cfg.look_again, [this, x = std::move(x)] {
+    if (ending)
+      return;
+    ask(x, [this, x](answer<done>& what) {
+      if (!what && what.error() != store_refusal::not_found)
+        lose_begun(x);
+    });
   });
 }
 

@@ -106,6 +106,7 @@ struct store_state {
   caf::result<idempotency_answer> begin(const idempotency_begin& x);
   void try_begin(idempotency_begin x, caf::actor_clock::time_point until,
                  caf::typed_response_promise<idempotency_answer> promise);
+  void lose_begun(idempotency_end x);
   caf::result<done> finish(const idempotency_end& x);
   caf::result<backup_done> back_up(const backup_request& x);
   void lose_running();

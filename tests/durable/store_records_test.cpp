@@ -69,6 +69,31 @@ SCENARIO("a store that begins anew knows no more whether requests run, until the
   });
 }
 
+SCENARIO("a request whose beginning may have been written down does not run for ever") {
+  on_both([this](test_store& on) {
+    using enum idempotency_what;
+    start(on);
+    auto later = [this] {
+      advance_time(config.look_again);
+      sched.run();
+    };
+    sql->unknown = inline_sql_unknown::stored;
+    CHECK(why<idempotency_answer>(begin_of("a")) == store_refusal::outcome_unknown);
+    CHECK(get<idempotency_answer>(begin_of("a")).what == running);
+    sql->faults = {store_refusal::unavailable};
+    later();
+    later();
+    CHECK(get<idempotency_answer>(begin_of("a")).what == outcome_unknown);
+    wall += 25h;
+    sql->unknown = inline_sql_unknown::lost;
+    CHECK(why<idempotency_answer>(begin_of("a")) == store_refusal::outcome_unknown);
+    later();
+    CHECK(get<idempotency_answer>(begin_of("a")).what == started);
+    get<done>(end_of(idempotency_end_kind::finish, "x"));
+    CHECK_EQ(get<idempotency_answer>(begin_of("a")).body, "x");
+  });
+}
+
 SCENARIO("a second one waits for the first: for its answer, its failure, or its own patience") {
   on_both([this](test_store& on) {
     using enum idempotency_what;
