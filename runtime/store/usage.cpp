@@ -95,6 +95,26 @@ void usage::count_chat(std::int64_t chat, std::int64_t times) {
   *least = {chat, least->second + times};
 }
 
+/// Summaries add up (Cafaro, Pulimeno, Tempesta 2016): who is not in a full one may have had as many
+/// there as its least busy chat. So nobody is missed who is never among the busiest of one part.
+void usage::add_chats(const chat_counts& more) {
+  auto unseen = [](const chat_counts& x) -> std::int64_t {
+    if (x.size() < kept_chats)
+      return 0;
+    return std::ranges::min(x, {}, &chat_counts::value_type::second).second;
+  };
+  std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> both;
+  auto [here, there] = std::pair{unseen(chats), unseen(more)};
+  for (const auto& [chat, n] : chats)
+    both[chat] = {n, there};
+  for (const auto& [chat, n] : more)
+    both.try_emplace(chat, here, 0).first->second.second = n;
+  chats.clear();
+  for (const auto& [chat, n] : both)
+    chats.emplace_back(chat, n.first + n.second);
+  keep_busiest(chats);
+}
+
 void usage::add(const usage& x) {
   calls.add(x.calls);
   updates += x.updates;
@@ -102,11 +122,7 @@ void usage::add(const usage& x) {
     entry(methods, name, most_methods).add(outcome);
   for (const auto& [name, n] : x.kinds)
     entry(kinds, name, most_kinds) += n;
-  std::map<std::int64_t, std::int64_t> merged{chats.begin(), chats.end()};
-  for (const auto& [chat, n] : x.chats)
-    merged[chat] += n;
-  chats.assign(merged.begin(), merged.end());
-  keep_busiest(chats);
+  add_chats(x.chats);
   for (std::size_t i = 0; i < hours.size(); ++i)
     hours[i] += x.hours[i];
 }

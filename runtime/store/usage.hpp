@@ -22,6 +22,8 @@ struct call_counts {
 };
 
 struct usage {
+  using chat_counts = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
   static constexpr std::size_t most_methods = 64;
   static constexpr std::size_t most_kinds = 32;
   static constexpr std::size_t kept_chats = 40; ///< Twice what anybody is shown, so that it is right.
@@ -34,7 +36,7 @@ struct usage {
   std::map<std::string, std::int64_t> kinds; ///< Updates by kind.
   /// Requests and updates by chat, the busiest first, of at most `kept_chats`. Exact while a bot has
   /// no more chats than these in a day; beyond, no count is off by more than a fortieth of all.
-  std::vector<std::pair<std::int64_t, std::int64_t>> chats;
+  chat_counts chats;
   /// Requests and updates by hour of the day, UTC.
   std::array<std::int64_t, 24> hours{};
 
@@ -45,6 +47,9 @@ struct usage {
   void add(const usage& x);
 
   friend bool operator==(const usage&, const usage&) = default;
+
+private:
+  void add_chats(const chat_counts& more);
 };
 
 /// What is no column: methods, kinds, chats, hours, as compact JSON.

@@ -102,6 +102,32 @@ SCENARIO("the busiest chats are found among very many") {
   }
 }
 
+SCENARIO("summaries of minutes add up to one of the day that misses nobody busy") {
+  std::mt19937 dice{11};
+  usage day;
+  std::map<std::int64_t, std::int64_t> truth;
+  std::int64_t all = 0;
+  for (int minute = 0; minute < 300; ++minute) {
+    usage one;
+    auto count = [&](std::int64_t chat, std::int64_t times) {
+      one.count_chat(chat, times);
+      truth[chat] += times;
+      all += times;
+    };
+    count(7, minute % 2 == 0 ? 30 : 1); // In every other minute it is not among the busiest.
+    for (int i = 0; i < 60; ++i)
+      count(1000 + minute * 60 + i, 3 + dice() % 2); // Busier then, and never again.
+    day.add(one);
+  }
+  REQUIRE_GT(truth[7], all / 40);
+  CHECK_EQ(day.chats.front().first, 7);
+  CHECK_EQ(day.chats.size(), usage::kept_chats);
+  for (const auto& [chat, n] : day.chats) {
+    CHECK_GE(n, truth[chat]);
+    CHECK_LE(n, truth[chat] + all / 40);
+  }
+}
+
 SCENARIO("a detail reads as it was written, or not at all") {
   auto x = some(7, INT64_MIN);
   x.count_update("ünïcode \"kind\"");
