@@ -29,15 +29,14 @@ caf::actor published(service_slot<Handle>& slot, Handle handle) {
 
 /// Counts in `book` what bots ask of the Bot API; long polls, whose time says nothing, left out.
 /// Who watches the bot is told.
-auto counting_in(std::shared_ptr<usage_book> book, std::shared_ptr<update_services> updates) {
-  return [book = std::move(book), updates = std::move(updates)](
+auto counting_in(std::shared_ptr<usage_book> book, std::shared_ptr<update_services> updates,
+                 wall_clock wall) {
+  return [book = std::move(book), updates = std::move(updates), wall = std::move(wall)](
            bot_id bot, std::uint16_t method, std::string_view how, double seconds, std::int64_t chat) {
     const auto& called = telegram::method(method);
     if (called.has(telegram::method_trait::long_poll))
       return;
-    using std::chrono::system_clock;
-    auto now = std::chrono::floor<std::chrono::milliseconds>(system_clock::now());
-    book->count(bot, called.name, how, seconds, chat, now.time_since_epoch().count());
+    book->count(bot, called.name, how, seconds, chat, wall());
     if (updates)
       updates->events.publish(bot, "call", [&] {
         boost::json::object what{{"method", called.name.empty() ? "unknown" : called.name},
@@ -56,8 +55,9 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
     bot_(std::make_shared<live_bot_config>(config_.bot)), journal_limits_(config_.journal),
     delivery_limits_(config_.delivery),
     found_(std::make_shared<services>(config_.shards)),
-    names_(std::make_shared<directory>(config_.names)) {
-  config_.pool.lanes = static_cast<std::uint16_t>(ports_.lanes->size());
+    names_(std::make_shared<directory>(config_.names, sys.clock().now())),
+    token_key_(ports_.token_key ? *ports_.token_key : random_siphash_key()) {
+  config_.pool.lanes = static_cast<std::uint16_t>(std::max<std::size_t>(ports_.lanes->size(), 1));
   auto dns = std::make_shared<net::dns_cache>(ports_.dns);
   for (const auto& lane : *ports_.lanes) {
     sessions_.push_back(
@@ -74,8 +74,11 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
     for (const auto& lane : *ports_.lanes)
       executors.push_back(lane->executor());
     // With addresses of its own: tenants say whose.
-    relay_ = relay::make_port(std::move(executors), std::make_shared<net::dns_cache>(ports_.dns),
-                              ports_.delivery_ca_file);
+    relay_ = ports_.relayed
+               ? ports_.relayed
+               : relay::make_port(std::move(executors),
+                                  std::make_shared<net::dns_cache>(ports_.dns),
+                                  ports_.delivery_ca_file);
     names_->set_complete(false); // Until the registrar has restored what is stored.
   }
 }
@@ -92,6 +95,19 @@ supervisor_spec tree::spec(std::string name, std::vector<child_spec> children) c
   result.pause = config_.pause;
   result.children = std::move(children);
   return result;
+}
+
+supervisor_spec tree::told(supervisor_spec of) const {
+  if (!ports_.started)
+    return of;
+  for (auto& one : of.children)
+    one.start = [tell = ports_.started, start = std::move(one.start), supervisor = of.name,
+                 id = one.id](caf::actor_system& sys) {
+      auto made = start(sys);
+      tell(supervisor, id, made);
+      return made;
+    };
+  return of;
 }
 
 child_spec tree::child(std::string id, std::function<caf::actor(caf::actor_system&)> start) const {
@@ -213,8 +229,9 @@ registrar_ports tree::ports_of_registrar() {
   ports.token_key = token_key_;
   ports.vault = vault_;
   ports.virtuals = virtuals_;
-  ports.upstream = net::make_call_port(sessions_, std::move(executors));
-  ports.ended = [usage = counting_in(usage_, found_->updates),
+  ports.upstream =
+    ports_.calls ? ports_.calls : net::make_call_port(sessions_, std::move(executors));
+  ports.ended = [usage = counting_in(usage_, found_->updates, ports_.wall),
                  meter = ports_.meter](bot_id bot, const call& what, const outcome& how) {
     auto label = gateway::outcome_label(how);
     auto took = std::chrono::duration<double>(how.latency).count();
@@ -258,7 +275,8 @@ supervisor_spec tree::services_spec() {
     auto spawn = [&](const pool_limits& now) {
       auto config = config_.pool;
       static_cast<pool_limits&>(config) = now;
-      session_pool_ports ports{net::make_session_port(sessions_), governor};
+      auto sessions = ports_.sessions ? ports_.sessions : net::make_session_port(sessions_);
+      session_pool_ports ports{std::move(sessions), governor};
       return spawn_session_pool(system, config, std::move(ports));
     };
     return start_service(found_->session_pool, &live_limits::pool, spawn);
@@ -289,10 +307,13 @@ supervisor_spec tree::services_spec() {
 
 supervisor_spec tree::bots_spec() {
   auto config = config_.bots;
-  config.spawn = [found = found_, shared = bot_](caf::actor_system& system,
-                                                 const troupe::start_bot& bot,
-                                                 std::uint32_t incarnation) {
-    return spawn_bot(system, bot, incarnation, found, shared);
+  config.spawn = [found = found_, shared = bot_, started = ports_.started](
+                   caf::actor_system& system, const troupe::start_bot& bot,
+                   std::uint32_t incarnation) {
+    auto made = spawn_bot(system, bot, incarnation, found, shared);
+    if (started)
+      started("troupe.bots", std::to_string(bot.bot), caf::actor_cast<caf::actor>(made));
+    return made;
   };
   config.found = found_;
   if (ports_.store)
@@ -323,7 +344,7 @@ gateway_ports tree::ports_of(std::size_t i) {
   ports.vault = vault_;
   if (ports_.store) {
     ports.store = [store = store_] { return caf::actor_cast<caf::strong_actor_ptr>(store->get()); };
-    ports.usage = counting_in(usage_, found_->updates);
+    ports.usage = counting_in(usage_, found_->updates, ports_.wall);
   }
   if (ports_.tls)
     ports.tls = ports_.tls();
@@ -344,15 +365,20 @@ supervisor_spec tree::ingress_spec() {
   return spec("troupe.ingress", std::move(children));
 }
 
-void tree::start() {
+supervisor_actor tree::launch() {
   std::vector<child_spec> children;
   if (ports_.store)
-    children.push_back(supervise(durable_spec()));
+    children.push_back(supervise(told(durable_spec())));
   for (auto& one : {services_spec(), bots_spec(), ingress_spec()})
-    children.push_back(supervise(one));
-  auto root = spawn_supervisor(sys_, spec("troupe.root", std::move(children)));
+    children.push_back(supervise(told(one)));
+  auto root = spawn_supervisor(sys_, told(spec("troupe.root", std::move(children))));
   root->attach_functor([ended = ended_] { *ended = true; });
   root_.publish(root);
+  return root;
+}
+
+void tree::start() {
+  auto root = launch();
   caf::scoped_actor self{sys_};
   bool ready = false;
   self->request(caf::actor_cast<caf::actor>(root), std::chrono::seconds{30}, ready_request{})

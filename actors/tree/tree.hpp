@@ -19,6 +19,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace troupe {
@@ -47,7 +48,8 @@ struct tree_config {
 
 /// What the tree needs from outside.
 struct tree_ports {
-  const net::lanes* lanes = nullptr; ///< One gateway each. Not empty; outlive the tree.
+  const net::lanes* lanes = nullptr; ///< One gateway each. Not empty, save in a simulation; outlive
+                                     ///< the tree.
   net::upstream_options upstream;
   net::dns_options dns;
   unseen_past past = unseen_past::none(); ///< See rate_governor_ports.
@@ -71,6 +73,14 @@ struct tree_ports {
   std::function<void(std::uint64_t, std::uint64_t)> count_polled;
   /// The keyed hash by which the store knows virtual tokens. Needed with a store.
   std::function<std::string(std::string_view)> virtual_hash;
+  /// In a simulation, which has no lanes: what they would carry. Null: the real ones.
+  std::shared_ptr<net::session_port> sessions;
+  std::shared_ptr<net::call_port> calls;
+  std::shared_ptr<relay::port> relayed;
+  /// By which tokens are hashed. Not given: drawn anew.
+  std::optional<siphash_key> token_key;
+  /// Told of each actor that a supervisor of the tree, or a shard of bots, starts. May be empty.
+  std::function<void(std::string_view supervisor, std::string_view child, const caf::actor&)> started;
 };
 
 /// A node's actors. Everything in it is started, restarted and stopped through its root.
@@ -84,6 +94,12 @@ public:
 
   /// Starts all actors. @throws std::runtime_error when they do not all run within 30 s
   void start();
+
+  /// Starts them, and does not wait until they run: for who turns the wheels himself.
+  supervisor_actor launch();
+
+  /// Forgets the root: `stop` waits for nobody then. For who saw its end himself.
+  void forget() { root_.publish({}); }
 
   /// Stops them in reverse order; returns when none is left. The second call does nothing.
   void stop();
@@ -128,6 +144,8 @@ private:
   template <class Handle, class Limits, class Spawn>
   caf::actor start_service(service_slot<Handle>& slot, Limits live_limits::* which, Spawn spawn);
   supervisor_spec spec(std::string name, std::vector<child_spec> children) const;
+  /// The same children; `ports_.started` hears of their starts.
+  supervisor_spec told(supervisor_spec of) const;
   child_spec child(std::string id, std::function<caf::actor(caf::actor_system&)> start) const;
   supervisor_spec durable_spec();
   caf::actor start_journal(caf::actor_system& system);
@@ -150,7 +168,7 @@ private:
   std::shared_ptr<relay::port> relay_; ///< Null without a store.
   std::shared_ptr<services> found_;
   std::shared_ptr<directory> names_;
-  siphash_key token_key_ = random_siphash_key();
+  siphash_key token_key_;
   std::shared_ptr<grant_memory> memory_ = std::make_shared<grant_memory>();
   std::vector<std::shared_ptr<net::upstream_sessions>> sessions_; ///< One per lane.
   std::deque<service_slot<gateway_actor>> gateways_;              ///< One per lane.
