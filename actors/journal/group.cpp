@@ -28,6 +28,9 @@ void group::run(store::unit& u) {
     store::forget_updates(u, bot);
   if (reserve > 0)
     reserved = store::reserve_numbers(u, reserve);
+  store::merge_marks(u, merged);
+  if (merged_below > 0)
+    store::drop_merged_marks(u, merged_below);
   append(u);
   end(u);
   for (auto& one : replays)
@@ -50,7 +53,8 @@ void group::append(store::unit& u) {
     auto& x = updates[i];
     auto& top = *known[bots[i]];
     rows.push_back({x.seq, bots[i], x.id, hashes[i], kind_name(x.kind), x.key.kind != 0, x.key.id,
-                    x.urgent, x.received, x.expires, x.body.str(), !wary && x.id > top});
+                    x.urgent, x.received, x.expires, x.body.str(), !wary && x.id > top,
+                    !settled.contains(bots[i])});
     top = std::max(top, x.id);
   }
   stored = store::append_updates(u, rows);

@@ -3,6 +3,7 @@
 #include "runtime/store/updates.hpp"
 
 #include <unordered_map>
+#include <unordered_set>
 
 namespace troupe::journal {
 
@@ -31,13 +32,17 @@ struct group {
   std::vector<stored_update> updates; ///< With `seq`.
   std::vector<bot_id> bots;           ///< Whose each of them is.
   std::vector<std::int64_t> hashes;
-  bool wary = false; ///< Looks for each of them, whatever `tops` say.
+  bool wary = false;                      ///< Looks for each of them, whatever `tops` say.
+  std::vector<store::update_mark> merged; ///< Fresh marks that join the others first.
+  std::int64_t merged_below = 0;      ///< All fresh ones with numbers below have; 0: not worth it.
+  std::unordered_set<bot_id> settled; ///< Bots that have no fresh marks then, and get none.
   /// Highest ids that are remembered; empty: not known. Results: known.
   std::unordered_map<bot_id, std::optional<std::int64_t>> tops;
   std::vector<ending> ends;
   std::int64_t first_letter = 0; ///< Number of the first that is buried; the others follow.
   std::vector<bot_id> trimmed;   ///< Bots with too many dead letters.
-  std::vector<std::pair<bot_id, std::size_t>> truncated; ///< Bots with too many marks; how many stay.
+  std::vector<std::pair<bot_id, std::size_t>>
+    truncated; ///< Bots with too many marks; how many stay.
   std::vector<bot_id> forgotten;
   std::vector<replay> replays;
   std::int64_t reserve = 0;      ///< Numbers to take.
@@ -48,10 +53,10 @@ struct group {
   std::uint32_t max_dead = 0;
 
   // Results.
-  std::vector<bool> stored; ///< Of each update; false: a duplicate.
+  std::vector<bool> stored;      ///< Of each update; false: a duplicate.
   std::vector<std::size_t> went; ///< Of each of `trimmed`: how many letters.
   std::vector<bool> was_buried;  ///< Of each of `ends`.
-  std::int64_t reserved = 0; ///< The first number taken.
+  std::int64_t reserved = 0;     ///< The first number taken.
 
   void run(store::unit& u);
 

@@ -148,14 +148,15 @@ void journal_state::confirm_warm(update_confirm& x, promise<confirm_result> to) 
       seqs.push_back(arrived[i].first);
   } else if (!arrived.empty()) {
     if (arrived.back().second < x.below - offset_ahead && !q.last_id)
-      return read([bot = x.bot](store::unit& u) { return store::last_update_id(u, bot); },
-                  [this, x, to](const caf::error& why, std::optional<std::int64_t>& id) mutable {
-                    if (why)
-                      return to.deliver(why);
-                    if (auto* q = find(x.bot); q != nullptr && !q->last_id)
-                      q->last_id = id.value_or(x.below);
-                    confirm(x, to);
-                  });
+      return read_marks(
+        x.bot, [bot = x.bot](store::unit& u) { return store::last_update_id(u, bot); },
+        [this, x, to](const caf::error& why, std::optional<std::int64_t>& id) mutable {
+          if (why)
+            return to.deliver(why);
+          if (auto* q = find(x.bot); q != nullptr && !q->last_id)
+            q->last_id = id.value_or(x.below);
+          confirm(x, to);
+        });
     seqs = below(arrived, q.last_id.value_or(x.below), x.below);
     if (!seqs.empty())
       return confirm_seen(x, std::move(arrived), std::move(seqs), to);
@@ -187,8 +188,10 @@ void journal_state::confirm_seen(const update_confirm& x, ids_by_arrival arrived
               {[up_to, seqs, seen]() mutable { up_to(std::move(seqs), seen); },
                [to](const caf::error& cold) mutable { to.deliver(cold); }});
   };
-  read([bot = x.bot, id = x.below - 1](store::unit& u) { return store::seq_of_update(u, bot, id); },
-       std::move(go_on));
+  read_marks(
+    x.bot,
+    [bot = x.bot, id = x.below - 1](store::unit& u) { return store::seq_of_update(u, bot, id); },
+    std::move(go_on));
 }
 
 /// Those of them that still wait are delivered. Answered when that is on disk.
@@ -227,6 +230,8 @@ void journal_state::forget(bot_id bot) {
   }
   not_found.erase(bot);
   to_truncate.erase(bot);
+  std::vector<store::update_mark> gone;
+  fresh.take(bot, gone);
   std::deque<waiting_append> others;
   for (auto& one : appends)
     if (one.bot == bot) {

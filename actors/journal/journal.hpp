@@ -14,18 +14,19 @@ class sql_port; // actors/store/work.hpp
 } // namespace storage
 
 struct journal_config : journal_limits {
-  std::uint32_t group_updates = 2000;            ///< In one commit at most.
-  std::uint64_t group_bytes = 8u << 20;          ///< Of their bodies; one update may be larger.
-  std::uint32_t max_waiting = 50'000;            ///< Updates that wait for a commit, over all bots.
-  std::size_t max_entries = 500'000;             ///< Of pending updates in memory, over all bots.
-  std::size_t max_bots = 50'000;                 ///< Bots without updates that are remembered.
-  caf::timespan patience = std::chrono::seconds{10};        ///< Of work that waits for the store.
-  caf::timespan retry_pause = std::chrono::seconds{1};      ///< After the store failed.
-  caf::timespan sweep_every = std::chrono::seconds{1};      ///< Lifetimes are looked at so often.
+  std::uint32_t group_updates = 2000;   ///< In one commit at most.
+  std::uint64_t group_bytes = 8u << 20; ///< Of their bodies; one update may be larger.
+  std::uint32_t max_waiting = 50'000;   ///< Updates that wait for a commit, over all bots.
+  std::size_t max_entries = 500'000;    ///< Of pending updates in memory, over all bots.
+  std::size_t max_bots = 50'000;        ///< Bots without updates that are remembered.
+  caf::timespan patience = std::chrono::seconds{10};         ///< Of work that waits for the store.
+  caf::timespan retry_pause = std::chrono::seconds{1};       ///< After the store failed.
+  caf::timespan sweep_every = std::chrono::seconds{1};       ///< Lifetimes are looked at so often.
   caf::timespan find_pause = std::chrono::milliseconds{200}; ///< A bot that was not found is looked
                                                              ///< for again after this.
-  std::uint32_t load_rows = 5000;                ///< Read at once at a start.
-  std::int64_t number_block = 1'000'000;         ///< Numbers taken from the store at once.
+  std::uint32_t load_rows = 5000;                            ///< Read at once at a start.
+  std::uint32_t fresh_marks = 65'536;    ///< In the store, not yet merged: about so many.
+  std::int64_t number_block = 1'000'000; ///< Numbers taken from the store at once.
 };
 
 struct journal_ports {

@@ -23,6 +23,7 @@ void journal_state::load() {
   ++epoch;
   entries = 0;
   bodies.clear();
+  fresh.clear();
   counts.pending = counts.dead = 0;
   for (auto& [bot, q] : queues) {
     q.state = bot_queue::memory::warm;
@@ -38,6 +39,7 @@ void journal_state::load() {
   what.how = storage::work::kind::write;
   what.run = [failed, first, count = cfg.number_block](store::unit& u) {
     *failed = {};
+    store::merge_all_marks(u);
     *first = store::reserve_numbers(u, count);
   };
   what.fail = [failed](caf::error why) { *failed = std::move(why); };
@@ -45,6 +47,7 @@ void journal_state::load() {
     if (*failed)
       return load_failed();
     next_seq = *first;
+    marks_dropped = next_seq;
     end_of_block = next_seq + cfg.number_block;
     next_block = 0;
     load_some(0);
@@ -52,17 +55,17 @@ void journal_state::load() {
 }
 
 void journal_state::load_some(std::int64_t after) {
-  read([after, limit = cfg.load_rows](
-         store::unit& u) { return store::load_pending(u, after, limit); },
-       [this](const caf::error& why, const std::vector<store::pending_update>& rows) {
-         if (why)
-           return load_failed();
-         for (auto& x : rows)
-           loaded(x);
-         if (rows.size() < cfg.load_rows)
-           return load_dead(0);
-         load_some(rows.back().seq);
-       });
+  read(
+    [after, limit = cfg.load_rows](store::unit& u) { return store::load_pending(u, after, limit); },
+    [this](const caf::error& why, const std::vector<store::pending_update>& rows) {
+      if (why)
+        return load_failed();
+      for (auto& x : rows)
+        loaded(x);
+      if (rows.size() < cfg.load_rows)
+        return load_dead(0);
+      load_some(rows.back().seq);
+    });
 }
 
 void journal_state::loaded(const store::pending_update& x) {
@@ -103,11 +106,15 @@ void journal_state::begin() {
   // Those that waited for a bot whose queue was being read when all was loaded anew.
   std::vector<bot_id> parked;
   for (auto& [bot, q] : queues)
-    if (q.state == bot_queue::memory::warm && !q.deferred.empty())
+    if (!q.deferred.empty())
       parked.push_back(bot);
-  for (auto bot : parked)
-    if (find(bot) != nullptr)
+  for (auto bot : parked) {
+    auto* q = find(bot);
+    if (q != nullptr && q->state == bot_queue::memory::warm)
       run_deferred(bot);
+    else if (q != nullptr && q->state == bot_queue::memory::cold)
+      warm_up(bot);
+  }
   for (auto& [bot, q] : queues)
     if (q.count() > 0)
       tell(bot, q);
@@ -133,12 +140,13 @@ void journal_state::when_warm(bot_id bot, bot_queue& q, bot_queue::waiting_reque
 
 void journal_state::warm_up(bot_id bot) {
   queue(bot).state = bot_queue::memory::loading;
-  read([bot](store::unit& u) { return store::pending_of(u, bot); },
-       [this, bot, from = epoch](const caf::error& why,
-                                 const std::vector<store::pending_update>& found) {
-         if (from == epoch)
-           warmed(bot, why, found);
-       });
+  read_marks(
+    bot, [bot](store::unit& u) { return store::pending_of(u, bot); },
+    [this, bot, from = epoch](const caf::error& why,
+                              const std::vector<store::pending_update>& found) {
+      if (from == epoch)
+        warmed(bot, why, found);
+    });
 }
 
 void journal_state::warmed(bot_id bot, const caf::error& why,
@@ -205,8 +213,9 @@ void journal_state::fetch(update_fetch& x, promise<update_page> to) {
     return to.deliver(update_page{});
   q->used = now();
   q->told = false; // What comes from now on it has not been told of.
-  when_warm(x.bot, *q, {[this, x, to] { fetch_warm(x, to); },
-                        [to](const caf::error& why) mutable { to.deliver(why); }});
+  when_warm(x.bot, *q,
+            {[this, x, to] { fetch_warm(x, to); },
+             [to](const caf::error& why) mutable { to.deliver(why); }});
 }
 
 void journal_state::fetch_warm(const update_fetch& x, promise<update_page> to) {
@@ -278,21 +287,21 @@ void journal_state::give_page(const update_fetch& x, const std::vector<std::int6
 
 void journal_state::list_dead(dead_letter_query& x, promise<dead_letter_page> to) {
   auto limit = std::clamp<std::size_t>(x.limit, 1, 1000);
-  read([x, limit](store::unit& u) { return store::list_dead_letters(u, x.bot, x.after, limit + 1); },
-       [to, limit](const caf::error& why, std::vector<store::dead_letter>& rows) mutable {
-         if (why)
-           return to.deliver(why);
-         dead_letter_page page;
-         page.more = rows.size() > limit;
-         rows.resize(std::min(rows.size(), limit));
-         for (auto& one : rows) {
-           auto& from = one.update;
-           page.rows.push_back({one.id, from.bot, from.update_id, std::move(from.kind),
-                                from.received, one.died, one.attempts, std::move(one.reason),
-                                std::move(from.body)});
-         }
-         to.deliver(std::move(page));
-       });
+  read(
+    [x, limit](store::unit& u) { return store::list_dead_letters(u, x.bot, x.after, limit + 1); },
+    [to, limit](const caf::error& why, std::vector<store::dead_letter>& rows) mutable {
+      if (why)
+        return to.deliver(why);
+      dead_letter_page page;
+      page.more = rows.size() > limit;
+      rows.resize(std::min(rows.size(), limit));
+      for (auto& one : rows) {
+        auto& from = one.update;
+        page.rows.push_back({one.id, from.bot, from.update_id, std::move(from.kind), from.received,
+                             one.died, one.attempts, std::move(one.reason), std::move(from.body)});
+      }
+      to.deliver(std::move(page));
+    });
 }
 
 } // namespace troupe::journal

@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/journal/bot_queue.hpp"
 #include "actors/journal/cache.hpp"
+#include "actors/journal/fresh_marks.hpp"
 #include "actors/journal/group.hpp"
 #include "actors/journal/journal.hpp"
 #include "actors/store/work.hpp"
@@ -73,6 +74,8 @@ struct journal_state {
     std::vector<waiting_append> appends;
     std::vector<waiter> waiters; ///< For its ends: kept with them when it fails.
     std::vector<waiting_replay> replays;
+    std::vector<std::function<void(const caf::error&)>> settling;
+    std::int64_t was_dropped = 0; ///< `marks_dropped` before it.
   };
 
   /// Takes an update out of its bot's queue: it has ended. @returns whether it was there
@@ -82,6 +85,7 @@ struct journal_state {
   [[nodiscard]] std::size_t waiting_items() const noexcept;
   std::shared_ptr<group> next_group(written& to);
   void take_appends(group& to, written& from);
+  void take_marks(group& to, written& from);
   void written_down(written& what);
   void stored_updates(written& what);
   void stored_ends(group& what);
@@ -100,8 +104,7 @@ struct journal_state {
   /// Runs `what.run` once the bot's queue is in memory.
   void when_warm(bot_id bot, bot_queue& q, bot_queue::waiting_request what);
   void warm_up(bot_id bot);
-  void warmed(bot_id bot, const caf::error& why,
-              const std::vector<store::pending_update>& found);
+  void warmed(bot_id bot, const caf::error& why, const std::vector<store::pending_update>& found);
   void run_deferred(bot_id bot);
   void cool(bot_queue& q);
   void cool_down();
@@ -127,6 +130,9 @@ struct journal_state {
   /// Reads with `query(unit)`, then calls `then(error, result)`.
   template <class Query, class Then>
   void read(Query query, Then then);
+  /// The same, of what the store has by bot: the bot's fresh marks are merged before.
+  template <class Query, class Then>
+  void read_marks(bot_id bot, Query query, Then then);
   void take_ended();
 
   bot_queue& queue(bot_id bot);
@@ -154,14 +160,14 @@ struct journal_state {
   bool stopping = false;
   std::vector<bot_queue::waiting_request> deferred; ///< Until it is ready, or the store has failed.
   std::int64_t next_seq = 0;
-  std::int64_t end_of_block = 0;   ///< The first number that is not ours.
-  std::int64_t next_block = 0;     ///< Taken already, for afterwards; 0: none.
+  std::int64_t end_of_block = 0; ///< The first number that is not ours.
+  std::int64_t next_block = 0;   ///< Taken already, for afterwards; 0: none.
   bool writing = false;
-  bool gathering = false;          ///< The next group waits for more.
-  std::size_t enough = 0;          ///< So many end that.
+  bool gathering = false; ///< The next group waits for more.
+  std::size_t enough = 0; ///< So many end that.
   std::uint64_t gathered = 0;
   std::uint32_t not_worth = 0;
-  std::size_t wary = 0;            ///< So many appends go alone: one of them broke a rule.
+  std::size_t wary = 0; ///< So many appends go alone: one of them broke a rule.
   bool retry_armed = false;
   std::deque<waiting_append> appends;
   std::vector<ending> ends;
@@ -170,6 +176,10 @@ struct journal_state {
   std::vector<waiting_replay> replays;
   std::unordered_set<bot_id> forgotten;
   std::unordered_set<bot_id> to_truncate;
+  fresh_marks fresh;
+  std::int64_t marks_dropped = 0;       ///< Below this no fresh marks are stored.
+  std::unordered_set<bot_id> to_settle; ///< Their fresh marks go with the next group.
+  std::vector<std::function<void(const caf::error&)>> settling; ///< Called when they have.
   std::uint32_t waiting_updates = 0;
 
   std::unordered_multimap<caf::actor_id, bot_id> watched;
@@ -198,6 +208,22 @@ void journal_state::read(Query query, Then then) {
   what.fail = [kept](caf::error why) { kept->why = std::move(why); };
   submit(std::move(what),
          [kept, then = std::move(then)]() mutable { then(kept->why, kept->what); });
+}
+
+template <class Query, class Then>
+void journal_state::read_marks(bot_id bot, Query query, Then then) {
+  auto* q = find(bot);
+  if (!fresh.contains(bot) && (q == nullptr || q->coming == 0))
+    return read(std::move(query), std::move(then));
+  to_settle.insert(bot);
+  settling.push_back(
+    [this, query = std::move(query), then = std::move(then)](const caf::error& why) mutable {
+      if (!why)
+        return read(std::move(query), std::move(then));
+      std::invoke_result_t<Query&, store::unit&> nothing{};
+      then(why, nothing);
+    });
+  write();
 }
 
 template <class T, class X>

@@ -67,9 +67,9 @@ void journal_state::write() {
   });
 }
 
-/// Those who were just answered ask again soon, or never: a commit that waits for them, a part of its
-/// own length, takes them along with those who wait, instead of serving both in turns. Where nobody
-/// comes in that time, it is seldom tried.
+/// Those who were just answered ask again soon, or never: a commit that waits for them, a part of
+/// its own length, takes them along with those who wait, instead of serving both in turns. Where
+/// nobody comes in that time, it is seldom tried.
 void journal_state::gather(caf::timespan took, std::size_t answered) {
   constexpr caf::timespan longest = std::chrono::milliseconds{2};
   auto pause = std::min(took / 2, longest);
@@ -94,8 +94,8 @@ std::size_t journal_state::waiting_items() const noexcept {
 }
 
 std::shared_ptr<group> journal_state::next_group(written& to) {
-  if (appends.empty() && ends.empty() && replays.empty() && forgotten.empty()
-      && to_truncate.empty())
+  if (appends.empty() && ends.empty() && replays.empty() && forgotten.empty() && to_truncate.empty()
+      && to_settle.empty())
     return nullptr;
   auto g = std::make_shared<group>();
   g->now = wall();
@@ -131,13 +131,34 @@ std::shared_ptr<group> journal_state::next_group(written& to) {
     added.what = one.what;
     for (std::size_t i = 0; i < n; ++i)
       added.numbers.push_back(next_number());
+    to_settle.insert(one.what.bot);
   }
   to.replays = std::exchange(replays, {});
+  take_marks(*g, to);
   return g;
+}
+
+/// Fresh marks of bots by which something is looked for now, and so many that the rest is not too
+/// much.
+void journal_state::take_marks(group& to, written& from) {
+  to.settled.merge(to_settle);
+  to_settle.clear();
+  from.settling = std::exchange(settling, {});
+  for (auto bot : to.settled)
+    fresh.take(bot, to.merged);
+  while (fresh.rows() > cfg.fresh_marks) {
+    fresh.take_oldest(to.merged);
+    (void)fresh.lowest(0);
+  }
+  from.was_dropped = marks_dropped;
+  // What was merged may stay for a while: rows that follow each other go at once.
+  if (auto lowest = fresh.lowest(to.first_number); lowest > marks_dropped + cfg.fresh_marks / 16)
+    to.merged_below = marks_dropped = lowest;
 }
 
 void journal_state::take_appends(group& to, written& from) {
   std::uint64_t bytes = 0;
+  std::unordered_map<bot_id, std::optional<std::int64_t>> tops;
   while (!appends.empty()) {
     auto& one = appends.front();
     if (!to.updates.empty()
@@ -146,7 +167,12 @@ void journal_state::take_appends(group& to, written& from) {
       break;
     auto& q = queue(one.bot);
     to.tops.emplace(one.bot, q.top);
+    auto& top = tops.emplace(one.bot, q.top).first->second;
     for (auto& x : one.updates) {
+      if (wary > 0 || !top || x.id <= *top)
+        to.settled.insert(one.bot);
+      else
+        top = x.id;
       bytes += x.body.str().size();
       to.hashes.push_back(store::content_hash(x.body.str()));
       to.bots.push_back(one.bot);
@@ -177,6 +203,8 @@ void journal_state::written_down(written& what) {
   stored_replays(what);
   for (auto& one : what.waiters)
     (void)one({});
+  for (auto& one : what.settling)
+    one({});
 }
 
 void journal_state::stored_updates(written& what) {
@@ -203,6 +231,8 @@ void journal_state::stored_updates(written& what) {
         continue;
       }
       ++result.stored;
+      if (!g.settled.contains(one.bot))
+        fresh.add({one.bot, x.id, g.hashes[i], x.seq});
       q.last_id = x.id;
       q.add(x.seq, x.urgent, {x.id, x.received, x.expires});
       if (q.state == bot_queue::memory::warm)
@@ -308,6 +338,16 @@ void journal_state::write_failed(written& what, const caf::error& why) {
   forgotten.insert(g.forgotten.begin(), g.forgotten.end());
   for (auto& [bot, keep] : g.truncated)
     to_truncate.insert(bot);
+  std::erase_if(g.merged, [&](auto& x) { return forgotten.contains(x.bot); });
+  fresh.put_back(g.merged);
+  marks_dropped = what.was_dropped;
+  if (alone) {
+    to_settle.merge(g.settled);
+    std::ranges::move(what.settling, std::back_inserter(settling));
+  } else {
+    for (auto& one : what.settling)
+      one(why);
+  }
   std::erase_if(what.waiters, [&](waiter& one) { return one(why); });
   waiters.insert(waiters.begin(), std::make_move_iterator(what.waiters.begin()),
                  std::make_move_iterator(what.waiters.end()));

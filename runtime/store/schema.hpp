@@ -229,4 +229,14 @@ inline constexpr std::array updates_and_dead_letters{
   "INSERT INTO journal_numbers (name, next) VALUES ('seq', 1)"sv,
 };
 
+/// Version 5. Marks of update_marks that are not there yet, by number: appended at the end like the
+/// updates themselves. In the order of bots each would be a page of its own.
+inline constexpr std::array fresh_marks{
+  R"(CREATE TABLE fresh_marks (
+    seq {key},
+    bot BIGINT NOT NULL,
+    update_id BIGINT NOT NULL,
+    hash BIGINT NOT NULL))"sv,
+};
+
 } // namespace troupe::store::schema

@@ -60,6 +60,9 @@ constexpr std::string_view into_updates =
   "body) VALUES ";
 constexpr std::string_view into_marks =
   "INSERT INTO update_marks (bot, update_id, hash, seq) VALUES ";
+constexpr std::string_view into_fresh_marks =
+  "INSERT INTO fresh_marks (bot, update_id, hash, seq) VALUES ";
+constexpr std::string_view unless_there = " ON CONFLICT DO NOTHING";
 
 constexpr std::string_view letter_columns =
   "id, bot, update_id, kind, own_key, key_id, urgent, received, died, attempts, reason, body";
@@ -133,12 +136,19 @@ std::vector<bool> append_updates(unit& u, std::span<const new_update> what) {
   static const auto many_marks = rows_of_width(into_marks, rows_at_once, 4);
   static const auto one_update = rows_of_width(into_updates, 1, 10);
   static const auto many_updates = rows_of_width(into_updates, rows_at_once, 10);
-  static const auto perhaps = one_mark + " ON CONFLICT DO NOTHING";
+  static const auto one_fresh = rows_of_width(into_fresh_marks, 1, 4);
+  static const auto many_fresh = rows_of_width(into_fresh_marks, rows_at_once, 4);
+  static const auto perhaps = one_mark + std::string{unless_there};
   std::vector<bool> stored(what.size(), true);
+  insertion fresh{u, one_fresh, many_fresh};
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < what.size(); ++i)
+    if (auto& x = what[i]; x.merged_later)
+      fresh.add(x.bot, x.update_id, x.hash, x.seq);
+    else
+      order.push_back(i);
+  fresh.flush();
   // By bot, so that marks of one page are written together.
-  std::vector<std::size_t> order(what.size());
-  for (std::size_t i = 0; i < order.size(); ++i)
-    order[i] = i;
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return what[i].bot; });
   insertion marks{u, one_mark, many_marks};
   for (auto i : order)
@@ -156,6 +166,28 @@ std::vector<bool> append_updates(unit& u, std::span<const new_update> what) {
                   x.expires, x.body);
   updates.flush();
   return stored;
+}
+
+void merge_marks(unit& u, std::vector<update_mark>& marks) {
+  static const auto one = rows_of_width(into_marks, 1, 4) + std::string{unless_there};
+  static const auto many = rows_of_width(into_marks, rows_at_once, 4) + std::string{unless_there};
+  std::ranges::sort(marks, {},
+                    [](const update_mark& x) { return std::tie(x.bot, x.update_id, x.seq); });
+  insertion to{u, one, many};
+  for (auto& x : marks)
+    to.add(x.bot, x.update_id, x.hash, x.seq);
+  to.flush();
+}
+
+void merge_all_marks(unit& u) {
+  u.execute("INSERT INTO update_marks (bot, update_id, hash, seq) "
+            "SELECT bot, update_id, hash, seq FROM fresh_marks WHERE true "
+            "ORDER BY bot, update_id, seq ON CONFLICT DO NOTHING");
+  u.execute("DELETE FROM fresh_marks");
+}
+
+void drop_merged_marks(unit& u, std::int64_t below) {
+  u.execute("DELETE FROM fresh_marks WHERE seq < :below", below);
 }
 
 std::optional<std::int64_t> highest_update_id(unit& u, bot_id bot) {
@@ -181,10 +213,10 @@ std::vector<pending_update> load_pending(unit& u, std::int64_t after, std::size_
 }
 
 std::vector<pending_update> pending_of(unit& u, bot_id bot) {
-  auto result = u.rows<pending_update>(
-    "SELECT u.seq, u.bot, u.update_id, u.urgent, u.received, u.expires "
-    "FROM update_marks m JOIN updates u ON u.seq = m.seq WHERE m.bot = :bot",
-    bot);
+  auto result =
+    u.rows<pending_update>("SELECT u.seq, u.bot, u.update_id, u.urgent, u.received, u.expires "
+                           "FROM update_marks m JOIN updates u ON u.seq = m.seq WHERE m.bot = :bot",
+                           bot);
   std::ranges::sort(result, {}, &pending_update::seq);
   return result;
 }
@@ -257,8 +289,8 @@ std::size_t trim_dead_letters(unit& u, bot_id bot, std::size_t keep) {
 
 replay replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq,
                           const std::function<std::int64_t(std::string_view)>& expires) {
-  static const auto find = "SELECT " + std::string{letter_columns}
-                           + " FROM dead_letters WHERE bot = :bot AND id = :id";
+  static const auto find =
+    "SELECT " + std::string{letter_columns} + " FROM dead_letters WHERE bot = :bot AND id = :id";
   auto letter = u.row<dead_letter>(find, bot, id);
   if (!letter)
     return {};
@@ -266,10 +298,10 @@ replay replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq
   auto& x = letter->update;
   auto hash = content_hash(x.body);
   // It may have come again after it was forgotten.
-  auto waits = u.value<std::int64_t>(
-    "SELECT u.seq FROM update_marks m JOIN updates u ON u.seq = m.seq "
-    "WHERE m.bot = :bot AND m.update_id = :update AND m.hash = :hash",
-    bot, x.update_id, hash);
+  auto waits =
+    u.value<std::int64_t>("SELECT u.seq FROM update_marks m JOIN updates u ON u.seq = m.seq "
+                          "WHERE m.bot = :bot AND m.update_id = :update AND m.hash = :hash",
+                          bot, x.update_id, hash);
   if (waits)
     return {std::nullopt, true};
   u.execute("INSERT INTO update_marks (bot, update_id, hash, seq) "
@@ -284,6 +316,9 @@ replay replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq
 }
 
 void forget_updates(unit& u, bot_id bot) {
+  // No index leads there: they are few, and this is seldom.
+  u.execute("DELETE FROM updates WHERE seq IN (SELECT seq FROM fresh_marks WHERE bot = :bot)", bot);
+  u.execute("DELETE FROM fresh_marks WHERE bot = :bot", bot);
   u.execute("DELETE FROM updates WHERE seq IN (SELECT seq FROM update_marks WHERE bot = :bot)",
             bot);
   u.execute("DELETE FROM update_marks WHERE bot = :bot", bot);

@@ -41,6 +41,17 @@ struct new_update {
   /// No update with this id was ever stored for the bot, or is among those to be stored: it need
   /// not be looked for. When that is wrong the unit fails (constraint).
   bool surely_new = false;
+  /// Its mark is merged later: for an update that is surely new, of a bot whose updates in this
+  /// unit all are.
+  bool merged_later = false;
+};
+
+/// What is remembered of an update.
+struct update_mark {
+  bot_id bot = 0;
+  std::int64_t update_id = 0;
+  std::int64_t hash = 0;
+  std::int64_t seq = 0;
 };
 
 /// An update that waits, without its body.
@@ -71,6 +82,14 @@ struct dead_letter {
 /// hash) is remembered. @returns for each whether it was stored
 std::vector<bool> append_updates(unit& u, std::span<const new_update> what);
 
+/// Puts fresh marks among the others: what follows here knows only of those, other than
+/// `forget_updates`. Some may be there already. Sorts `marks`.
+void merge_marks(unit& u, std::vector<update_mark>& marks);
+/// All fresh marks.
+void merge_all_marks(unit& u);
+/// Fresh marks with numbers below `below` have been merged.
+void drop_merged_marks(unit& u, std::int64_t below);
+
 /// The highest update_id that is remembered of a bot.
 [[nodiscard]] std::optional<std::int64_t> highest_update_id(unit& u, bot_id bot);
 
@@ -79,7 +98,8 @@ std::vector<bool> append_updates(unit& u, std::span<const new_update> what);
 
 /// The number under which an update was stored, also when it has ended since (while it is
 /// remembered); the lowest when several came under one id.
-[[nodiscard]] std::optional<std::int64_t> seq_of_update(unit& u, bot_id bot, std::int64_t update_id);
+[[nodiscard]] std::optional<std::int64_t> seq_of_update(unit& u, bot_id bot,
+                                                        std::int64_t update_id);
 
 /// What waits of all bots, from behind `after` on, by number.
 [[nodiscard]] std::vector<pending_update> load_pending(unit& u, std::int64_t after,
@@ -105,8 +125,8 @@ void truncate_marks(unit& u, bot_id bot, std::size_t keep);
 [[nodiscard]] std::vector<dead_letter> list_dead_letters(unit& u, bot_id bot, std::int64_t after,
                                                          std::size_t limit);
 /// How many each bot has; the next bots behind `after` that have any, by id.
-[[nodiscard]] std::vector<std::pair<bot_id, std::int64_t>>
-count_dead_letters(unit& u, bot_id after, std::size_t limit);
+[[nodiscard]] std::vector<std::pair<bot_id, std::int64_t>> count_dead_letters(unit& u, bot_id after,
+                                                                              std::size_t limit);
 
 /// Removes a bot's oldest until `keep` are left. @returns how many went
 std::size_t trim_dead_letters(unit& u, bot_id bot, std::size_t keep);
@@ -118,8 +138,9 @@ struct replay {
   std::optional<pending_update> update;
   bool gone = false;
 };
-[[nodiscard]] replay replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq,
-                                        const std::function<std::int64_t(std::string_view kind)>& expires);
+[[nodiscard]] replay
+replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq,
+                   const std::function<std::int64_t(std::string_view kind)>& expires);
 
 /// Removes all that is stored of a bot's updates.
 void forget_updates(unit& u, bot_id bot);

@@ -2,6 +2,8 @@
 #include "messages/call.hpp"
 #include "runtime/crypto/bytes.hpp"
 
+#include <unordered_map>
+
 namespace troupe::updates {
 
 /// The secret token of a bot's webhook at Telegram: derived from the node's lookup key and the
@@ -18,6 +20,17 @@ public:
 
 private:
   crypto::secret_key key_;
+};
+
+/// Secrets that were right, so that they need not be derived again for each update. For one thread.
+/// Holds 16,384 of them at most, about 100 bytes each.
+class known_secrets {
+public:
+  /// As webhook_secret::fits.
+  [[nodiscard]] bool fits(const webhook_secret& all, bot_id bot, std::string_view secret);
+
+private:
+  std::unordered_map<bot_id, std::string> known_;
 };
 
 } // namespace troupe::updates

@@ -31,6 +31,7 @@ struct context {
   ports to;
   /// One for each thread, made and used on it.
   std::vector<std::unique_ptr<desk>> desks;
+  std::vector<updates::known_secrets> secrets; ///< One for each thread.
 
   void count(ending x) const {
     if (to.counted)
@@ -63,7 +64,7 @@ ending refuse(net::http_response& answer, const caf::error& why) {
 }
 
 /// What can be said without the journal. @returns how it ended; nothing when the update is for it
-std::optional<ending> check(const context& ctx, const net::http_request& from,
+std::optional<ending> check(context& ctx, const net::http_request& from,
                             net::http_response& answer, bot_id& bot) {
   auto id = bot_in(from.path(), ctx.how.path);
   if (!id) {
@@ -81,7 +82,8 @@ std::optional<ending> check(const context& ctx, const net::http_request& from,
     return ending::wrong_source;
   }
   // Before anything is looked up: who does not know the secret learns nothing of the bot.
-  if (!ctx.to.secret->fits(bot, from.header(secret_header))) {
+  auto secret = from.header(secret_header);
+  if (!ctx.secrets[from.thread].fits(*ctx.to.secret, bot, secret)) {
     fill(answer, 403, "Forbidden.\n");
     return ending::wrong_secret;
   }
@@ -154,6 +156,7 @@ net::http_handler make_handler(settings how, ports to) {
   ctx->how = std::move(how);
   ctx->to = std::move(to);
   ctx->desks.resize(ctx->how.threads);
+  ctx->secrets.resize(ctx->how.threads);
   return [ctx](const net::http_request& from, net::http_response& answer) -> net::http_pending {
     bot_id bot = 0;
     if (auto ended = check(*ctx, from, answer, bot)) {

@@ -170,6 +170,12 @@ struct fixture : test_coordinator_fixture<> {
     sched.advance_time(how_long);
     sched.run();
   }
+  /// Few, so that merging has its part in everything.
+  static journal_config few_fresh_marks() {
+    journal_config result;
+    result.fresh_marks = 6;
+    return result;
+  }
   /// What is in a table, counted behind the journal's back.
   std::int64_t rows(const std::string& table) {
     store::database db{options};
@@ -180,7 +186,7 @@ struct fixture : test_coordinator_fixture<> {
 
   store::database_options options;
   std::shared_ptr<inline_sql> sql;
-  journal_config config;
+  journal_config config = few_fresh_marks();
   journal_actor journal;
   std::map<bot_id, told_bot> bots;
   std::vector<std::int64_t> newly;

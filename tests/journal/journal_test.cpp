@@ -70,6 +70,32 @@ SCENARIO("by id they come in the order of their ids") {
   });
 }
 
+SCENARIO("of two updates with one id each is known by its number") {
+  on_both(*this, [&] {
+    auto other = update_of(20);
+    other.body = shared_text{"{\"update_id\":20,\"other\":1}"};
+    append_ids(1, {10, 20});
+    append(1, {other, update_of(30)});
+    update_fetch x;
+    x.bot = 1;
+    x.by_id = true;
+    x.limit = 2;
+    auto page = get<update_page>(x).updates;
+    REQUIRE_EQ(page.size(), 2u);
+    x.after = page.back().id;
+    x.after_seq = page.back().seq;
+    auto next = get<update_page>(x).updates;
+    REQUIRE_EQ(next.size(), 2u);
+    CHECK_EQ(next[0].id, 20);
+    CHECK_EQ(next[1].id, 30);
+    // The first was handed out, the second was not.
+    CHECK_EQ(get<confirm_result>(update_confirm{1, 0, 0, false, {page[0].seq, page[1].seq}}).confirmed,
+             2u);
+    CHECK_EQ(waiting(1), (ids{20, 30}));
+    CHECK_EQ(fetch(1).updates[0].seq, next[0].seq);
+  });
+}
+
 SCENARIO("a page holds no more bytes than asked for, but one update at least") {
   on_both(*this, [&] {
     auto large = update_of(1);
@@ -251,6 +277,66 @@ SCENARIO("a bot forgotten while its update is being stored keeps none") {
     CHECK(taken->why == ec::unknown_bot);
     CHECK_EQ(report().pending, 0u);
     CHECK_EQ(rows("updates"), 0);
+  });
+}
+
+SCENARIO("duplicates are known of whether their marks are merged or not") {
+  on_both(*this, [&] {
+    append_ids(100, {1}); // Its mark is the oldest.
+    std::int64_t id = 0;
+    for (int round = 0; round < 30; ++round)
+      for (bot_id bot = 1; bot <= 3; ++bot) {
+        append_ids(bot, {++id, ++id});
+        CHECK_EQ(append_ids(bot, {id, id + 1000, id + 1000, id - 1}).duplicates, 3u);
+        CHECK(rows("fresh_marks") <= 6 + 2 + 2);
+      }
+    CHECK_EQ(rows("update_marks") + rows("fresh_marks"), 1 + 2 * 90 + 90);
+    for (bot_id bot = 4; bot <= 20; ++bot)
+      append_ids(bot, {1});
+    CHECK_EQ(append_ids(100, {1}).duplicates, 1u);
+    restart();
+    CHECK_EQ(rows("fresh_marks"), 0);
+    for (bot_id bot = 4; bot <= 20; ++bot)
+      CHECK_EQ(append_ids(bot, {1, 2}).duplicates, 1u);
+    CHECK_EQ(append_ids(3, {id, id - 1, id + 1000}).duplicates, 3u);
+  });
+}
+
+SCENARIO("marks that could not be merged are merged later") {
+  on_both(*this, [&] {
+    append_ids(1, {1, 2});
+    for (auto why : {store_refusal::unavailable, store_refusal::disk_full, store_refusal::failed}) {
+      sql->faults = {why, why};
+      CHECK(post<append_result>(update_append{1, {update_of(2)}})->why == why);
+      sql->faults.clear();
+      pass(2s);
+      CHECK_EQ(append_ids(1, {1, 2}).duplicates, 2u);
+      for (bot_id bot = 2; bot <= 12; ++bot)
+        append_ids(bot, {report().appended > 0 ? static_cast<std::int64_t>(report().appended) : 0});
+    }
+    for (auto how : {inline_sql_unknown::stored, inline_sql_unknown::lost}) {
+      sql->unknown = how;
+      (void)post<append_result>(update_append{1, {update_of(2)}});
+      sql->unknown = inline_sql_unknown::none;
+      pass(2s);
+      CHECK_EQ(append_ids(1, {1, 2}).duplicates, 2u);
+    }
+  });
+}
+
+SCENARIO("a bot that is removed takes its fresh marks along, and what they lead to") {
+  config.fresh_marks = 1000;
+  on_both(*this, [&] {
+    for (bot_id bot = 1; bot <= 2; ++bot) {
+      append_ids(bot, {1}); // What is remembered of it is looked up: it has no fresh marks then.
+      append_ids(bot, {2, 3});
+    }
+    CHECK_EQ(rows("fresh_marks"), 4);
+    caf::anon_send(journal, journal_forget{1});
+    sched.run();
+    CHECK_EQ(rows("updates"), 3);
+    CHECK_EQ(rows("fresh_marks"), 2);
+    CHECK_EQ(append_ids(1, {1}).stored, 1u);
   });
 }
 

@@ -22,6 +22,7 @@ inline constexpr std::array published{
   "E7UvvkESnyniDjPwLelnBP2zTzueVbxS5ZadEa0SsSk",
   "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg",
   "5rHgsXCY5b-rMKk6j7EbF17K8QOzEzGqzj3jM30XHZM",
+  "sMTIbXF3xKXXGzZRHR0LjL2JL_aGBdt1oYlz0sTiU7E",
 };
 
 inline void fill(unit& u, int version) {
@@ -76,6 +77,8 @@ inline void fill(unit& u, int version) {
            "UPDATE journal_numbers SET next = 1000",
          })
       u.define(sql);
+  } else if (version == 5) {
+    u.define("INSERT INTO fresh_marks VALUES (19, 4242, 902, 7), (20, 4242, 900, -5)");
   }
 }
 
@@ -140,6 +143,8 @@ inline void check(unit& u, int version) {
     CAF_CHECK_EQUAL(letter.reason, "the receiver answered 500");
     CAF_CHECK_EQUAL(letter.update.key_id, -100);
     CAF_CHECK_EQUAL(u.value<int>("SELECT next FROM journal_numbers").value(), 1000);
+  } else if (version == 5) {
+    CAF_CHECK_EQUAL(u.value<int>("SELECT COUNT(*) FROM fresh_marks WHERE bot = 4242").value(), 2);
   }
 }
 

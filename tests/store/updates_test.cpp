@@ -65,6 +65,49 @@ SCENARIO("what was stored is there as it was, many at once or one by one") {
   });
 }
 
+SCENARIO("fresh marks are known of once they are merged, and go with their bot in any case") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    auto fresh = some(1, 40, true);
+    for (auto& x : fresh)
+      x.merged_later = true;
+    db.write([&](unit& u) {
+      CHECK_EQ(append_updates(u, fresh), std::vector<bool>(40, true));
+      CHECK(!highest_update_id(u, 1));
+      CHECK(pending_of(u, 1).empty());
+      CHECK_EQ(load_pending(u, 0, 100).size(), 40u);
+    });
+    // Of one bot; some of them twice.
+    std::vector<update_mark> marks;
+    for (auto& x : fresh)
+      if (x.bot == 1)
+        marks.push_back({x.bot, x.update_id, x.hash, x.seq});
+    for (int round = 0; round < 2; ++round)
+      db.write([&](unit& u) { merge_marks(u, marks); });
+    db.write([&](unit& u) {
+      CHECK_EQ(pending_of(u, 1).size(), 20u);
+      CHECK_EQ(highest_update_id(u, 1).value(), 40);
+      CHECK_EQ(seq_of_update(u, 1, 2).value(), 2);
+      CHECK(!seq_of_update(u, 2, 1));
+      auto again = some(1, 40, false);
+      std::erase_if(again, [](auto& x) { return x.bot != 1; });
+      for (auto& x : again)
+        x.seq += 100;
+      CHECK_EQ(append_updates(u, again), std::vector<bool>(20, false));
+      drop_merged_marks(u, 11);
+      CHECK_EQ(u.value<int>("SELECT COUNT(*) FROM fresh_marks").value(), 30);
+    });
+    db.write([&](unit& u) { forget_updates(u, 2); });
+    db.write([&](unit& u) {
+      // Those that were merged, and five whose marks were thrown away too early.
+      CHECK_EQ(load_pending(u, 0, 100).size(), 25u);
+      merge_all_marks(u);
+      CHECK_EQ(u.value<int>("SELECT COUNT(*) FROM fresh_marks").value(), 0);
+      CHECK_EQ(u.value<int>("SELECT COUNT(*) FROM update_marks").value(), 20);
+    });
+  });
+}
+
 SCENARIO("the same id and hash are stored once, within a unit and after the update has ended") {
   on_both([](test_store& store) {
     auto db = store.open();

@@ -29,4 +29,13 @@ SCENARIO("a webhook's secret belongs to one bot and one key") {
   CHECK(!other.fits(4711, secret));
   CHECK(!mine.fits(4711, ""));
   CHECK(!mine.fits(4711, secret + "x"));
+  // The same, remembered.
+  updates::known_secrets known;
+  CHECK(!known.fits(mine, 4711, secret + "x"));
+  for (int round = 0; round < 2; ++round) {
+    CHECK(known.fits(mine, 4711, secret));
+    CHECK(!known.fits(mine, 4711, secret + "x"));
+    CHECK(!known.fits(mine, 4711, ""));
+    CHECK(!known.fits(mine, 4712, secret));
+  }
 }
