@@ -1,8 +1,10 @@
 // The control plane as tenants and operators use it: over HTTP, on a real node with its embedded
 // store, and over restarts and kills.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Node, temporaryDirectory } from './harness/node.mjs';
+import { runToEnd } from './harness/program.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { soon, until } from './harness/wait.mjs';
 
@@ -166,6 +168,49 @@ describe('the control plane', () => {
     assert.equal(await burst(), 12);
   });
 
+  test('paces all bots of a tenant together by its own rate, live and after a kill', limit, async () => {
+    const data = options({ 'node.data-dir': temporaryDirectory() });
+    let paced = await Node.start(sandbox, { options: data });
+    const make = async (name, count, rps) => {
+      const { id } = (await paced.ask('POST', '/v1/tenants', { name, rps })).json;
+      const bots = [];
+      for (let i = 0; i < count; ++i) bots.push((await register(paced, sandbox, { trusted: true, tenant: id })).bot);
+      return { id, bots };
+    };
+    const [few, many] = [await make('paced', 3, 4), await make('unpaced', 1, 0)];
+    // Whatever goes out within half a second: one window of a second holds it all.
+    const burst = async ({ bots }) => {
+      const answers = await Promise.all(Array.from({ length: 12 }, (_, i) => paced.call(bots[i % bots.length].token,
+        'getMe', undefined, { headers: { 'X-Troupe-Deadline': '300ms' } })));
+      for (const { status } of answers) assert.ok([200, 429].includes(status), `${status}`);
+      return answers.filter((x) => x.status === 200).length;
+    };
+    const some = async () => {
+      const got = await burst(few);
+      assert.ok(got <= 4, `${got} instead of 4`);
+      return got > 0;
+    };
+    await until('its bots are served', some);
+    assert.equal(await burst(many), 12);
+    const set = async (rps) => {
+      const changed = await paced.ask('PATCH', `/v1/tenants/${few.id}`, { rps });
+      assert.equal(changed.status, 200, changed.text);
+      assert.equal(changed.json.rps ?? 0, rps);
+    };
+    await set(0);
+    assert.equal(await burst(few), 12);
+    await set(4);
+    assert.equal(await burst(few), 0); // These twelve count.
+    await until('the window is empty again', some);
+    paced.program.kill();
+    await soon('it is gone', paced.program.exited);
+    paced = await Node.start(sandbox, { options: data });
+    try {
+      await until('its bots are served again', some);
+      assert.equal(await burst(many), 12);
+    } finally { await paced.stop(); }
+  });
+
   test('shows how a bot fares', limit, async () => {
     const { bot, row } = await register(node, sandbox, { trusted: true });
     for (let i = 0; i < 3; ++i) assert.equal((await node.call(bot.token, 'getMe')).status, 200);
@@ -244,6 +289,43 @@ describe('what was stored', () => {
       assert.equal((await node.call(token, 'getMe')).status, 200);
       assert.notEqual((await node.call(pending.bot.token, 'getMe')).status, 200);
       assert.notEqual((await node.call(suspended.bot.token, 'getMe')).status, 200);
+    } finally { await node.stop(); }
+  });
+
+  test('is what it was at the time of a backup, when that is restored; and the trail says so', limit, async () => {
+    const directory = temporaryDirectory();
+    const data = options({ 'node.data-dir': directory });
+    const copy = join(temporaryDirectory(), 'copy.db');
+    const restore = () => runToEnd('troupectl', ['restore', copy, `--data-dir=${directory}`]);
+    let node = await Node.start(sandbox, { options: data });
+    const kept = await register(node, sandbox, { trusted: true });
+    const made = await node.ctl('backup', copy);
+    assert.equal(made.code, 0, made.output);
+    const later = await register(node, sandbox, { trusted: true });
+    await node.ask('POST', `/v1/bots/${kept.row.id}:suspend`, {});
+    const early = await restore();
+    assert.equal(early.code, 1, early.output); // The node runs.
+    assert.equal((await node.ask('GET', `/v1/bots/${later.row.id}`)).status, 200);
+    await node.stop();
+    const restored = await restore();
+    assert.equal(restored.code, 0, restored.output);
+    node = await Node.start(sandbox, { options: data });
+    try {
+      assert.equal((await node.ask('GET', `/v1/bots/${kept.row.id}`)).json.phase, 'active');
+      assert.equal((await node.call(kept.bot.token, 'getMe')).status, 200);
+      assert.equal((await node.ask('GET', `/v1/bots/${later.row.id}`)).status, 404);
+      assert.equal((await node.call(later.bot.token, 'getMe')).status, 401);
+      const entries = async (action) => (await node.ask('GET', `/v1/audit?action=${action}`)).json.entries;
+      const told = await until('the trail tells of it', async () => (await entries('store.restore'))[0]);
+      assert.equal(told.outcome, 'ok');
+      assert.match(told.actor, /^troupectl/);
+      assert.ok(JSON.stringify(told.detail).includes('copy.db'), JSON.stringify(told));
+      assert.equal((await entries('bot.register')).length, 1);
+      assert.equal((await entries('bot.suspend')).length, 0);
+      // Told once, not at each start.
+      await node.stop();
+      node = await Node.start(sandbox, { options: data });
+      assert.equal((await entries('store.restore')).length, 1);
     } finally { await node.stop(); }
   });
 

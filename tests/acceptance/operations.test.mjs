@@ -312,6 +312,31 @@ describe('SIGHUP', () => {
     await node.stop();
   });
 
+  test('changes quotas while they are used: requests of a user, bots of an address', limit, async () => {
+    const quotas = (requests, bots) => `api {\n  user-rpm = ${requests}\n  creations-per-minute = ${bots}\n}\n`;
+    const node = await Node.start(sandbox, { files: { 'api.conf': quotas(5, 1) } });
+    const tenant = (await node.ask('POST', '/v1/tenants', { name: 'T' })).json;
+    const { key } = (await node.ask('POST', `/v1/tenants/${tenant.id}/keys`, { name: 'k' })).json;
+    const listed = async (count) => {
+      const statuses = [];
+      for (let i = 0; i < count; ++i) statuses.push((await node.ask('GET', '/v1/bots', undefined, { key })).status);
+      return statuses.filter((x) => x === 200).length;
+    };
+    const registered = async () => {
+      const { token } = await sandbox.createBot();
+      return (await node.ask('POST', '/v1/bots', { token, trusted: true })).status;
+    };
+    assert.equal(await listed(7), 5);
+    assert.deepEqual([await registered(), await registered()], [201, 429]);
+    await reload(node, 'api.conf', quotas(9, 3), 'config.reloaded', 'api.user-rpm');
+    assert.equal(await listed(7), 4); // Those of before count in the same minute.
+    assert.deepEqual([await registered(), await registered(), await registered()], [201, 201, 429]);
+    await reload(node, 'api.conf', quotas(2, 1), 'config.reloaded', 'api.user-rpm');
+    assert.equal(await listed(3), 0);
+    assert.equal(await registered(), 429);
+    await node.stop();
+  });
+
   test('names what needs a restart, and rejects what is wrong as a whole', limit, async () => {
     const node = await Node.start(sandbox);
     await reload(node, 'node.conf', 'node {\n  drain-timeout = 7s\n}\n', 'config.needs-restart', 'node.drain-timeout');
