@@ -2,7 +2,7 @@ import http from 'node:http';
 import { once } from 'node:events';
 
 /// A tenant's web server on a port of its own, for relayed updates. `behave(request, response, text)`
-/// says what it does; every whole request is noted in `seen` ({headers, text, update}).
+/// says what it does; every whole request is noted in `seen` ({headers, text, update, at}).
 export class Tenant {
   static async start(behave = Tenant.ok, { port = 0 } = {}) {
     const tenant = new Tenant();
@@ -17,7 +17,7 @@ export class Tenant {
         return; // The node went away.
       }
       const text = Buffer.concat(chunks).toString('utf8');
-      tenant.seen.push({ headers: incoming.headers, text, update: JSON.parse(text) });
+      tenant.seen.push({ headers: incoming.headers, text, update: JSON.parse(text), at: performance.now() });
       tenant.behave(incoming, answer, text);
     });
     tenant.server.on('connection', (socket) => {
