@@ -44,47 +44,25 @@ std::string select_from(const table& t) {
          + std::string{t.name};
 }
 
-std::string insert_into(const table& t, std::size_t rows) {
-  std::string sql = "INSERT INTO " + std::string{t.name} + " (bot, " + std::string{t.time}
-                    + ", " TROUPE_USAGE_COLUMNS ") VALUES ";
-  for (std::size_t row = 0; row < rows; ++row) {
-    sql += row == 0 ? "(" : ", (";
-    for (std::size_t i = 0; i < 9; ++i)
-      sql += (i == 0 ? ":p" : ", :p") + std::to_string(row * 9 + i);
-    sql += ')';
-  }
-  sql += " ON CONFLICT (bot, " + std::string{t.time} + ") DO UPDATE SET ";
-  for (std::string_view column : {"requests", "failures", "client_errors", "rate_limited",
-                                  "latency_us", "updates", "detail"}) {
-    if (!sql.ends_with("SET "))
-      sql += ", ";
-    sql.append(column).append(" = excluded.").append(column);
-  }
-  return sql;
-}
-
-/// Writes rows, many in a statement, the rest one by one: two statements to prepare.
 void put(unit& u, const table& t, const usage_map& rows) {
-  constexpr std::size_t together = 50;
-  std::vector<parameter> parameters;
-  auto many = insert_into(t, together);
-  auto one = insert_into(t, 1);
-  auto left = rows.size();
+  std::vector<parameter> all;
   for (const auto& [where, x] : rows) {
-    auto add = [&](const auto& value) { parameters.push_back(to_parameter(value)); };
-    add(where.first);
-    add(where.second);
     const auto& c = x.calls;
-    for (auto n :
-         {c.requests, c.failures, c.client_errors, c.rate_limited, c.latency_us, x.updates})
-      add(n);
-    add(encode_detail(x));
-    auto full = left >= together;
-    if (!full || parameters.size() == together * 9) {
-      left -= parameters.size() / 9;
-      u.execute_with(full ? many : one, std::exchange(parameters, {}));
-    }
+    for (auto n : {where.first, where.second, c.requests, c.failures, c.client_errors,
+                   c.rate_limited, c.latency_us, x.updates})
+      all.push_back(to_parameter(n));
+    all.push_back(to_parameter(encode_detail(x)));
   }
+  auto time = std::string{t.time};
+  put_rows(u,
+           "INSERT INTO " + std::string{t.name} + " (bot, " + time
+             + ", " TROUPE_USAGE_COLUMNS ") VALUES",
+           "ON CONFLICT (bot, " + time
+             + ") DO UPDATE SET requests = excluded.requests, failures = excluded.failures, "
+               "client_errors = excluded.client_errors, rate_limited = excluded.rate_limited, "
+               "latency_us = excluded.latency_us, updates = excluded.updates, "
+               "detail = excluded.detail",
+           9, std::move(all));
 }
 
 /// What is stored for these keys, and nothing for those that are not there yet.

@@ -31,4 +31,10 @@ std::vector<Row> rows_of(unit& u, std::string_view head, const std::vector<param
 void remove_of(unit& u, std::string_view head, const std::vector<parameter>& first,
                std::span<const std::int64_t> ids);
 
+/// Inserts rows of `width` parameters each, many with one statement, what is left over one by one:
+/// two statements to prepare. `head` ends with VALUES; `tail` may say what to do with a row that is
+/// there: then no key may come twice.
+void put_rows(unit& u, std::string_view head, std::string_view tail, std::size_t width,
+              std::vector<parameter> parameters);
+
 } // namespace troupe::store

@@ -23,22 +23,21 @@ void save_health(unit& u, std::span<const health_snapshot> snapshots) {
   std::unordered_set<bot_id> known;
   for (auto& [id] : rows_of<std::tuple<bot_id>>(u, "SELECT id FROM bots WHERE id IN ", {}, ids))
     known.insert(id);
-  for (const auto& x : snapshots)
+  std::vector<parameter> all;
+  for (auto x : snapshots)
     if (known.contains(x.bot))
-      u.execute("INSERT INTO bot_health (" TROUPE_HEALTH_COLUMNS ") VALUES (:bot, :status, "
-                ":requests, :failures, :client_errors, :rate_limited, :latency_us, :consecutive, "
-                ":last_success, :last_failure, :breaker, :breaker_until, :saved) "
-                "ON CONFLICT (bot) DO UPDATE SET status = excluded.status, "
-                "requests = excluded.requests, failures = excluded.failures, "
-                "client_errors = excluded.client_errors, rate_limited = excluded.rate_limited, "
-                "latency_us = excluded.latency_us, "
-                "consecutive_failures = excluded.consecutive_failures, "
-                "last_success = excluded.last_success, last_failure = excluded.last_failure, "
-                "breaker = excluded.breaker, breaker_until = excluded.breaker_until, "
-                "saved = excluded.saved",
-                x.bot, x.status, x.requests, x.failures, x.client_errors, x.rate_limited,
-                x.latency_us, x.consecutive_failures, x.last_success, x.last_failure, x.breaker,
-                x.breaker_until, x.saved);
+      std::apply([&](const auto&... value) { (all.push_back(to_parameter(value)), ...); },
+                 columns(x));
+  put_rows(u, "INSERT INTO bot_health (" TROUPE_HEALTH_COLUMNS ") VALUES",
+           "ON CONFLICT (bot) DO UPDATE SET status = excluded.status, "
+           "requests = excluded.requests, failures = excluded.failures, "
+           "client_errors = excluded.client_errors, rate_limited = excluded.rate_limited, "
+           "latency_us = excluded.latency_us, "
+           "consecutive_failures = excluded.consecutive_failures, "
+           "last_success = excluded.last_success, last_failure = excluded.last_failure, "
+           "breaker = excluded.breaker, breaker_until = excluded.breaker_until, "
+           "saved = excluded.saved",
+           13, std::move(all));
 }
 
 std::optional<health_snapshot> find_health(unit& u, tenant_id tenant, bot_id bot) {
