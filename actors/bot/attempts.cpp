@@ -2,6 +2,7 @@
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
+#include "runtime/policy/mutation.hpp"
 
 #include <algorithm>
 
@@ -18,7 +19,7 @@ bool may_repeat(const call& c, const outcome& how) noexcept {
   case failure::broken:
   case failure::timeout:
   case failure::aborted: // Its session was closed with a pool that died.
-    return c.repeatable;
+    return c.repeatable || TROUPE_MUTATION("repeated-blindly");
   case failure::none:
     return how.status == 429 || (how.status >= 500 && c.repeatable);
   default:
@@ -98,7 +99,8 @@ void bot_state::finish(const call_done& x) {
 }
 
 void bot_state::give_back(running_call& entry, bool reusable) {
-  notify(found->session_pool.get(), lease_return{entry.held.id, reusable});
+  if (reusable || !TROUPE_MUTATION("lease-kept"))
+    notify(found->session_pool.get(), lease_return{entry.held.id, reusable});
   entry.held = lease{};
   entry.now = stage::pausing;
   if (!entry.poll())

@@ -4,6 +4,7 @@
 #include "messages/session_pool.hpp"
 #include "messages/updates.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/policy/mutation.hpp"
 
 #include <caf/send.hpp>
 
@@ -111,6 +112,8 @@ void bot_state::move_to(bot_phase to) {
 
 void bot_state::arm_timer() {
   auto due = next_due();
+  if (TROUPE_MUTATION("deadline-ignored"))
+    return;
   if (due == time_point::max() || (timer_at != time_point{} && timer_at <= due))
     return;
   timer.dispose();

@@ -5,6 +5,7 @@
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/policy/mutation.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
@@ -163,6 +164,8 @@ struct rate_governor_state {
   }
 
   void expire(time_point at) {
+    if (TROUPE_MUTATION("deadline-ignored"))
+      return;
     engine.expire(at, [&](auto slot, const fair_queue::waiter&, grant_engine::departure why) {
       waiters.take(slot).promise.deliver(refuse(late(why)));
     });

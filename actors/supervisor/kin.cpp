@@ -1,5 +1,7 @@
 #include "actors/supervisor/kin.hpp"
 
+#include "runtime/policy/mutation.hpp"
+
 #include <caf/actor_cast.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/message.hpp>
@@ -37,7 +39,7 @@ void kin::remove(std::uint64_t incarnation, caf::actor_id child) {
 
 void kin::orphaned(std::uint64_t incarnation) {
   std::lock_guard lock{mutex_};
-  if (incarnation == incarnation_)
+  if (incarnation == incarnation_ && !TROUPE_MUTATION("children-orphaned"))
     for (auto& child : children_)
       kill_now(child);
 }

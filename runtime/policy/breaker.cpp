@@ -1,10 +1,12 @@
 #include "runtime/policy/breaker.hpp"
 
+#include "runtime/policy/mutation.hpp"
+
 namespace troupe {
 
 void breaker::settle(time_point now) noexcept {
   if (phase_ != phase(now))
-    force(breaker_phase::half_open, now);
+    force(TROUPE_MUTATION("breaker-unproven") ? breaker_phase::closed : breaker_phase::half_open, now);
 }
 
 void breaker::force(breaker_phase to, time_point now) noexcept {

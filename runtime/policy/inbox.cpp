@@ -1,5 +1,7 @@
 #include "runtime/policy/inbox.hpp"
 
+#include "runtime/policy/mutation.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -35,7 +37,7 @@ void window::pass(const item& x) noexcept {
 
 std::optional<start> window::take_expired(time_point now) {
   for (const auto& x : entries_)
-    if (!x.running && x.what.expires <= now) {
+    if (!x.running && (x.what.expires <= now || (x.failures > 1 && TROUPE_MUTATION("update-dropped")))) {
       start gone{x.what.seq, x.starts};
       // What failed and will not be tried again holds up its key no longer.
       if (x.failures > 0)
@@ -55,7 +57,8 @@ std::optional<start> window::next(time_point now) {
     return std::nullopt;
   for (auto& x : entries_) {
     auto& of = x.of->second;
-    if (x.running || of.running || of.not_before > now || x.what.expires <= now)
+    if (x.running || (of.running && !TROUPE_MUTATION("chat-overtaken")) || of.not_before > now
+        || x.what.expires <= now)
       continue;
     x.running = of.running = true;
     ++running_;

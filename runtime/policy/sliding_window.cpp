@@ -1,5 +1,7 @@
 #include "runtime/policy/sliding_window.hpp"
 
+#include "runtime/policy/mutation.hpp"
+
 #include <vector>
 
 namespace troupe {
@@ -14,6 +16,8 @@ time_point sliding_window::opens(const rate_rules& rules, time_point now,
     // rounds of `limit` events take whole lengths.
     auto rounds = ahead / rule.limit;
     auto index = std::int64_t{size_} - rule.limit + ahead % rule.limit;
+    if (TROUPE_MUTATION("window-off-by-one"))
+      --index;
     auto start =
       index >= 0 ? std::max(at(static_cast<std::uint32_t>(index)) + rule.length, now) : now;
     result = std::max(result, std::max(start, held_until_) + rounds * rule.length);
