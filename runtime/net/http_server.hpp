@@ -90,6 +90,9 @@ struct http_server_config {
   std::chrono::milliseconds head_timeout{15'000}; ///< For a head or a handshake, from its begin.
   std::chrono::milliseconds body_timeout{30'000}; ///< Between two pieces of a body; for a write.
   std::chrono::milliseconds idle_timeout{75'000}; ///< Between two requests.
+  /// Whether handlers are cancelled when their client goes away. Where they end soon anyway, not
+  /// watching for it saves a third of what a request costs.
+  bool cancel_handlers = true;
   /// Called for every accepted connection on its thread; false: the connection is spoilt (a TLS
   /// client sees its handshake fail). For tests of clients.
   std::function<bool()> accept_filter;

@@ -113,10 +113,14 @@ private:
       if (pending) {
         if (!co_await flush())
           co_return false;
-        waiting_ = true;
-        watch();
-        co_await asio::co_spawn(socket().get_executor(), std::move(*pending),
-                                asio::bind_cancellation_slot(gone_.slot(), use_http_task));
+        if (shard_.config->cancel_handlers) {
+          waiting_ = true;
+          watch();
+          co_await asio::co_spawn(socket().get_executor(), std::move(*pending),
+                                  asio::bind_cancellation_slot(gone_.slot(), use_http_task));
+        } else {
+          co_await std::move(*pending);
+        }
       }
     } catch (const boost::system::system_error& e) {
       if (e.code() == asio::error::operation_aborted) {

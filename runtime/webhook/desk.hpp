@@ -22,8 +22,7 @@ public:
   desk& operator=(const desk&) = delete;
 
   /// The journal's answer, or its error, or sec::request_timeout; a dead journal answers
-  /// sec::request_receiver_down. @throws boost::system::system_error (operation_aborted) when the
-  /// coroutine is cancelled: the update may be stored all the same.
+  /// sec::request_receiver_down. Not to be cancelled.
   net::http_task<caf::expected<append_result>> append(journal_actor to, update_append what,
                                                       std::chrono::milliseconds timeout);
 

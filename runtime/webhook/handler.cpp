@@ -121,14 +121,7 @@ net::http_task<void> store(std::shared_ptr<context> ctx, desk& at, bot_id bot,
   update_append append;
   append.bot = bot;
   append.updates.push_back(std::move(what.update));
-  std::optional<caf::expected<append_result>> got;
-  try {
-    got = co_await at.append(journal, std::move(append), ctx->how.journal_timeout);
-  } catch (...) {
-    ctx->count(ending::given_up);
-    throw;
-  }
-  auto& said = *got;
+  auto said = co_await at.append(journal, std::move(append), ctx->how.journal_timeout);
   if (!said) {
     ctx->count(refuse(answer, said.error()));
     co_return;
@@ -182,6 +175,7 @@ void configure(net::http_server_config& server, const settings& how) {
   server.threads = how.threads;
   server.body_limit = how.max_body;
   server.head_limit = 16 * 1024;
+  server.cancel_handlers = false; // What was received is stored, and the next answer is "known".
   server.refuse = [](int status, net::http_response& answer) {
     fill(answer, status, "This request cannot be served.\n");
   };

@@ -25,11 +25,10 @@ enum class ending : std::uint8_t {
   full,         ///< 503: the bot has as many waiting as it may have.
   unavailable,  ///< 503: the journal does not answer, or cannot store.
   draining,     ///< 503: the node is about to stop.
-  given_up,     ///< The client went away before the answer.
 };
-inline constexpr std::array ending_names{"stored",       "duplicate",    "not_found", "wrong_source",
-                                         "wrong_secret", "malformed",    "unknown_bot", "full",
-                                         "unavailable",  "draining",     "given_up"};
+inline constexpr std::array ending_names{"stored",       "duplicate",   "not_found",   "wrong_source",
+                                         "wrong_secret", "malformed",   "unknown_bot", "full",
+                                         "unavailable",  "draining"};
 
 struct settings {
   std::string path; ///< In front of /webhook, see path_of.
