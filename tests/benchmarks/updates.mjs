@@ -93,20 +93,24 @@ function fsyncs(count = 300) {
   return { p50_us: times[Math.floor(count * 0.5)], p99_us: times[Math.floor(count * 0.99)] };
 }
 
-/** Durable updates/s, nobody fetching them, against a server that does nothing, in turn. */
-async function intake(telegram) {
-  const node = await startNode(telegram, 'intake');
+/** Durable updates/s, nobody fetching them, against a server that does nothing, in turn. Telegram
+ *  opens up to 40 connections for each bot (setWebhook, max_connections): of a thousand bots that
+ *  have updates there are more than the larger of these numbers. */
+async function intake(telegram, connections) {
+  telegram.secrets.clear();
+  const node = await startNode(telegram, `intake-${connections}`);
   const file = await register(node, telegram, few, { mode: 'pull' });
   const plain = start('bench-webhooks', join(bin, 'bench-webhooks'), ['--answer']);
   const port = await new Promise((done) => plain.stdout.once('data', (text) => done(JSON.parse(text).port)));
   const seen = { plain: [], troupe: [] };
   const spent = [];
   let errors = 0;
-  for (const side of [port, node.webhook]) await send(side, file);
+  const more = [`--connections=${connections}`];
+  for (const side of [port, node.webhook]) await send(side, file, more);
   for (let i = 0; i < pairs; ++i)
     for (const name of i % 2 ? ['troupe', 'plain'] : ['plain', 'troupe']) {
       const before = cpu(node.child.pid);
-      const result = await send(name === 'plain' ? port : node.webhook, file);
+      const result = await send(name === 'plain' ? port : node.webhook, file, more);
       seen[name].push(result.rate);
       errors += result.errors;
       if (name === 'troupe') spent.push(((cpu(node.child.pid) - before) / result.sent) * 1e6);
@@ -157,7 +161,7 @@ export async function updates() {
   const telegram = await startTelegram();
   try {
     const before = fsyncs();
-    const all = { intake: await intake(telegram), fsync: before, relay: await relay(telegram), waiting: await waiting(telegram) };
+    const all = { intake: { 64: await intake(telegram, 64), 256: await intake(telegram, 256) }, fsync: before, relay: await relay(telegram), waiting: await waiting(telegram) };
     return all;
   } finally {
     telegram.server.closeAllConnections();
