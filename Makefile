@@ -2,7 +2,7 @@
 # changed. Works as root and with sudo.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help deps build build-all run test bench sanitize sanitize-thread format
+.PHONY: help deps build build-all run test bench sanitize sanitize-thread fuzz fuzz-build format
 
 DEPS := $(or $(TROUPE_DEPS),$(HOME)/.cache/troupe/deps)
 export TROUPE_DEPS := $(DEPS)
@@ -22,6 +22,7 @@ help:
 	@echo "make build      the programs, in build/release/bin; build-all: tests and benchmarks too"
 	@echo "make bench      measurements against nginx and the upstream, build/bench/results.json"
 	@echo "make sanitize   the tests under AddressSanitizer and UBSan; sanitize-thread: under TSan"
+	@echo "make fuzz       libFuzzer on what comes from outside, FUZZ_SECONDS (600) for each target"
 	@echo "make format     clang-format over our sources"
 
 deps:
@@ -36,7 +37,7 @@ build-all: deps
 run: build
 	@tests/demo/run build/release/bin
 
-test: build-all
+test: build-all fuzz-build
 	@cd build/release && ctest --output-on-failure --no-tests=error -j 1
 
 bench: build-all
@@ -46,14 +47,21 @@ bench: build-all
 # allows and ThreadSanitizer does not: that one brings a CAF of its own.
 sanitize: deps
 	$(call configure-and-build,asan,)
-	@cd build/asan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure)$$'
+	@cd build/asan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure|fuzz)$$'
 
 sanitize-thread: deps
 	@TROUPE_CAF_SANITIZER=thread .ci/dependencies
 	@export TROUPE_CAF=$(DEPS)/caf-0.18.7-thread; mkdir -p build; \
 	  cmake --preset tsan >build/tsan.configure.log 2>&1 || { cat build/tsan.configure.log; exit 1; }; \
 	  cmake --build --preset tsan -j $(JOBS)
-	@cd build/tsan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure)$$'
+	@cd build/tsan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure|fuzz)$$'
+
+# Instrumented by clang; `make test` runs the same programs for some seconds.
+fuzz-build: deps
+	$(call configure-and-build,fuzz,)
+
+fuzz: fuzz-build
+	@tests/fuzz/run long build/fuzz/bin $(or $(FUZZ_SECONDS),600)
 
 format: deps
 	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
