@@ -1,6 +1,7 @@
 #include "runtime/net/http_head.hpp"
 
 #include "runtime/telegram/errors.hpp"
+#include "runtime/telegram/params.hpp"
 
 #include <boost/beast/core/string.hpp>
 
@@ -90,12 +91,18 @@ void request_head::swap_texts(head_texts& other) noexcept {
 
 bool request_head::replace_token(std::string_view token, std::string_view by) {
   auto line = std::string_view{forward}.substr(0, forward.find("\r\n"));
-  auto path = line.substr(0, line.find('?'));
+  auto begin = method.size() + 1 + prefix_.size();
+  auto path = line.substr(begin, line.find('?') - begin);
   auto colon = token.find(':');
   for (std::string_view how : {":", "%3A", "%3a"}) {
     auto text = std::string{token.substr(0, colon)}.append(how).append(token.substr(colon + 1));
-    if (auto at = path.find(text); at != std::string_view::npos) {
-      forward.replace(at, text.size(), by);
+    auto at = path.find(text);
+    if (at == std::string_view::npos)
+      continue;
+    // Only where it names the bot: a client may write it once more further on.
+    auto before = telegram::percent_decode(path.substr(0, at), false);
+    if (before == "/bot" || before == "/file/bot") {
+      forward.replace(begin + at, text.size(), by);
       return true;
     }
   }

@@ -161,6 +161,10 @@ SCENARIO("a token is replaced in the path, however its colon came, and nowhere e
   CHECK_EQ(replaced("/bot1%3Aaa/getMe"), "/bot1:bbbb/getMe");
   CHECK_EQ(replaced("/file/bot1%3aaa/x/y"), "/file/bot1:bbbb/x/y");
   CHECK_EQ(replaced("/bot2:aa/getMe?x=1:aa", false), "/bot2:aa/getMe?x=1:aa");
+  // Where the token names the bot, not where a method's name repeats it.
+  CHECK_EQ(replaced("/bot1%3Aaa/get1:aa"), "/bot1:bbbb/get1:aa");
+  CHECK_EQ(replaced("/%62ot1:aa/1%3Aaa"), "/%62ot1:bbbb/1%3Aaa");
+  CHECK_EQ(replaced("/bot%31:aa/1:aa", false), "/bot%31:aa/1:aa");
 }
 
 SCENARIO("an Idempotency-Key is read, or is noticed to be none") {
