@@ -261,12 +261,13 @@ verdict check_parameter(const std::string& value, const field& f) {
 } // namespace
 
 std::string shown(std::string_view text) {
+  auto masked = log::mask_tokens(text); // Before it is cut: the half of a token is no token any more.
   std::string out;
-  for (auto c : text.substr(0, longest_shown))
+  for (auto c : std::string_view{masked}.substr(0, longest_shown))
     out += is_control(c) || static_cast<unsigned char>(c) >= 0x80 ? '?' : c;
-  if (text.size() > longest_shown)
+  if (masked.size() > longest_shown)
     out += "...";
-  return log::mask_tokens(out);
+  return out;
 }
 
 checked<json::object> read_object(std::string_view text) {

@@ -108,6 +108,15 @@ SCENARIO("a name that the client chose is shown short and masked") {
   CHECK_EQ(verdict(R"({"\u0007":1})"), "unknown_field ?");
 }
 
+SCENARIO("a token that does not fit into what is shown is not shown in part") {
+  auto before = std::string(40, 'n') + "=123456789:";
+  auto secret = "kQ7wXv2RtY9pLm4ZsB8nHc5JdG3fTe6WaUx"s;
+  CHECK_EQ(api::shown(before + secret), before + "***");
+  auto said = query(before + secret + "=1");
+  CHECK(!said.empty());
+  CHECK_EQ(said.find(secret.substr(0, 4)), std::string::npos);
+}
+
 SCENARIO("queries are decoded and checked like bodies") {
   CHECK_EQ(query(""), "ok");
   CHECK_EQ(query("count=3&name=a%20b+c"), "ok");
