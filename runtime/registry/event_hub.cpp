@@ -15,6 +15,8 @@ std::shared_ptr<event_hub::watcher> event_hub::watch(bot_id bot, std::function<v
   auto result = std::make_shared<watcher>();
   result->wake_ = std::move(wake);
   std::lock_guard lock{mutex_};
+  // On a node where nothing happens nobody else would take out those who left.
+  watchers_ -= std::erase_if(by_bot_, [](const auto& x) { return x.second.expired(); });
   by_bot_.emplace(bot, result);
   ++watchers_;
   return result;

@@ -48,6 +48,11 @@ public:
     return watchers_.load(std::memory_order_relaxed) != 0;
   }
 
+  /// Watchers, those let go included until the next event or the next one who watches.
+  [[nodiscard]] std::size_t known() const noexcept {
+    return watchers_.load(std::memory_order_relaxed);
+  }
+
   /// `data()` makes the JSON, and is not called when nobody watches any bot.
   template <class F>
   void publish(bot_id bot, std::string_view type, F data) {
@@ -58,7 +63,8 @@ public:
 private:
   void tell(bot_id bot, std::string_view type, std::string data);
 
-  std::atomic<std::size_t> watchers_{0}; ///< Entries below, those let go included until the next event.
+  std::atomic<std::size_t> watchers_{0}; ///< Entries below, those let go included until the next
+                                         ///< event or watcher.
   std::mutex mutex_;
   std::unordered_multimap<bot_id, std::weak_ptr<watcher>> by_bot_;
   std::uint64_t last_ = 0;

@@ -67,3 +67,15 @@ SCENARIO("events of many threads all arrive") {
   lost += missed;
   CHECK_EQ(got + lost, 8000u);
 }
+
+SCENARIO("who looks and leaves again and again on a quiet node leaves nothing behind") {
+  event_hub hub;
+  auto stays = hub.watch(1, {});
+  for (int i = 0; i < 10'000; ++i)
+    (void)hub.watch(i % 3, {}); // Lets go at once; no event ever comes.
+  CHECK(hub.known() <= 2);
+  hub.publish(1, "call", [] { return std::string{"{}"}; });
+  CHECK_EQ(hub.known(), 1u);
+  std::uint64_t missed = 0;
+  CHECK_EQ(stays->take(missed).size(), 1u);
+}
