@@ -111,11 +111,14 @@ fair_queue::decision delivery_state::judge(const fair_queue::waiter& x, fair_que
   }
   if (auto mine = busy.find(x.bot); mine != busy.end() && mine->second >= next.places)
     return {.what = fair_queue::action::park_bot};
-  auto& host = hosts[next.host];
-  if (host.busy < config.max_per_host)
+  // Only hosts with exchanges under way are kept: the one that is asked for now may not be the one
+  // that it goes to (see start), or nothing may go anywhere.
+  auto host = hosts.find(next.host);
+  if (host == hosts.end() || host->second.busy < config.max_per_host)
     return {};
-  if (std::find(host.parked.begin(), host.parked.end(), x.bot) == host.parked.end())
-    host.parked.push_back(x.bot);
+  auto& bots = host->second.parked;
+  if (std::find(bots.begin(), bots.end(), x.bot) == bots.end())
+    bots.push_back(x.bot);
   return {.what = fair_queue::action::park_bot};
 }
 

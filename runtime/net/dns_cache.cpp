@@ -95,6 +95,21 @@ struct dns_cache::shared {
       names.erase(oldest);
   }
 
+  /// A resolver that hangs would gather all who gave up.
+  void leave(const std::string& host, const std::shared_ptr<waiter>& who) {
+    std::lock_guard lock{mutex};
+    if (auto known = names.find(host); known != names.end())
+      std::erase(known->second.waiters, who);
+  }
+
+  std::size_t waiting() {
+    std::lock_guard lock{mutex};
+    std::size_t sum = 0;
+    for (const auto& [name, known] : names)
+      sum += known.waiters.size();
+    return sum;
+  }
+
   void finish(const std::string& host, error_code ec, address_list list) {
     std::vector<std::shared_ptr<waiter>> served;
     addresses result;
@@ -164,11 +179,17 @@ dns_cache::resolve(std::string host, io_executor ex, clock::time_point deadline,
   error_code ignored;
   // An answer is posted to this lane, so it cannot come before the wait has begun.
   co_await me->done.async_wait(asio::redirect_error(asio::use_awaitable_t<io_executor>{}, ignored));
-  if (!me->answered)
+  if (!me->answered) {
     ec = asio::error::timed_out;
-  else if (me->ec)
+    cache->leave(host, me);
+  }
+  if (me->answered && me->ec)
     ec = me->ec;
   co_return me->answered ? me->result : nullptr;
+}
+
+std::size_t dns_cache::waiting() const {
+  return shared_->waiting();
 }
 
 std::uint64_t dns_cache::hits() const noexcept {

@@ -51,6 +51,9 @@ public:
   [[nodiscard]] std::uint64_t hits() const noexcept;
   [[nodiscard]] std::uint64_t misses() const noexcept;
 
+  /// Lookups that wait for the network now.
+  [[nodiscard]] std::size_t waiting() const;
+
 private:
   struct waiter;
   struct entry;

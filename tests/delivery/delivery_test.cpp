@@ -1,5 +1,6 @@
 #define CAF_SUITE delivery
 #include "actors/delivery/delivery.hpp"
+#include "actors/delivery/state.hpp"
 #include "messages/errors.hpp"
 #include "runtime/updates/settings.hpp"
 
@@ -287,6 +288,32 @@ SCENARIO("what waited while its bot got another receiver is not sent to the old 
   relay_to(7, "https://new.test/");
   end_one();
   CHECK_EQ(port->begun.back().to.where.host, "new.test");
+}
+
+SCENARIO("receivers that change while updates wait leave no hosts behind") {
+  delivery_config config;
+  config.max_connections = 1;
+  start(config);
+  using impl = delivery::delivery_impl::stateful_impl<delivery::delivery_state>;
+  auto& state = deref<impl>(delivery).state;
+  for (int i = 0; i < 100; ++i) {
+    auto host = "https://h" + std::to_string(i) + ".test/";
+    relay_to(7, "https://first.test/");
+    ask(7);
+    relay_to(7, host);
+    ask(7); // Waits, for a host that it will not go to.
+    if (i % 2 == 0)
+      book.erase(7);
+    else
+      relay_to(7, "https://last.test/");
+    while (!port->under_way.empty())
+      end_one();
+  }
+  CHECK(state.hosts.empty());
+  CHECK(state.busy.empty());
+  CHECK(state.shares.empty());
+  CHECK(state.askers.empty());
+  CHECK(state.running.empty());
 }
 
 END_FIXTURE_SCOPE()

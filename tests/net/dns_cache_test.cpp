@@ -167,6 +167,18 @@ SCENARIO("a resolver that hangs costs no more than the deadline, and its answer 
   CHECK_EQ(asked.size(), 1u);
 }
 
+SCENARIO("a resolver that hangs does not gather those who gave up") {
+  std::vector<std::shared_ptr<lookup>> all;
+  for (int i = 0; i < 200; ++i)
+    all.push_back(begin("api.test", io, 1ms));
+  CHECK(until([&] {
+    return std::all_of(all.begin(), all.end(), [](const auto& x) { return x->done; });
+  }));
+  CHECK_EQ(cache.waiting(), 0u);
+  answer({}, {one});
+  CHECK_EQ(get("api.test").found->front(), one);
+}
+
 SCENARIO("names in memory are bounded") {
   always({}, {one});
   for (int i = 0; i < 1100; ++i) {
