@@ -231,14 +231,27 @@ std::vector<update_record> read_updates(unit& u, std::span<const std::int64_t> s
 
 void end_updates(unit& u, std::vector<std::int64_t>& seqs) {
   std::ranges::sort(seqs);
+  auto end_run = [&u](std::int64_t first, std::int64_t last) {
+    u.execute("DELETE FROM updates WHERE seq >= :first AND seq <= :last", first, last);
+  };
   // Mostly they follow each other: a run is one step.
+  std::vector<std::int64_t> single;
   for (std::size_t i = 0; i < seqs.size();) {
     auto first = seqs[i];
     auto last = first;
     while (++i < seqs.size() && seqs[i] <= last + 1)
       last = seqs[i];
-    u.execute("DELETE FROM updates WHERE seq >= :first AND seq <= :last", first, last);
+    if (first == last)
+      single.push_back(first);
+    else
+      end_run(first, last);
   }
+  // Of a database on another machine each statement is a journey.
+  constexpr std::size_t few = 8;
+  if (single.size() > few)
+    return remove_of(u, "DELETE FROM updates WHERE seq IN ", {}, single);
+  for (auto seq : single)
+    end_run(seq, seq);
 }
 
 bool bury_update(unit& u, std::int64_t seq, std::int64_t id, std::int64_t died,

@@ -81,6 +81,9 @@ void everything(unit& u) {
   (void)bury_update(u, 5, 6, 0, 1, "no");
   std::vector<std::int64_t> ended{5};
   end_updates(u, ended);
+  for (std::int64_t seq = 100; seq < 200; seq += 5)
+    ended.push_back(seq);
+  end_updates(u, ended);
   (void)list_dead_letters(u, 7, 0, 10);
   (void)trim_dead_letters(u, 7, 10);
   (void)count_dead_letters(u, 0, 10);

@@ -147,6 +147,19 @@ SCENARIO("runs and single numbers end, and nothing else") {
       end_updates(u, which);
       CHECK_EQ(numbers(load_pending(u, 0, 100)), (seqs{1, 2, 6, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18}));
     });
+    // So many single ones that they go together.
+    for (std::int64_t count : {8, 9, 99, 100, 101, 250})
+      db.write([count](unit& u) {
+        auto begin = count * 1000;
+        (void)append_updates(u, some(begin, 2 * count, true));
+        seqs which, rest;
+        for (std::int64_t i = 0; i < count; ++i) {
+          which.push_back(begin + 2 * i);
+          rest.push_back(begin + 2 * i + 1);
+        }
+        end_updates(u, which);
+        CHECK_EQ(numbers(load_pending(u, begin - 1, 1000)), rest);
+      });
   });
 }
 
