@@ -333,6 +333,17 @@ SCENARIO("the API's requests carry the bot's token, which nobody sends") {
   CHECK(answer_of<method_answer>(tell(x)).error() == ec::suspended);
 }
 
+SCENARIO("a start runs every bot at once, whatever their number, and asks the Bot API nothing") {
+  for (bot_id bot = 1; bot <= 200; ++bot)
+    enrol(bot);
+  auto asked = api->paths.size();
+  boot(); // Time stands still.
+  CHECK_EQ(notes->starts.size(), 200u);
+  CHECK(want<registrar_report>(get_report{}).restored);
+  CHECK_EQ(api->paths.size(), asked);
+  CHECK(notes->calls.empty());
+}
+
 SCENARIO("a registrar that was killed finds what was done behind its back") {
   enrol(42);
   enrol(43);
