@@ -140,6 +140,8 @@ struct poller_report {
   std::uint64_t conflicts = 0; ///< Answers 409.
   std::uint64_t failures = 0;  ///< Others, transport errors included.
   std::uint64_t paused = 0;    ///< Bots whose journal is full.
+  std::uint64_t repaired = 0;   ///< Updates with broken text, which was replaced.
+  std::uint64_t unreadable = 0; ///< Of `received`: no updates; they become dead letters.
 };
 
 /// WEBHOOKS: keeps Telegram's side of each registered bot as its settings say: webhook here,
@@ -178,7 +180,8 @@ TROUPE_FIELDS(poll_bot, bot, tenant, allowed)
 TROUPE_FIELDS(poll_stop, bot)
 TROUPE_FIELDS(polls_list, bots)
 TROUPE_FIELDS(webhooks_report, by_state, repaired)
-TROUPE_FIELDS(poller_report, bots, polls, received, stored, conflicts, failures, paused)
+TROUPE_FIELDS(poller_report, bots, polls, received, stored, conflicts, failures, paused, repaired,
+              unreadable)
 
 template <class Inspector>
 bool inspect(Inspector& f, served_query& x) {

@@ -5,6 +5,8 @@
 
 #include <caf/typed_actor.hpp>
 
+#include <limits>
+
 namespace troupe {
 
 /// Stores updates of one bot, all or none, in this order. Those that were stored before (same
@@ -22,12 +24,14 @@ struct append_result {
 struct update_fetch {
   bot_id bot = 0;
   /// By arrival: urgent ones behind `after_urgent` first, then the others behind `after`. By id:
-  /// those whose update_id is above `after`, in its order.
+  /// those whose update_id is above `after`, in its order; of those with that very id the ones whose
+  /// seq is above `after_seq`.
   bool by_id = false;
   std::int64_t after_urgent = 0;
   std::int64_t after = 0;
   std::uint32_t limit = 100;
   std::uint32_t max_bytes = 1u << 20; ///< Of bodies; at least one update is given.
+  std::int64_t after_seq = std::numeric_limits<std::int64_t>::max();
 };
 struct update_page {
   std::vector<stored_update> updates;
@@ -63,7 +67,7 @@ struct update_confirm {
   std::int64_t below = 0;
   std::uint32_t keep_last = 0;
   bool all = false;                ///< Everything: drop_pending_updates.
-  std::vector<std::int64_t> ids{}; ///< When not empty: only these update_ids (a worker's own).
+  std::vector<std::int64_t> seqs{}; ///< When not empty: only these. An id may be that of two updates.
 };
 struct confirm_result {
   std::uint32_t confirmed = 0;
@@ -168,11 +172,11 @@ using journal_actor = caf::typed_actor<
 
 TROUPE_FIELDS(update_append, bot, updates)
 TROUPE_FIELDS(append_result, stored, duplicates)
-TROUPE_FIELDS(update_fetch, bot, by_id, after_urgent, after, limit, max_bytes)
+TROUPE_FIELDS(update_fetch, bot, by_id, after_urgent, after, limit, max_bytes, after_seq)
 TROUPE_FIELDS(update_page, updates, pending)
 TROUPE_FIELDS(update_end, seq, how, attempts, reason)
 TROUPE_FIELDS(update_ends, bot, ends)
-TROUPE_FIELDS(update_confirm, bot, below, keep_last, all, ids)
+TROUPE_FIELDS(update_confirm, bot, below, keep_last, all, seqs)
 TROUPE_FIELDS(confirm_result, confirmed, pending)
 TROUPE_FIELDS(journal_attach, bot)
 TROUPE_FIELDS(journal_forget, bot)

@@ -36,7 +36,7 @@ struct queue_key {
 struct stored_update {
   std::int64_t seq = 0;    ///< The journal's number: ascending per bot in order of arrival, never
                            ///< given twice. 0 before it is stored.
-  std::int64_t id = 0;     ///< Telegram's update_id.
+  std::int64_t id = 0;     ///< Telegram's update_id; `unreadable_update`: what came is no update.
   std::uint8_t kind = 255; ///< Index into telegram::update_kinds(); 255: none of them.
   bool urgent = false;     ///< Of a short-lived kind: delivered before the others.
   queue_key key;
@@ -44,6 +44,10 @@ struct stored_update {
   std::int64_t expires = 0;  ///< Nobody wants it any more from then on.
   shared_text body;          ///< The update's JSON exactly as received.
 };
+
+/// The `id` of what came instead of an update. Nobody gets it: its bot makes it a dead letter, where
+/// it can be seen.
+inline constexpr std::int64_t unreadable_update = -1;
 
 /// The journal tells a bot that updates wait which the bot has not been told of. Repeated when the
 /// bot dies before it has dealt with them.

@@ -95,6 +95,8 @@ void inbox::delivered(std::int64_t seq) {
                "A bot's receiver takes updates again.");
   window_.delivered(seq);
   pump();
+  if (told_) // It waited for this.
+    told_->told();
 }
 
 std::uint32_t inbox::allowed_attempts() const {
@@ -106,9 +108,10 @@ bool inbox::leave_to_other(std::int64_t seq) {
   if (told_ == nullptr)
     return false;
   window_.later(seq, now());
-  window_.forget_waiting();
-  std::erase_if(held_, [this](const auto& x) { return !window_.contains(x.first); });
+  forget_waiting();
   pump();
+  if (told_)
+    told_->told();
   return true;
 }
 
@@ -132,12 +135,23 @@ void inbox::failed(std::int64_t seq, attempt_note why) {
 void inbox::dead(std::int64_t seq, std::string reason) {
   if (!window_.contains(seq) || leave_to_other(seq))
     return;
-  count(update_step::dead, held_[seq].received);
-  log::event(log::level::info, "update.dead", bot_state::name,
-             {{"bot", bot.id}, {"reason", std::string_view{reason}}},
-             "An update could not be delivered; it is among the bot's dead letters.");
+  note_dead(reason, held_[seq].received);
   end(seq, update_verdict::dead, window_.starts(seq), std::move(reason));
   window_.dead(seq, now(), bot.jitter.next());
+  pump();
+}
+
+void inbox::note_dead(std::string_view reason, std::int64_t received) const {
+  count(update_step::dead, received);
+  log::event(log::level::info, "update.dead", bot_state::name,
+             {{"bot", bot.id}, {"reason", reason}},
+             "An update could not be delivered; it is among the bot's dead letters.");
+}
+
+void inbox::quit_after_others(std::int64_t seq, caf::error why) {
+  window_.later(seq, time_point::max());
+  if (!last_words_ || why == ec::quarantined)
+    last_words_ = std::move(why);
   pump();
 }
 
@@ -176,10 +190,14 @@ void inbox::pump() {
   }
   pumping_ = false;
   flush();
+  if (last_words_ && window_.running() == 0 && ends_.empty() && sending_.empty())
+    return bot.self->quit(last_words_);
   arm();
 }
 
 void inbox::step() {
+  if (last_words_)
+    return;
   adopt_settings();
   attach();
   expire();
@@ -191,6 +209,10 @@ void inbox::step() {
     window_.rewind();
     more_ = true;
   }
+  if (now() >= look_again_at_) {
+    look_again_at_ = time_point::max();
+    more_ = true;
+  }
   if (to == nullptr)
     return;
   if (!to->by_itself()) {
@@ -200,8 +222,8 @@ void inbox::step() {
   if (told_ == to)
     return;
   told_ = to;
-  window_.forget_waiting();
-  std::erase_if(held_, [this](const auto& x) { return !window_.contains(x.first); });
+  look_again_at_ = time_point::max();
+  forget_waiting();
   to->told();
 }
 
@@ -210,12 +232,20 @@ void inbox::adopt_settings() {
   if (entry == entry_)
     return;
   // With other settings, another receiver, or the same one repaired: what held back is over.
+  // What waits is asked for anew: some of it may have been dropped.
   if (entry_) {
     window_.release();
+    forget_waiting();
+    more_ = true;
     if (std::exchange(paused_, false))
       services().book.end_pause(bot.id);
   }
   entry_ = std::move(entry);
+}
+
+void inbox::forget_waiting() {
+  window_.forget_waiting();
+  std::erase_if(held_, [this](const auto& x) { return !window_.contains(x.first); });
 }
 
 receiver* inbox::current() {
@@ -260,7 +290,7 @@ void inbox::end(std::int64_t seq, update_verdict how, std::uint32_t attempts, st
 bool inbox::idle() const {
   if (!window_.empty() || fetching_ || attaching_ || attach_ || !ends_.empty() || !sending_.empty())
     return false;
-  if (more_ && open() && entry_ && !told_)
+  if ((more_ || look_again_at_ != time_point::max()) && open() && entry_ && !told_)
     return false;
   for (const auto& x : receivers_)
     if (x && !x->idle())
@@ -292,6 +322,8 @@ void inbox::arm() {
     due = std::min(due, window_.next_due(at));
   else
     due = std::min(due, window_.next_expiry());
+  if (to != nullptr)
+    due = std::min(due, std::max(look_again_at_, at));
   if (journal_failures_ > 0)
     due = std::min(due, std::max(ask_journal_at_, at));
   // One that fires too early costs less than another one for each update.

@@ -51,6 +51,11 @@ public:
   /// A service of the node was in the way: again after a short pause, as if it had not been tried.
   void later(std::int64_t seq);
 
+  /// The bot ends with this, which an attempt at that update made necessary, once the updates that
+  /// are with receivers have ended and the journal knows: they need not be repeated. Nothing is
+  /// handed over any more.
+  void quit_after_others(std::int64_t seq, caf::error why);
+
   /// The receiver wants nothing for so long: its delivery pauses, which the delivery book shows.
   void pause(caf::timespan how_long, std::string_view reason);
 
@@ -64,6 +69,17 @@ public:
   [[nodiscard]] bool open() const noexcept { return takes_calls(bot.phase); }
   /// Milliseconds since 1970, as updates are stamped.
   [[nodiscard]] std::int64_t wall() const { return services().wall(); }
+  // -- For one that fetches for itself
+
+  /// An attempt at it, from another mode, has not ended.
+  [[nodiscard]] bool under_way(std::int64_t seq) const noexcept { return window_.contains(seq); }
+  /// It has ended; the journal may not know yet.
+  [[nodiscard]] bool ended(std::int64_t seq) const noexcept;
+  /// What came is no update (`unreadable_update`).
+  [[nodiscard]] update_end end_of_unreadable(const stored_update& what) const;
+  /// Tells of an update that ends as a dead letter. @param received of the update
+  void note_dead(std::string_view reason, std::int64_t received) const;
+
   /// Counts for metrics; `received`: of the update.
   void count(update_step what, std::int64_t received) const;
 
@@ -76,6 +92,7 @@ private:
   void pump();
   void step();
   void adopt_settings();
+  void forget_waiting();
   receiver* current();
   void hand_over();
   void expire();
@@ -98,7 +115,6 @@ private:
   void journal_works();
   /// Another receiver fetches for itself: an attempt from before that failed is no longer ours.
   bool leave_to_other(std::int64_t seq);
-  [[nodiscard]] bool ended(std::int64_t seq) const noexcept;
 
   troupe::inbox::window window_;
   std::map<std::int64_t, stored_update> held_; ///< What the window has, by seq.
@@ -107,6 +123,8 @@ private:
   receiver* told_ = nullptr; ///< The one that fetches for itself and is open.
   caf::actor_addr journal_; ///< Whom the cursors belong to.
   bool more_ = false;       ///< There may be something behind the cursors.
+  time_point look_again_at_ = time_point::max(); ///< The same, from then on.
+  caf::error last_words_; ///< With which the bot ends soon.
   std::uint64_t generation_ = 0; ///< Of the window, as seen last.
   bool fetching_ = false;
   bool attach_ = false; ///< The journal is to be told that this bot takes updates.

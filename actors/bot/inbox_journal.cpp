@@ -11,6 +11,10 @@ using namespace std::chrono_literals;
 constexpr caf::timespan first_pause = 100ms;
 constexpr caf::timespan longest_pause = 5s;
 
+/// A page without any of those that wait is asked for again after this: they ended while it was
+/// made, or could not be read.
+constexpr caf::timespan empty_page_pause = 5s;
+
 /// More than the store ever takes; an answer that was lost is not waited for any longer.
 constexpr caf::timespan patience = 60s;
 
@@ -109,13 +113,25 @@ void inbox::fetch() {
 void inbox::take(update_page page) {
   auto at = now();
   more_ = more_ || (!page.updates.empty() && page.pending > page.updates.size());
+  if (page.updates.empty() && page.pending > window_.size() + ends_.size() + sending_.size())
+    look_again_at_ = at + empty_page_pause;
   for (auto& x : page.updates) {
     auto item = item_of(x, at, wall());
-    if (ended(x.seq)) // Told by now, or again: its journal restarted before it had stored that.
+    if (x.id == unreadable_update) {
+      window_.pass(item);
+      if (!ended(x.seq))
+        ends_.push_back(end_of_unreadable(x));
+    } else if (ended(x.seq)) // Told by now, or again: its journal restarted before it had stored that.
       window_.pass(item);
     else if (window_.add(item))
       held_.emplace(x.seq, std::move(x));
   }
+}
+
+update_end inbox::end_of_unreadable(const stored_update& what) const {
+  update_end result{what.seq, update_verdict::dead, 0, "what Telegram sent is no update"};
+  note_dead(result.reason, what.received);
+  return result;
 }
 
 bool inbox::ended(std::int64_t seq) const noexcept {

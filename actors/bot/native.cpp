@@ -57,12 +57,21 @@ public:
     const auto& pool = in.services().native;
     if (!pool)
       return in.later(what.seq);
+    auto standing = pool->standing_of(in.bot.id, what.seq);
+    if (standing == native::pool::standing::handled) { // For a bot that ended meanwhile.
+      pool->forget(in.bot.id, what.seq);
+      return in.delivered(what.seq);
+    }
     auto before = pool->crashes_of(in.bot.id, what.seq);
     auto allowed = how.delivery.relay.attempts;
     if (before.attempts >= (allowed != 0 ? allowed : attempts_by_default)) {
-      pool->forget_crashes(in.bot.id, what.seq);
+      pool->forget(in.bot.id, what.seq);
       return in.dead(what.seq, std::move(before.reason));
     }
+    // Never twice at once. One that overran its time may not come back at all.
+    if (standing == native::pool::standing::runs)
+      return in.failed(what.seq, {"the handler has not come back from an earlier attempt",
+                                  before.attempts > 0, {}});
     auto words = make_handler(how.delivery.handler);
     if (!words.empty())
       return in.failed(what.seq, {std::move(words), false, unknown_pause});
@@ -70,6 +79,7 @@ public:
     order.bot = in.bot.id;
     order.name = name_;
     order.to = handler_;
+    order.seq = what.seq;
     order.id = what.id;
     if (what.kind < telegram::update_kinds().size())
       order.kind = telegram::update_kinds()[what.kind].name;
@@ -102,25 +112,26 @@ private:
     return handler_ ? std::string{} : "the handler " + name + " was not made";
   }
 
-  /// Where the bot ends nothing more is told to the inbox: it ends with it, and the update, which
-  /// the journal still has, comes to the next incarnation.
+  /// A bot that ends does so when its other handlers have returned. The update, which the journal
+  /// still has, comes to its next incarnation.
   void ended(std::int64_t seq, std::int64_t received, const native::run_result& how) {
     auto& pool = *in.services().native;
     switch (how.how) {
     case native::run_end::done:
-      pool.forget_crashes(in.bot.id, seq);
+      pool.forget(in.bot.id, seq);
       return in.delivered(seq);
     case native::run_end::refused:
       return in.failed(seq, {how.reason, false, refused_pause});
     case native::run_end::threw:
       in.count(update_step::failed, received);
       pool.note_crash(in.bot.id, seq, "the handler " + name_ + " threw: " + how.reason);
-      return in.bot.self->quit(
+      return in.quit_after_others(
+        seq,
         caf::make_error(caf::sec::runtime_error, "the handler " + name_ + " threw: " + how.reason));
     case native::run_end::overran:
       in.count(update_step::failed, received);
       pool.note_crash(in.bot.id, seq, "the handler " + name_ + " did not return in time");
-      return in.bot.self->quit(caf::make_error(ec::quarantined));
+      return in.quit_after_others(seq, caf::make_error(ec::quarantined));
     }
   }
 

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
-#include <set>
+#include <limits>
 #include <utility>
 
 namespace troupe::bot {
@@ -43,7 +42,7 @@ public:
 
   bool by_itself() const override { return true; }
   bool idle() const override {
-    return polls_.empty() && asking_ == 0 && sharing_.workers() == 0 && received_.empty();
+    return polls_.empty() && asking_ == 0 && sharing_.workers() == 0 && own_.empty();
   }
   void told() override;
   void closed() override;
@@ -58,7 +57,6 @@ private:
     pull_request what;
     caf::typed_response_promise<pull_answer> answer;
     time_point until{};
-    std::int64_t after = 0; ///< Where to begin fetching.
     stage now = stage::waiting;
     bool again = false; ///< Something came while it was fetching.
     std::vector<stored_update> got;
@@ -68,14 +66,17 @@ private:
   void begin(std::uint64_t serial);
   troupe::pull::plan plan_of_own(const pull_request& what);
   void confirm(poll& p, troupe::pull::plan what);
-  void confirmed(poll& p, const troupe::pull::plan& what);
-  void fetch(poll& p, std::int64_t after);
-  void take(poll& p, std::int64_t after, update_page page);
-  void end_expired(std::vector<update_end> over);
+  void confirmed(poll& p, const troupe::pull::plan& what, bool any);
+  void fetch(poll& p);
+  void fetch_behind(poll& p, std::int64_t id, std::int64_t seq);
+  void take(poll& p, update_page page);
+  void end(std::vector<update_end> over);
+  void end_hopeless(const std::vector<std::int64_t>& seqs);
+  bool waits_for_company(const poll& p) const;
   void hand_out(poll& p);
-  void count_confirmed(std::int64_t worker, std::int64_t below);
   void finish(std::uint64_t serial, caf::error why = {});
   void wait(poll& p);
+  void time_is_over(std::uint64_t serial);
   void look_at_time();
   void arm();
 
@@ -108,10 +109,9 @@ private:
   std::uint64_t last_serial_ = 0;
   std::size_t asking_ = 0; ///< Requests under way, whose handlers know this object.
   troupe::pull::sharing sharing_;
-  std::map<std::int64_t, std::map<std::int64_t, std::int64_t>>
-    received_;                  ///< By worker: the ids that it was given last, and when they came.
+  troupe::pull::book own_;      ///< What was handed out last with the bot's own token.
   time_point keep_until_{};     ///< Then it is forgotten.
-  std::int64_t own_offset_ = 0; ///< Of the last poll with the bot's own token.
+  std::int64_t own_offset_ = 0; ///< With the bot's own token: confirmed all it could.
   time_point timer_at_{};
   caf::disposable timer_;
 };
@@ -144,26 +144,19 @@ void puller::begin(std::uint64_t serial) {
   if (p.shares())
     sharing_.begin(p.what.worker, now());
   auto plan = p.shares() ? sharing_.plan_of(p.what.worker, p.what.offset) : plan_of_own(p.what);
-  p.after = plan.after;
-  plan.confirms() ? confirm(p, std::move(plan)) : fetch(p, p.after);
+  end_hopeless(plan.hopeless);
+  plan.confirms() ? confirm(p, std::move(plan)) : fetch(p);
 }
 
 /// Telegram sends webhooks again when one failed: an update may come after others with higher ids.
 /// An offset of a client that got those does not confirm it: what was handed out is confirmed by
-/// its ids, and what is left is handed out, the late ones first.
+/// the journal's numbers, and what is left is handed out, the late ones first.
 troupe::pull::plan puller::plan_of_own(const pull_request& what) {
-  troupe::pull::plan result;
-  auto given = received_.find(0);
-  if (what.offset > 0 && given != received_.end() && given->second.contains(what.offset - 1)) {
-    for (const auto& [id, when] : given->second)
-      if (id < what.offset)
-        result.ids.push_back(id);
-  } else if (what.offset <= 0 || what.offset != own_offset_) {
-    result = troupe::pull::plan_of_bot(what.offset);
-    result.after = 0; // What the journal leaves below it came late.
-  } // Else it has confirmed what it could: the answer was lost, or brought nothing.
-  own_offset_ = what.offset;
-  return result;
+  bool known = what.offset > 0 && own_.knows(what.offset);
+  auto result = own_.named(what.offset);
+  if (known || (what.offset > 0 && what.offset == own_offset_))
+    return result; // Also where it has confirmed what it could: the answer was lost, or empty.
+  return troupe::pull::plan_of_bot(what.offset);
 }
 
 void puller::confirm(poll& p, troupe::pull::plan what) {
@@ -172,95 +165,136 @@ void puller::confirm(poll& p, troupe::pull::plan what) {
   order.bot = in.bot.id;
   order.below = what.below;
   order.keep_last = what.keep_last;
-  order.ids = what.ids;
+  order.seqs = what.seqs;
   ask<confirm_result>(p, std::move(order), [this, what](poll& p, const confirm_result& x) {
-    if (x.confirmed > 0)
-      confirmed(p, what);
-    fetch(p, p.after);
+    if (x.confirmed > 0) {
+      const auto* from = p.shares() ? sharing_.book_of(p.what.worker) : &own_;
+      auto below = what.keep_last > 0 ? std::numeric_limits<std::int64_t>::max() : what.below;
+      if (from)
+        from->each(what.seqs, below, [this](std::int64_t received) {
+          in.count(update_step::delivered, received);
+        });
+    }
+    confirmed(p, what, x.confirmed > 0);
+    fetch(p);
   });
 }
 
-void puller::confirmed(poll& p, const troupe::pull::plan& what) {
-  sharing_.forget(what.ids);
-  if (what.ids.empty()) // All below, whoever had it.
+void puller::confirmed(poll& p, const troupe::pull::plan& what, bool any) {
+  sharing_.forget(what.seqs);
+  if (!p.shares()) {
+    own_.forget(what.seqs);
+    own_offset_ = p.what.offset;
+  }
+  if (what.seqs.empty() && any) { // All below, whoever had it.
     sharing_.forget_all();
-  count_confirmed(p.what.worker,
-                  what.keep_last > 0 ? std::numeric_limits<std::int64_t>::max() : p.what.offset);
+    own_.clear();
+  }
+  if (what.below > 0)
+    own_.confirmed_below(what.below);
 }
 
-void puller::count_confirmed(std::int64_t worker, std::int64_t below) {
-  auto given = received_.find(worker);
-  if (given == received_.end())
-    return;
-  auto& ids = given->second;
-  for (auto at = ids.begin(); at != ids.end() && at->first < below; at = ids.erase(at))
-    in.count(update_step::delivered, at->second);
-  if (ids.empty())
-    received_.erase(given);
+void puller::fetch(poll& p) {
+  p.got.clear();
+  fetch_behind(p, std::numeric_limits<std::int64_t>::min(), 0);
 }
 
-void puller::fetch(poll& p, std::int64_t after) {
+void puller::fetch_behind(poll& p, std::int64_t id, std::int64_t seq) {
   p.now = stage::fetching;
   update_fetch what;
   what.bot = in.bot.id;
   what.by_id = true;
-  what.after = after;
+  what.after = id;
+  what.after_seq = seq;
   what.limit = p.shares() ? longest_answer : p.what.limit;
   what.max_bytes = bytes_per_fetch;
-  ask<update_page>(p, what,
-                   [this, after](poll& p, update_page& page) { take(p, after, std::move(page)); });
+  ask<update_page>(p, what, [this](poll& p, update_page& page) { take(p, std::move(page)); });
+}
+
+troupe::pull::offer offer_of(const stored_update& x) {
+  return {x.id, {x.key.kind, x.key.id}, x.seq, x.received};
 }
 
 /// Keeps what this poll may have, and goes on until it has enough or there is no more.
-void puller::take(poll& p, std::int64_t after, update_page page) {
-  bool end = page.updates.empty();
-  auto last = end ? after : page.updates.back().id;
+void puller::take(poll& p, update_page page) {
+  bool last = page.updates.empty();
+  std::pair<std::int64_t, std::int64_t> at;
   auto wall = in.wall();
   std::vector<update_end> over;
   for (auto& x : page.updates) {
-    if (x.expires > 0 && x.expires <= wall) {
+    at = {x.id, x.seq};
+    if (in.under_way(x.seq)) {
+      last = true; // From another mode. How it ends is waited for: nothing overtakes it.
+      break;
+    }
+    if (in.ended(x.seq))
+      continue;
+    if (x.id == unreadable_update) {
+      over.push_back(in.end_of_unreadable(x));
+    } else if (x.expires > 0 && x.expires <= wall) {
       in.count(update_step::expired, x.received);
       over.push_back({x.seq, update_verdict::expired, 0, {}});
     } else if (p.got.size() < p.what.limit
-               && (!p.shares() || sharing_.wants(p.what.worker, {x.id, {x.key.kind, x.key.id}}))) {
+               && (!p.shares() || sharing_.wants(p.what.worker, offer_of(x)))) {
       if (p.shares())
-        sharing_.handed(p.what.worker, {x.id, {x.key.kind, x.key.id}});
+        sharing_.reserve(p.what.worker, offer_of(x));
       p.got.push_back(std::move(x));
     }
   }
-  auto expired = over.size();
-  if (expired > 0)
-    end_expired(std::move(over));
-  if (!p.got.empty() && (!p.shares() || p.got.size() >= p.what.limit || end))
-    return hand_out(p);
-  if (!end)
-    return fetch(p, last);
-  // What waits has lower ids than the offset, which confirmed nothing: ids begin anew after a week
-  // of silence, and the client cannot know.
-  if (page.pending > 0 && after > 0 && !p.shares() && after == p.after) {
-    p.after = 0;
-    return fetch(p, 0);
-  }
+  end(std::move(over));
+  if (!p.got.empty() && (!p.shares() || p.got.size() >= p.what.limit || last))
+    return waits_for_company(p) ? wait(p) : hand_out(p);
+  if (!last)
+    return fetch_behind(p, at.first, at.second);
   wait(p);
 }
 
-void puller::end_expired(std::vector<update_end> over) {
+void puller::end(std::vector<update_end> over) {
   auto journal = in.services().journal.get();
-  if (!journal)
+  if (!journal || over.empty())
     return;
+  std::vector<std::int64_t> seqs;
+  for (const auto& x : over)
+    seqs.push_back(x.seq);
+  sharing_.forget(seqs);
+  own_.forget(seqs);
   ++asking_;
   in.bot.self->request(journal, patience, update_ends{in.bot.id, std::move(over)})
     .then([this] { --asking_; }, [this](const caf::error&) { --asking_; });
 }
 
+void puller::end_hopeless(const std::vector<std::int64_t>& seqs) {
+  std::vector<update_end> over;
+  for (auto seq : seqs) {
+    over.push_back({seq, update_verdict::dead, troupe::pull::book::most_times,
+                    "its update_id was that of another one, so no offset can confirm it"});
+    in.note_dead(over.back().reason, in.wall());
+  }
+  end(std::move(over));
+}
+
+bool puller::waits_for_company(const poll& p) const {
+  const auto* from = p.shares() ? sharing_.book_of(p.what.worker) : &own_;
+  return now() < p.until && from && std::all_of(p.got.begin(), p.got.end(), [&](const auto& x) {
+           return from->doubted(offer_of(x));
+         });
+}
+
 void puller::hand_out(poll& p) {
   pull_answer result;
-  auto& given = received_[p.what.worker];
-  given.clear();
-  keep_until_ = now() + memory;
+  std::vector<troupe::pull::offer> given;
   for (auto& x : p.got) {
-    given.emplace(x.id, x.received);
+    given.push_back(offer_of(x));
     result.updates.push_back(std::move(x.body));
+  }
+  if (p.shares()) {
+    for (const auto& x : given)
+      sharing_.handed(p.what.worker, x);
+  } else {
+    own_.keep(given);
+    for (const auto& x : given)
+      own_.handed(x);
+    keep_until_ = now() + memory;
   }
   auto answer = p.answer;
   p.got.clear();
@@ -271,10 +305,18 @@ void puller::hand_out(poll& p) {
 
 void puller::wait(poll& p) {
   if (std::exchange(p.again, false))
-    return fetch(p, p.after);
+    return fetch(p);
   p.now = stage::waiting;
   if (now() >= p.until)
-    finish(p.serial);
+    time_is_over(p.serial);
+}
+
+/// A poll that waited ends with what waited along, or with nothing.
+void puller::time_is_over(std::uint64_t serial) {
+  auto* p = find(serial);
+  if (p == nullptr)
+    return;
+  p->got.empty() ? finish(serial) : hand_out(*p);
 }
 
 /// Ends a poll: with an error, or with an empty result, unless it was answered.
@@ -304,7 +346,7 @@ void puller::told() {
   }
   for (auto serial : waiting)
     if (auto* p = find(serial))
-      fetch(*p, p->after);
+      fetch(*p);
   arm();
 }
 
@@ -315,7 +357,8 @@ void puller::closed() {
   for (auto serial : all)
     finish(serial, refuse(in.open() ? ec::not_pulled : ec::suspended));
   sharing_ = troupe::pull::sharing{};
-  received_.clear();
+  own_ = {};
+  own_offset_ = 0;
   arm();
 }
 
@@ -331,18 +374,18 @@ void puller::look_at_time() {
   if (sharing_.expire(at))
     told();
   if (at >= keep_until_ && polls_.empty())
-    received_.clear();
+    own_.clear();
   std::vector<std::uint64_t> over;
   for (const auto& p : polls_)
     if (p.now == stage::waiting && p.until <= at)
       over.push_back(p.serial);
   for (auto serial : over)
-    finish(serial);
+    time_is_over(serial);
 }
 
 void puller::arm() {
   auto due = sharing_.next_expiry();
-  if (!received_.empty())
+  if (!own_.empty())
     due = std::min(due, std::max(keep_until_, now() + 1s));
   for (const auto& p : polls_)
     if (p.now == stage::waiting)

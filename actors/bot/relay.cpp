@@ -52,7 +52,7 @@ public:
   }
 
   void hand_over(const stored_update& what, std::uint32_t attempt,
-                 const updates::update_settings&) override {
+                 const updates::update_settings& how) override {
     auto seq = what.seq;
     auto delivery = in.services().delivery.get();
     if (!delivery)
@@ -60,17 +60,18 @@ public:
     in.bot.self
       ->request(delivery, caf::infinite,
                 relay_request{in.bot.id, in.bot.spec.tenant, ++requests_, attempt, what.body})
-      .then([this, seq](relay_result& x) { ended(seq, std::move(x)); },
+      .then([this, seq, to = how.delivery.relay.url](
+              relay_result& x) { ended(seq, std::move(x), to); },
             // The service died with it, or has no place: nobody's fault but the node's.
             [this, seq](const caf::error&) { in.later(seq); });
   }
 
 private:
-  void ended(std::int64_t seq, relay_result x) {
+  void ended(std::int64_t seq, relay_result x, const std::string& url) {
     attempt_note why;
     switch (x.how) {
     case relay_end::answered:
-      return answered(seq, std::move(x));
+      return answered(seq, std::move(x), url);
     case relay_end::not_relayed: // Its entry has changed: the inbox sees that, too.
       return in.later(seq);
     case relay_end::not_sent:
@@ -82,16 +83,23 @@ private:
       break;
     }
     why.reason = x.reason.empty() ? to_string(x.how) : std::move(x.reason);
+    note(why.reason, url);
     in.failed(seq, std::move(why));
   }
 
-  void answered(std::int64_t seq, relay_result x) {
+  /// getWebhookInfo tells of it.
+  void note(const std::string& reason, const std::string& url) {
+    in.services().book.set_error(in.bot.id, {in.wall(), reason, url});
+  }
+
+  void answered(std::int64_t seq, relay_result x, const std::string& url) {
     if (x.status >= 200 && x.status < 300) {
       reply(std::move(x));
       return in.delivered(seq);
     }
     attempt_note why;
     why.reason = "the receiver answered " + std::to_string(x.status);
+    note(why.reason, url);
     why.counted = !says_not_now(x.status);
     if (x.retry_after.count() > 0)
       why.hold = std::min(x.retry_after, longest_hold);

@@ -70,6 +70,10 @@ struct steering_state {
       .then(
         [this](const confirm_result&) {
           dropped = true;
+          // The bot has read some of them: another entry makes it ask anew, whatever it says.
+          auto& book = ports.found->updates->book;
+          if (auto now = book.find(call.bot))
+            book.put(call.bot, std::make_shared<const updates::update_settings>(*now));
           change();
         },
         [this](const caf::error&) {
@@ -136,9 +140,11 @@ struct steering_state {
     json::object info{{"url", relays ? settings->delivery.relay.url : std::string{}},
                       {"has_custom_certificate", false},
                       {"pending_update_count", waits.pending}};
-    if (auto rests = updates.book.paused(call.bot); relays && rests) {
-      info["last_error_date"] = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-      info["last_error_message"] = rests->reason;
+    if (relays) { // As the Bot API does: until it is set to another URL, whatever came since.
+      if (auto last = updates.book.last_error(call.bot, settings->delivery.relay.url)) {
+        info["last_error_date"] = last->at / 1000;
+        info["last_error_message"] = last->reason;
+      }
     }
     if (relays)
       info["max_connections"] = settings->delivery.relay.max_connections;

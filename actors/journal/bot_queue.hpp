@@ -49,11 +49,12 @@ public:
       result.push_back(i->first);
     return result;
   }
-  /// The first `limit` whose update_id is above `after`, in its order.
-  [[nodiscard]] std::vector<std::int64_t> by_id(std::int64_t after, std::size_t limit) const {
+  /// The first `limit` whose (update_id, seq) is above (`after`, `after_seq`), in its order.
+  [[nodiscard]] std::vector<std::int64_t> by_id(std::int64_t after, std::int64_t after_seq,
+                                                std::size_t limit) const {
     std::vector<std::pair<std::int64_t, std::int64_t>> found;
     each([&](std::int64_t seq, const entry& x) {
-      if (x.update_id > after)
+      if (std::pair{x.update_id, seq} > std::pair{after, after_seq})
         found.emplace_back(x.update_id, seq);
     });
     auto count = static_cast<std::ptrdiff_t>(std::min(limit, found.size()));

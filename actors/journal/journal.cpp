@@ -137,11 +137,8 @@ void journal_state::confirm_warm(update_confirm& x, promise<confirm_result> to) 
   auto& q = queue(x.bot);
   auto arrived = q.pending.seqs_and_ids();
   std::vector<std::int64_t> seqs;
-  if (!x.ids.empty()) {
-    std::ranges::sort(x.ids);
-    for (auto& [seq, id] : arrived)
-      if (std::ranges::binary_search(x.ids, id))
-        seqs.push_back(seq);
+  if (!x.seqs.empty()) {
+    seqs = x.seqs;
   } else if (x.all || x.keep_last > 0) {
     auto keep = x.all ? std::size_t{0} : std::min<std::size_t>(x.keep_last, arrived.size());
     for (std::size_t i = 0; i + keep < arrived.size(); ++i)

@@ -227,7 +227,7 @@ void journal_state::fetch_warm(const update_fetch& x, promise<update_page> to) {
     q.next_expiry = q.pending.next_expiry();
     write();
   }
-  auto seqs = x.by_id ? q.pending.by_id(x.after, limit)
+  auto seqs = x.by_id ? q.pending.by_id(x.after, x.after_seq, limit)
                       : q.pending.by_arrival(x.after_urgent, x.after, limit);
   // Copies: memory may forget them while others are read, and a page without one of those that wait
   // would let later ones overtake it.

@@ -98,18 +98,14 @@ void poller_state::on_updates(bot_id bot, polled_bot& x, std::string_view body) 
   std::int64_t next = 0;
   for (auto text : *texts) {
     auto one = updates::receive(text, ports.found->updates->wall());
-    if (!one) {
-      log::event(log::level::warning, "update.malformed", name,
-                 {{"bot", bot}, {"bytes", static_cast<std::int64_t>(text.size())}},
-                 "What a poll brought is no update.");
-      continue;
-    }
-    next = std::max(next, one->update.id + 1);
+    auto id = one ? one->update.id : rescue(bot, text, one);
+    next = std::max(next, id + 1);
     what.updates.push_back(one->update);
     if (!one->code.empty())
       all.push_back(std::move(*one));
   }
-  well(bot, x);
+  if (what.updates.empty() || next != 0)
+    well(bot, x);
   if (what.updates.empty()) {
     x.why = trouble::none;
     if (now() - x.began < shortest_poll && confirmed == 0)
@@ -139,14 +135,32 @@ void poller_state::on_updates(bot_id bot, polled_bot& x, std::string_view body) 
       });
 }
 
+/// Nobody but the node learns of what it cannot read, and Telegram would send it for ever: its offset
+/// passes it, and it is kept. @returns its id; -1: it has none
+std::int64_t poller_state::rescue(bot_id bot, std::string_view text,
+                                  std::optional<updates::received_update>& into) {
+  auto found = updates::rescue(text, ports.found->updates->wall());
+  ++(found.repaired ? counts.repaired : counts.unreadable);
+  log::event(log::level::warning, found.repaired ? "update.repaired" : "update.unreadable", name,
+             {{"bot", bot},
+              {"update", found.id},
+              {"bytes", static_cast<std::int64_t>(text.size())}},
+             found.repaired ? "An update had text that is no UTF-8, which was replaced."
+                            : "What a poll brought is no update; it becomes a dead letter.");
+  into = std::move(found.what);
+  return found.id > 0 ? found.id : -1;
+}
+
 void poller_state::on_stored(bot_id bot, polled_bot& x, std::int64_t next,
                              const append_result& how) {
   x.offset = next;
-  x.why = trouble::none;
-  x.times = 0;
   counts.stored += how.stored;
   if (ports.counted)
     ports.counted(how.stored, how.duplicates);
+  if (next == 0) // What has no id cannot be confirmed: it comes again until others follow.
+    return pause_again(bot, x, trouble::failure);
+  x.why = trouble::none;
+  x.times = 0;
   make_ready(bot, x);
 }
 

@@ -10,6 +10,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <deque>
+#include <optional>
 #include <random>
 #include <set>
 #include <unordered_map>
@@ -65,6 +66,8 @@ struct poller_state {
   void poll(bot_id bot, polled_bot& x);
   void on_answer(bot_id bot, const method_answer& said);
   void on_updates(bot_id bot, polled_bot& x, std::string_view body);
+  std::int64_t rescue(bot_id bot, std::string_view text,
+                      std::optional<updates::received_update>& into);
   void on_stored(bot_id bot, polled_bot& x, std::int64_t next, const append_result& how);
   void on_conflict(bot_id bot, polled_bot& x, std::string_view body);
   void on_refusal(bot_id bot, polled_bot& x, const caf::error& why);

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 #include <map>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -15,6 +16,8 @@ namespace troupe::native {
 using clock = context::clock;
 
 struct pool::core : std::enable_shared_from_this<core> {
+  using update_key = std::pair<bot_id, std::int64_t>; ///< With the journal's number.
+
   struct worker {
     std::shared_ptr<job> now; ///< Null: waits for work.
     clock::time_point deadline{};
@@ -51,7 +54,9 @@ struct pool::core : std::enable_shared_from_this<core> {
       lock.lock();
       me.now.reset(); // From here on it cannot be written off.
       bool off = me.written_off;
-      if (!off)
+      if (off)
+        running.erase({mine->order().bot, mine->order().seq});
+      else
         ++(threw ? report.throws : report.handled);
       lock.unlock();
       mine.reset(); // Its handler may end with it: not under the lock.
@@ -147,11 +152,29 @@ struct pool::core : std::enable_shared_from_this<core> {
       x->end({run_end::refused, "too many handlers did not return"});
   }
 
-  static constexpr std::size_t most_crashes = 10'000;
+  /// An order ended. One that overran its time runs until its thread comes back.
+  void note_end(const update_key& of, run_end how) {
+    std::lock_guard lock{mutex};
+    if (how == run_end::overran)
+      return;
+    running.erase(of);
+    if (how != run_end::done || !handled.insert(of).second)
+      return;
+    handled_order.push_back(of);
+    if (handled_order.size() > most_remembered) {
+      handled.erase(handled_order.front());
+      handled_order.pop_front();
+    }
+  }
+
+  static constexpr std::size_t most_remembered = 10'000;
 
   pool_limits limits;
-  std::map<std::pair<bot_id, std::int64_t>, crashes> crashed;
-  std::deque<std::pair<bot_id, std::int64_t>> crash_order; ///< Of those not forgotten, and some more.
+  std::map<update_key, crashes> crashed;
+  std::deque<update_key> crash_order; ///< Of those not forgotten, and some more.
+  std::set<update_key> running;
+  std::set<update_key> handled;
+  std::deque<update_key> handled_order; ///< The same.
   mutable std::mutex mutex;
   std::condition_variable work_came;
   std::condition_variable watch; ///< A handler was begun, or a worker has ended.
@@ -187,10 +210,17 @@ pool::~pool() {
 }
 
 void pool::run(run_order order) {
+  core::update_key of{order.bot, order.seq};
+  order.done = [weak = std::weak_ptr{core_}, of, done = std::move(order.done)](run_result how) {
+    if (auto known = weak.lock())
+      known->note_end(of, how.how);
+    done(std::move(how));
+  };
   auto one = std::make_shared<job>(std::move(order));
   {
     std::lock_guard lock{core_->mutex};
     if (!core_->stopping && core_->report.written_off < core_->limits.max_written_off) {
+      core_->running.insert(of);
       core_->queue.push_back(std::move(one));
       core_->work_came.notify_one();
     }
@@ -207,7 +237,7 @@ std::uint32_t pool::note_crash(bot_id bot, std::int64_t seq, std::string reason)
     core_->crash_order.push_back(of);
   at->second.reason = std::move(reason);
   auto result = ++at->second.attempts;
-  if (core_->crash_order.size() > core::most_crashes) {
+  if (core_->crash_order.size() > core::most_remembered) {
     core_->crashed.erase(core_->crash_order.front());
     core_->crash_order.pop_front();
   }
@@ -220,9 +250,17 @@ pool::crashes pool::crashes_of(bot_id bot, std::int64_t seq) const {
   return found == core_->crashed.end() ? crashes{} : found->second;
 }
 
-void pool::forget_crashes(bot_id bot, std::int64_t seq) {
+void pool::forget(bot_id bot, std::int64_t seq) {
   std::lock_guard lock{core_->mutex};
   core_->crashed.erase({bot, seq});
+  core_->handled.erase({bot, seq});
+}
+
+pool::standing pool::standing_of(bot_id bot, std::int64_t seq) const {
+  std::lock_guard lock{core_->mutex};
+  if (core_->running.contains({bot, seq}))
+    return standing::runs;
+  return core_->handled.contains({bot, seq}) ? standing::handled : standing::unknown;
 }
 
 pool_counts pool::report() const {

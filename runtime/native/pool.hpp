@@ -44,6 +44,7 @@ struct run_order {
   bot_id bot = 0;
   std::string name; ///< The handler's.
   std::shared_ptr<handler> to;
+  std::int64_t seq = 0; ///< The journal's number of the update.
   std::int64_t id = 0;
   std::string kind;
   shared_text body;
@@ -68,6 +69,14 @@ public:
 
   [[nodiscard]] pool_counts report() const;
 
+  /// What the pool knows of an update, also where the bot that asked for it has ended.
+  enum class standing : std::uint8_t {
+    unknown,
+    runs,    ///< A thread has not come back from it, or it waits for one, or for its calls.
+    handled, ///< Done with; until it is forgotten. Bounded: the oldest are forgotten.
+  };
+  [[nodiscard]] standing standing_of(bot_id bot, std::int64_t seq) const;
+
   // Attempts that ended their bot, which cannot remember them. Bounded: the oldest are forgotten.
   /// @returns how many there were with this one
   std::uint32_t note_crash(bot_id bot, std::int64_t seq, std::string reason);
@@ -76,7 +85,8 @@ public:
     std::string reason; ///< Of the last one.
   };
   [[nodiscard]] crashes crashes_of(bot_id bot, std::int64_t seq) const;
-  void forget_crashes(bot_id bot, std::int64_t seq);
+  /// Its crashes, and that it was handled.
+  void forget(bot_id bot, std::int64_t seq);
 
 private:
   struct core;

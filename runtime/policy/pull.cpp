@@ -3,6 +3,7 @@
 #include "runtime/policy/recent_map.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe::pull {
 namespace {
@@ -21,12 +22,81 @@ plan plan_of_bot(std::int64_t offset) {
   plan result;
   if (offset > 0) {
     result.below = offset;
-    result.after = offset - 1;
   } else if (offset < 0) {
     result.keep_last = count_of(offset);
   }
   return result;
 }
+
+// -- book -----------------------------------------------------------------------
+
+bool book::in_doubt(const id_and_seq& x, std::int64_t offset) const {
+  return x.first == offset - 1 && x.first == anchor_
+         && std::find(anchor_seqs_.begin(), anchor_seqs_.end(), x.second) == anchor_seqs_.end();
+}
+
+plan book::named(std::int64_t offset) {
+  plan result;
+  offset_ = offset;
+  if (offset <= 0)
+    return result;
+  constexpr auto lowest = std::numeric_limits<std::int64_t>::min();
+  auto end = handed_.lower_bound({offset, lowest});
+  std::vector<std::int64_t> seen;
+  for (auto at = handed_.lower_bound({offset - 1, lowest}); at != end; ++at)
+    if (!in_doubt(at->first, offset) || at->second.named != offset)
+      seen.push_back(at->first.second);
+    else if (at->second.times >= most_times)
+      result.hopeless.push_back(at->first.second);
+  if (seen.empty())
+    return result;
+  // The answer to the same offset may have been lost.
+  for (auto at = handed_.begin(); at != end; ++at)
+    if (at->first.first < offset - 1 && at->second.named != offset)
+      result.seqs.push_back(at->first.second);
+  result.seqs.insert(result.seqs.end(), seen.begin(), seen.end());
+  anchor_ = offset - 1;
+  anchor_seqs_ = std::move(seen);
+  return result;
+}
+
+void book::confirmed_below(std::int64_t offset) {
+  anchor_ = offset - 1;
+  anchor_seqs_.clear();
+}
+
+void book::handed(const offer& x) {
+  auto& to = handed_[{x.id, x.seq}];
+  to.named = offset_;
+  to.times = in_doubt({x.id, x.seq}, offset_) ? to.times + 1 : 0;
+  to.received = x.received;
+}
+
+bool book::doubted(const offer& x) const {
+  auto found = handed_.find({x.id, x.seq});
+  return found != handed_.end() && found->second.times > 0 && in_doubt(found->first, offset_);
+}
+
+bool book::knows(std::int64_t offset) const {
+  auto at = handed_.lower_bound({offset - 1, std::numeric_limits<std::int64_t>::min()});
+  return at != handed_.end() && at->first.first == offset - 1;
+}
+
+void book::forget(const std::vector<std::int64_t>& seqs) {
+  std::erase_if(handed_, [&](const auto& x) {
+    return std::find(seqs.begin(), seqs.end(), x.first.second) != seqs.end();
+  });
+}
+
+void book::keep(const std::vector<offer>& only) {
+  std::erase_if(handed_, [&](const auto& x) {
+    return std::none_of(only.begin(), only.end(), [&](const offer& y) {
+      return y.id == x.first.first && y.seq == x.first.second;
+    });
+  });
+}
+
+// -- sharing --------------------------------------------------------------------
 
 std::size_t sharing::key_hash::operator()(const key& x) const noexcept {
   return static_cast<std::size_t>(hash_of(x));
@@ -49,24 +119,12 @@ void sharing::end(std::int64_t worker, time_point now) {
 
 plan sharing::plan_of(std::int64_t worker, std::int64_t offset) {
   plan result;
-  auto& before = workers_[worker].offset;
-  bool again = before == offset;
-  before = offset;
-  if (offset < 0) {
-    // Others' updates are not its to drop.
-    if (workers_.size() <= 1)
-      result.keep_last = count_of(offset);
-    return result;
-  }
-  auto last = handed_.find(offset - 1);
-  if (offset == 0 || last == handed_.end() || last->second.worker != worker)
-    return result;
-  for (auto at = again ? last : handed_.begin(); at->first < offset; ++at) {
-    if (at->second.worker == worker)
-      result.ids.push_back(at->first);
-    if (at == last)
-      break;
-  }
+  if (offset > 0)
+    return workers_[worker].out.named(offset);
+  (void)workers_[worker].out.named(0);
+  // Others' updates are not its to drop.
+  if (offset < 0 && workers_.size() <= 1)
+    result.keep_last = count_of(offset);
   return result;
 }
 
@@ -77,15 +135,24 @@ void sharing::drop(std::map<std::int64_t, holding>::iterator at) {
   handed_.erase(at);
 }
 
-void sharing::forget(const std::vector<std::int64_t>& ids) {
-  for (auto id : ids)
-    if (auto at = handed_.find(id); at != handed_.end())
+void sharing::forget(const std::vector<std::int64_t>& seqs) {
+  for (auto seq : seqs)
+    if (auto at = handed_.find(seq); at != handed_.end())
       drop(at);
+  for (auto& [worker, x] : workers_)
+    x.out.forget(seqs);
 }
 
 void sharing::forget_all() {
   handed_.clear();
   owners_.clear();
+  for (auto& [worker, x] : workers_)
+    x.out.clear();
+}
+
+const book* sharing::book_of(std::int64_t worker) const {
+  auto found = workers_.find(worker);
+  return found == workers_.end() ? nullptr : &found->second.out;
 }
 
 std::int64_t sharing::chosen(const key& x) const {
@@ -108,7 +175,12 @@ bool sharing::wants(std::int64_t worker, const offer& x) const {
 }
 
 void sharing::handed(std::int64_t worker, const offer& x) {
-  if (!handed_.try_emplace(x.id, holding{worker, x.of}).second)
+  reserve(worker, x);
+  workers_[worker].out.handed(x);
+}
+
+void sharing::reserve(std::int64_t worker, const offer& x) {
+  if (!handed_.try_emplace(x.seq, holding{worker, x.of}).second)
     return;
   auto& owner = owners_[x.of];
   owner.worker = worker;

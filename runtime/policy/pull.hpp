@@ -1,11 +1,12 @@
 #pragma once
 #include "runtime/policy/time.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 /// getUpdates over a journal: what an offset confirms, and which of several workers gets what.
@@ -20,8 +21,10 @@ struct key {
 
 /// A pending update.
 struct offer {
-  std::int64_t id = 0; ///< update_id.
+  std::int64_t id = 0; ///< update_id. Not unique: Telegram's may begin anew.
   key of;
+  std::int64_t seq = 0; ///< The journal's number.
+  std::int64_t received = 0; ///< When it came.
 };
 
 /// Of two polls of one consumer.
@@ -34,14 +37,69 @@ enum class conflict : std::uint8_t {
 struct plan {
   std::int64_t below = 0;      ///< Confirms all below it; 0: not that way.
   std::uint32_t keep_last = 0; ///< Confirms all but the last so many; 0: not that way.
-  std::vector<std::int64_t> ids; ///< Confirms these.
-  std::int64_t after = 0;      ///< Fetches what is above.
-  [[nodiscard]] bool confirms() const noexcept { return below > 0 || keep_last > 0 || !ids.empty(); }
+  std::vector<std::int64_t> seqs; ///< Confirms these.
+  /// These end unconfirmed: see `book`.
+  std::vector<std::int64_t> hopeless;
+  [[nodiscard]] bool confirms() const noexcept { return below > 0 || keep_last > 0 || !seqs.empty(); }
 };
 
 /// The bot's own token: the Bot API's semantics. An offset confirms everything below it, a negative
 /// one everything but the last so many.
 [[nodiscard]] plan plan_of_bot(std::int64_t offset);
+
+/// What one consumer was handed and has not confirmed.
+///
+/// An offset names the update right below it, which its sender has seen if it is among these, and
+/// with it what was handed out together with it or before. Handed out is what counts, not the id:
+/// a late update of a lower id is confirmed by a later offset.
+///
+/// Of two updates with one id (ids began anew, or a resend differs) the second is in doubt when it
+/// was handed out after its id was named: the offset says the same whether it came or was lost. It
+/// is handed out along with others, whose offset settles it; alone with pauses, and no more than
+/// `most_times`: then it is hopeless.
+class book {
+public:
+  static constexpr std::uint32_t most_times = 3;
+
+  /// What a poll with this offset, above 0, confirms; `hopeless` and `seqs` alone are set.
+  [[nodiscard]] plan named(std::int64_t offset);
+  /// Everything below it was confirmed in another way: the one right below was seen, which that was
+  /// is not known.
+  void confirmed_below(std::int64_t offset);
+  /// Was handed out in answer to the offset that was named last.
+  void handed(const offer& x);
+  /// Waits for company, or the end of a poll: is in doubt and was handed out before.
+  [[nodiscard]] bool doubted(const offer& x) const;
+  /// Whether the id right below this offset is among them.
+  [[nodiscard]] bool knows(std::int64_t offset) const;
+  void forget(const std::vector<std::int64_t>& seqs);
+  /// Forgets all but these.
+  void keep(const std::vector<offer>& only);
+  void clear() { handed_.clear(); }
+  [[nodiscard]] bool empty() const noexcept { return handed_.empty(); }
+
+  /// Calls `f(received)` for each whose id is below, or whose seq is among these.
+  template <class F>
+  void each(const std::vector<std::int64_t>& seqs, std::int64_t below, F f) const {
+    for (const auto& [of, x] : handed_)
+      if (of.first < below || std::find(seqs.begin(), seqs.end(), of.second) != seqs.end())
+        f(x.received);
+  }
+
+private:
+  using id_and_seq = std::pair<std::int64_t, std::int64_t>;
+  struct entry {
+    std::int64_t named = 0;  ///< The offset it was handed out for.
+    std::uint32_t times = 0; ///< In doubt.
+    std::int64_t received = 0;
+  };
+  [[nodiscard]] bool in_doubt(const id_and_seq& x, std::int64_t offset) const;
+
+  std::map<id_and_seq, entry> handed_;
+  std::int64_t offset_ = 0;              ///< Named last.
+  std::int64_t anchor_ = 0;              ///< An id that was named, its update seen: ...
+  std::vector<std::int64_t> anchor_seqs_; ///< ... these; empty: some other.
+};
 
 /// Several workers, each with a virtual token, share a bot's updates.
 ///
@@ -51,9 +109,7 @@ struct plan {
 /// key's updates never are with two workers that live.
 ///
 /// Handed out and not confirmed is handed out again. An offset confirms the worker's own updates up
-/// to the one before it, if that one is with the worker: it can only know it by having got it. An
-/// offset that is sent again, since the answer was lost, confirms that one at most, also when the
-/// lost answer had updates of lower ids (another worker's, which had died).
+/// to the one before it, if that one is with the worker: it can only know it by having got it.
 class sharing {
 public:
   /// @param silence a worker that did not poll for so long has gone
@@ -67,12 +123,16 @@ public:
   [[nodiscard]] plan plan_of(std::int64_t worker, std::int64_t offset);
 
   /// These left the journal.
-  void forget(const std::vector<std::int64_t>& ids);
+  void forget(const std::vector<std::int64_t>& seqs);
   void forget_all();
 
   /// Whether this pending update is to be handed to `worker` now. Ask in the order of ids.
   [[nodiscard]] bool wants(std::int64_t worker, const offer& x) const;
+  /// It will be, to nobody else.
+  void reserve(std::int64_t worker, const offer& x);
   void handed(std::int64_t worker, const offer& x);
+  /// What a worker was handed; null for an unknown one.
+  [[nodiscard]] const book* book_of(std::int64_t worker) const;
 
   /// Forgets workers that have gone; what they had is others'. @returns whether there were any
   bool expire(time_point now);
@@ -86,7 +146,7 @@ private:
   struct worker_state {
     time_point seen{};
     std::uint32_t polls = 0;
-    std::int64_t offset = 0; ///< Of its last poll.
+    book out;
   };
   struct holding {
     std::int64_t worker = 0;
@@ -105,7 +165,7 @@ private:
 
   duration silence_;
   std::map<std::int64_t, worker_state> workers_;
-  std::map<std::int64_t, holding> handed_; ///< By update_id.
+  std::map<std::int64_t, holding> handed_; ///< By seq; reserved ones included.
   std::unordered_map<key, key_owner, key_hash> owners_;
 };
 

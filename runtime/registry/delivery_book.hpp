@@ -28,6 +28,7 @@ public:
     std::unique_lock lock{mutex_};
     entries_.erase(bot);
     pauses_.erase(bot);
+    errors_.erase(bot);
   }
   /// Null for a bot that is not registered here.
   [[nodiscard]] entry find(bot_id bot) const {
@@ -56,10 +57,29 @@ public:
     return found == pauses_.end() ? std::nullopt : std::optional{found->second};
   }
 
+  /// The last attempt at a bot's receiver that failed; told by the bot. Kept while the bot is here:
+  /// a success does not undo it, and for another URL it says nothing.
+  struct error {
+    std::int64_t at = 0; ///< Wall clock, milliseconds since 1970.
+    std::string reason;  ///< For people, without secrets.
+    std::string url;     ///< Whose it is. A secret.
+  };
+  void set_error(bot_id bot, error what) {
+    std::unique_lock lock{mutex_};
+    errors_[bot] = std::move(what);
+  }
+  [[nodiscard]] std::optional<error> last_error(bot_id bot, const std::string& url) const {
+    std::shared_lock lock{mutex_};
+    auto found = errors_.find(bot);
+    return found == errors_.end() || found->second.url != url ? std::nullopt
+                                                              : std::optional{found->second};
+  }
+
 private:
   mutable std::shared_mutex mutex_;
   std::unordered_map<bot_id, entry> entries_;
   std::unordered_map<bot_id, pause> pauses_;
+  std::unordered_map<bot_id, error> errors_;
 };
 
 } // namespace troupe

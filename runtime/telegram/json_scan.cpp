@@ -109,6 +109,31 @@ bool json_scan::string(std::string_view& text) noexcept {
   return false;
 }
 
+bool json_scan::pass() noexcept {
+  blanks();
+  auto* begin = at_;
+  for (int open = 0; at_ != end_;) {
+    auto x = *at_;
+    if (open == 0 && (x == ',' || x == ']' || x == '}'))
+      return at_ != begin;
+    ++at_;
+    if (x == '"') {
+      while (at_ != end_ && *at_ != '"')
+        at_ += *at_ == '\\' && end_ - at_ > 1 ? 2 : 1;
+      if (at_ == end_)
+        return false;
+      ++at_;
+    } else if (x == '{' || x == '[') {
+      ++open;
+    } else if (x == '}' || x == ']') {
+      --open;
+    }
+    if (open == 0 && (x == '"' || x == '}' || x == ']'))
+      return true;
+  }
+  return false;
+}
+
 bool json_scan::word(std::string_view what) noexcept {
   if (!std::string_view{at_, static_cast<std::size_t>(end_ - at_)}.starts_with(what))
     return false;

@@ -70,6 +70,9 @@ public:
   /// Any value.
   [[nodiscard]] bool skip() noexcept;
 
+  /// Any value, whose inside is not checked: as far as its quotes and brackets tell.
+  [[nodiscard]] bool pass() noexcept;
+
   /// Any value. `number` is set when it is a whole number of 64 bits, also as a string.
   [[nodiscard]] bool whole(std::int64_t& number, bool& is_one) noexcept;
 

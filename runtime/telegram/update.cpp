@@ -206,10 +206,9 @@ std::optional<std::vector<std::string_view>> split_updates(std::string_view answ
       return scan.skip();
     has_result = true;
     return scan.array([&] {
-      if (scan.peek() != '{')
-        return false;
+      (void)scan.peek(); // Blanks are nobody's.
       auto* begin = scan.position();
-      if (!scan.skip())
+      if (!scan.pass())
         return false;
       result.emplace_back(begin, static_cast<std::size_t>(scan.position() - begin));
       return true;

@@ -16,6 +16,8 @@ struct stored {
   std::vector<update_fetch> fetches;
   std::uint32_t attached = 0;
   bool unavailable = false;
+  int failing_fetches = 0; ///< The next ones.
+  int empty_pages = 0;     ///< The same.
 
   std::size_t count(update_verdict how) const {
     return static_cast<std::size_t>(std::count_if(ended.begin(), ended.end(), [how](const auto& x) {
@@ -30,7 +32,8 @@ inline update_page page_of(const stored& s, const update_fetch& x) {
   std::size_t bytes = 0;
   for (bool urgent : {true, false})
     for (const auto& [seq, update] : s.pending) {
-      if (update.urgent != urgent || seq <= (urgent ? x.after_urgent : x.after))
+      if (x.by_id ? update.urgent != urgent || seq <= x.after // Ids are as seqs here.
+                  : update.urgent != urgent || seq <= (urgent ? x.after_urgent : x.after))
         continue;
       bytes += update.body.str().size();
       if (page.updates.size() >= x.limit || (bytes > x.max_bytes && !page.updates.empty()))
@@ -49,9 +52,11 @@ inline journal_actor::behavior_type fake_journal(journal_actor::pointer self,
     [](const update_append&) { return append_result{}; },
     [=](const update_fetch& x) -> caf::result<update_page> {
       s->fetches.push_back(x);
-      if (s->unavailable)
+      if (s->unavailable || (s->failing_fetches > 0 && s->failing_fetches-- > 0))
         return down();
       auto left = *s;
+      if (s->empty_pages > 0 && s->empty_pages-- > 0)
+        return update_page{{}, static_cast<std::uint32_t>(left.pending.size())};
       for (const auto& end : *known)
         left.pending.erase(end.seq);
       return page_of(left, x);
@@ -206,6 +211,32 @@ struct fixture : test_coordinator_fixture<> {
     x.body = shared_text{std::to_string(chat + (urgent ? 1000 : 0)) + " " + std::to_string(x.seq)};
     store->pending[x.seq] = x;
     return x.seq;
+  }
+
+  /// getUpdates. @returns what became of it; not `over`: it waits
+  struct poll_end {
+    bool over = false;
+    std::vector<std::string> got;
+  };
+  std::shared_ptr<poll_end> poll(std::int64_t offset = 0) {
+    auto end = std::make_shared<poll_end>();
+    sys.spawn([end, offset, to = bot](caf::event_based_actor* me) {
+      me->request(to, caf::infinite, pull_request{1, offset, 100, std::chrono::seconds{50}, 0})
+        .then(
+          [end](const pull_answer& x) {
+            end->over = true;
+            for (const auto& one : x.updates)
+              end->got.push_back(one.str());
+          },
+          [end](const caf::error&) { end->over = true; });
+    });
+    sched.run();
+    return end;
+  }
+  void pull() {
+    updates().book.put(7, std::make_shared<const updates::update_settings>());
+    tell_bot();
+    sched.run();
   }
 
   void answer_held() {

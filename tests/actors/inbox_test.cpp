@@ -241,6 +241,24 @@ SCENARIO("what has not started goes as the book says when it starts") {
   CHECK_EQ(receiver->asked.size(), 2u);
 }
 
+SCENARIO("updates that were dropped are not delivered, though the bot has read them") {
+  relay_to("https://tenant.test/", 3, 1);
+  receiver->holds = true;
+  for (int chat = 5; chat < 8; ++chat)
+    store_update(chat);
+  tell_bot();
+  sched.run();
+  REQUIRE_EQ(receiver->asked.size(), 1u);
+  std::erase_if(store->pending, [](const auto& x) { return x.first > 1; });
+  relay_to("https://other.test/", 3, 1);
+  store_update(9);
+  answer_held();
+  CHECK_EQ(receiver->asked.size(), 2u);
+  CHECK_EQ(receiver->got.back().first, 9);
+  answer_held();
+  CHECK_EQ(receiver->asked.size(), 2u);
+}
+
 SCENARIO("an attempt that fails after the updates go another way is not repeated when they come back") {
   relay_to("https://tenant.test/");
   receiver->holds = true;
@@ -260,6 +278,101 @@ SCENARIO("an attempt that fails after the updates go another way is not repeated
     advance(100ms);
   CHECK_EQ(receiver->asked.size(), 1u);
   CHECK(store->ended.empty());
+}
+
+SCENARIO("an update whose receiver has it is not pulled as well") {
+  using list = std::vector<std::string>;
+  receiver->holds = true;
+  auto seq = store_update(5);
+  tell_bot();
+  sched.run();
+  REQUIRE_EQ(receiver->asked.size(), 1u);
+  pull();
+  store_update(5);
+  tell_bot();
+  auto client = poll();
+  CHECK(!client->over); // Nothing overtakes it.
+  answer_held();
+  CHECK(client->over);
+  CHECK_EQ(client->got, list{"5 2"});
+  CHECK_EQ(store->count(update_verdict::delivered), 1u);
+  CHECK(store->ended.contains(seq));
+}
+
+SCENARIO("an update whose receiver did not take it is pulled") {
+  using list = std::vector<std::string>;
+  receiver->holds = true;
+  receiver->answers = [](const relay_request&) { return tenant::status(500); };
+  store_update(5);
+  tell_bot();
+  sched.run();
+  pull();
+  store_update(6);
+  auto client = poll();
+  CHECK(!client->over);
+  answer_held();
+  CHECK(client->over);
+  CHECK_EQ(client->got, (list{"5 1", "6 2"}));
+  CHECK_EQ(receiver->asked.size(), 1u);
+}
+
+SCENARIO("what came instead of an update is a dead letter, whoever the receiver is") {
+  auto seq = store_update(5);
+  store->pending[seq].id = unreadable_update;
+  store_update(5);
+  tell_bot();
+  CHECK(finish());
+  CHECK_EQ(receiver->asked.size(), 1u);
+  REQUIRE_EQ(store->ended[seq].size(), 1u);
+  CHECK(store->ended[seq][0].how == update_verdict::dead);
+  CHECK_EQ(steps[update_step::dead], 1);
+}
+
+SCENARIO("the last error of a receiver is told until it is another one") {
+  receiver->answers = [](const relay_request&) { return tenant::status(500); };
+  store_update(5);
+  tell_bot();
+  sched.run();
+  auto failed = updates().book.last_error(7, "https://tenant.test/");
+  REQUIRE(failed.has_value());
+  CHECK_EQ(failed->reason, "the receiver answered 500");
+  CHECK_EQ(failed->at, wall);
+  receiver->answers = [](const relay_request&) { return tenant::status(200); };
+  CHECK(finish());
+  CHECK(updates().book.last_error(7, "https://tenant.test/").has_value());
+  CHECK(!updates().book.last_error(7, "https://other.test/"));
+  updates().book.erase(7);
+  CHECK(!updates().book.last_error(7, "https://tenant.test/"));
+}
+
+SCENARIO("a journal that answers one request ends the pause that another one's failure began") {
+  receiver->holds = true;
+  store_update(5);
+  tell_bot();
+  sched.run();
+  REQUIRE_EQ(receiver->asked.size(), 1u);
+  // The bot hears of another update and of the first one's end, and asks and tells at once.
+  store_update(6);
+  store->failing_fetches = 1;
+  tell_bot();
+  caf::anon_send(delivery, delivery_limits{});
+  sched.prioritize(delivery);
+  sched.run();
+  CHECK_EQ(receiver->asked.size(), 2u);
+  for (int i = 0; i < 100; ++i)
+    advance(100ms);
+  CHECK_EQ(store->count(update_verdict::delivered), 1u);
+  CHECK_EQ(receiver->asked.size(), 2u);
+}
+
+SCENARIO("updates behind a page that was empty are asked for again") {
+  store->empty_pages = 1;
+  store_update(5);
+  tell_bot();
+  sched.run();
+  CHECK(receiver->asked.empty());
+  CHECK(finish());
+  CHECK_EQ(receiver->asked.size(), 1u);
 }
 
 SCENARIO("a journal that cannot answer is asked again, not all the time") {

@@ -19,6 +19,10 @@ struct handlers {
   std::function<void(const native::update&, native::context&)> what;
   std::atomic<int> made{0};
   std::atomic<int> seen{0};
+  std::atomic<std::size_t> parallel{1};
+  std::map<std::string, int> begun; ///< By body; with the mutex.
+  std::map<std::string, int> running;
+  int most_at_once = 0; ///< Of one update.
   bool open = false;
 
   static handlers& the() {
@@ -38,9 +42,22 @@ struct handlers {
 
 struct tested final : native::handler {
   void on(const native::update& what, native::context& with) override {
-    ++handlers::the().seen;
-    handlers::the().what(what, with);
+    auto& all = handlers::the();
+    ++all.seen;
+    std::string body{what.body};
+    {
+      std::lock_guard lock{all.mutex};
+      ++all.begun[body];
+      all.most_at_once = std::max(all.most_at_once, ++all.running[body]);
+    }
+    auto leave = [&](auto*) {
+      std::lock_guard lock{all.mutex};
+      --all.running[body];
+    };
+    std::unique_ptr<tested, decltype(leave)> on_leaving{this, leave};
+    all.what(what, with);
   }
+  std::size_t parallel() const noexcept override { return handlers::the().parallel; }
 };
 
 void know_handler() {
@@ -56,6 +73,10 @@ struct native_fixture : fixture {
     know_handler();
     all.made = all.seen = 0;
     all.open = false;
+    all.parallel = 1;
+    all.begun.clear();
+    all.running.clear();
+    all.most_at_once = 0;
     updates().native = std::make_shared<native::pool>(native::pool_limits{2, 100ms, 4});
     updates::delivery_settings how;
     how.mode = updates::delivery_mode::native;
@@ -69,10 +90,18 @@ struct native_fixture : fixture {
   bool until(F is_so) {
     auto give_up = std::chrono::steady_clock::now() + 10s;
     while (!is_so() && std::chrono::steady_clock::now() < give_up) {
-      sched.run();
+      advance(1ms);
       std::this_thread::yield();
     }
     return is_so();
+  }
+  /// With threads and time enough for handlers that wait for the test.
+  void have_time() {
+    updates().native = std::make_shared<native::pool>(native::pool_limits{3, 30s, 4});
+  }
+  int times_begun(const std::string& body) {
+    std::lock_guard lock{all.mutex};
+    return all.begun[body];
   }
   bool until_ended(std::int64_t seq) {
     return until([&] { return store->ended.contains(seq); });
@@ -147,6 +176,70 @@ SCENARIO("a handler that does not return has its bot quarantined") {
   tell_bot();
   CHECK(until_ended(1));
   CHECK(store->ended[1].how == update_verdict::delivered);
+}
+
+SCENARIO("a handler that throws has only its own update repeated") {
+  have_time();
+  all.parallel = 3;
+  all.what = [this](const native::update& what, native::context&) {
+    if (what.body == "102" && what.attempt == 1)
+      throw std::runtime_error{"no such shop"};
+    if (what.body == "101")
+      all.wait_until_open();
+  };
+  store_update(1);
+  store_update(2);
+  tell_bot();
+  CHECK(until([&] { return times_begun("102") == 1 && times_begun("101") == 1; }));
+  store_update(3); // The bot is about to end: its successor's.
+  tell_bot();
+  bool ended = false;
+  caf::actor_cast<caf::abstract_actor*>(bot)->attach_functor(
+    [&](const caf::error&) { ended = true; });
+  CHECK(until([&] { return updates().native->crashes_of(7, 2).attempts == 1; }));
+  for (int i = 0; i < 100; ++i)
+    advance(10ms);
+  CHECK(!ended);
+  all.let_go();
+  CHECK_EQ(end_of_bot().category(), caf::type_id_v<caf::sec>);
+  CHECK(store->ended.contains(1));
+  tell_bot();
+  CHECK(until_ended(2));
+  CHECK(until_ended(3));
+  CHECK_EQ(times_begun("101"), 1);
+  CHECK_EQ(times_begun("102"), 2);
+  CHECK_EQ(all.most_at_once, 1);
+}
+
+SCENARIO("a handler whose bot ends goes on, and its update is not given out a second time") {
+  have_time();
+  all.what = [this](const native::update&, native::context&) { all.wait_until_open(); };
+  store_update(1);
+  tell_bot();
+  CHECK(until([&] { return times_begun("101") == 1; }));
+  caf::anon_send_exit(bot, caf::exit_reason::kill);
+  CHECK_EQ(end_of_bot(), caf::exit_reason::kill);
+  tell_bot();
+  for (int i = 0; i < 100; ++i)
+    advance(100ms);
+  CHECK_EQ(times_begun("101"), 1);
+  all.let_go();
+  CHECK(until_ended(1));
+  CHECK(store->ended[1].how == update_verdict::delivered);
+  CHECK_EQ(times_begun("101"), 1);
+}
+
+SCENARIO("a handler that does not come back is not begun again; at last its update is a dead letter") {
+  all.what = [this](const native::update&, native::context&) { all.wait_until_open(); };
+  store_update(1);
+  tell_bot();
+  CHECK_EQ(end_of_bot(), ec::quarantined);
+  tell_bot();
+  for (int i = 0; i < 6000 && !store->ended.contains(1); ++i)
+    advance(100ms);
+  REQUIRE(store->ended.contains(1));
+  CHECK(store->ended[1].how == update_verdict::dead);
+  CHECK_EQ(times_begun("101"), 1);
 }
 
 SCENARIO("without the handler that a bot names its updates wait") {

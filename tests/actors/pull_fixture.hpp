@@ -19,9 +19,9 @@ struct stored {
   bool unavailable = false;
   bool holds = false; ///< Fetches are answered when `journal_limits` comes.
 
-  void confirm_if(const std::function<bool(std::int64_t)>& is_it, std::uint32_t& n) {
+  void confirm_if(const std::function<bool(const stored_update&)>& is_it, std::uint32_t& n) {
     for (auto at = by_seq.begin(); at != by_seq.end();) {
-      if (!is_it(at->second.id)) {
+      if (!is_it(at->second)) {
         ++at;
         continue;
       }
@@ -44,8 +44,10 @@ inline confirm_result confirm(stored& s, const update_confirm& x) {
   if (below > 0 && !ids.empty() && below > ids.back() + 1'000'000) // Far beyond the newest.
     below = 0;
   s.confirm_if(
-    [&](std::int64_t id) {
-      return x.all || (!x.ids.empty() ? std::count(x.ids.begin(), x.ids.end(), id) > 0 : id < below);
+    [&](const stored_update& u) {
+      return x.all
+             || (!x.seqs.empty() ? std::count(x.seqs.begin(), x.seqs.end(), u.seq) > 0
+                                 : u.id < below);
     },
     result.confirmed);
   result.pending = static_cast<std::uint32_t>(s.by_seq.size());
@@ -56,11 +58,12 @@ inline update_page page_of(const stored& s, const update_fetch& x) {
   update_page page;
   page.pending = static_cast<std::uint32_t>(s.by_seq.size());
   for (const auto& [seq, u] : s.by_seq)
-    if (x.by_id ? u.id > x.after : seq > x.after)
+    if (x.by_id ? std::pair{u.id, seq} > std::pair{x.after, x.after_seq} : seq > x.after)
       page.updates.push_back(u);
   if (x.by_id)
-    std::sort(page.updates.begin(), page.updates.end(),
-              [](const auto& a, const auto& b) { return a.id < b.id; });
+    std::sort(page.updates.begin(), page.updates.end(), [](const auto& a, const auto& b) {
+      return std::pair{a.id, a.seq} < std::pair{b.id, b.seq};
+    });
   if (page.updates.size() > x.limit)
     page.updates.resize(x.limit);
   return page;

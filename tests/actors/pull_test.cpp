@@ -1,6 +1,8 @@
 #define CAF_SUITE actors_pull
 #include "tests/actors/pull_fixture.hpp"
 
+#include <set>
+
 using namespace troupe;
 using namespace troupe::pull_tests;
 using namespace std::literals;
@@ -125,6 +127,83 @@ SCENARIO("a late update is not confirmed by a client that takes its time") {
   store_update(2, {}, 105);
   CHECK_EQ(got(poll(111)), (id_list{105}));
   CHECK_EQ(store->by_seq.size(), 1u);
+}
+
+SCENARIO("of two updates with one id the one that was not handed out is not confirmed") {
+  store_update(1, "1", 101);
+  store_update(1, "2", 101);
+  store_update(1, "3", 102);
+  CHECK_EQ(got(poll(0, 0s, 0, 1)), id_list{1});
+  CHECK_EQ(got(poll(102, 0s, 0, 1)), id_list{2});
+  CHECK_EQ(store->by_seq.size(), 2u);
+  // The same offset again: nobody knows whether the answer came.
+  CHECK_EQ(got(poll(102)), (id_list{2, 3}));
+  CHECK_EQ(got(poll(103)), id_list{});
+  CHECK(store->by_seq.empty());
+  for (const auto& [seq, end] : store->ended)
+    CHECK(end.how == update_verdict::delivered);
+}
+
+SCENARIO("an update with the id of one before it is not handed out for ever") {
+  store_update(1, "1", 101);
+  CHECK_EQ(got(poll(0)), id_list{1});
+  store_update(1, "2", 101);
+  CHECK_EQ(got(poll(102, 30s)), id_list{2});
+  for (int i = 0; i < 2; ++i) {
+    auto again = poll(102, 30s); // It does not hurry: others may come.
+    CHECK(open(again));
+    advance(31s);
+    CHECK_EQ(got(again), id_list{2});
+  }
+  CHECK_EQ(got(poll(102)), id_list{});
+  REQUIRE(store->ended.contains(2));
+  CHECK(store->ended[2].how == update_verdict::dead);
+  // With another one it goes at once, and is confirmed.
+  store_update(1, "3", 101);
+  CHECK_EQ(got(poll(102)), id_list{3});
+  auto p = poll(102, 30s);
+  CHECK(open(p));
+  store_update(1, "4", 102);
+  tell_bot();
+  CHECK_EQ(got(p), (id_list{3, 4}));
+  CHECK_EQ(got(poll(103)), id_list{});
+  CHECK(store->ended[3].how == update_verdict::delivered);
+}
+
+SCENARIO("an offset that the journal could not store is told again, and no update with it") {
+  store_update(1);
+  store_update(2);
+  CHECK_EQ(got(poll(0)), (id_list{101, 102}));
+  tell(bot_command{7, bot_phase::suspended}); // What was handed out is forgotten.
+  tell(bot_command{7, bot_phase::active});
+  store->unavailable = true;
+  CHECK_EQ(ends[poll(103)].why, store_refusal::unavailable);
+  store->unavailable = false;
+  CHECK_EQ(got(poll(103)), id_list{});
+  CHECK(store->by_seq.empty());
+}
+
+SCENARIO("many updates with one id are all handed out, whatever pages they come in") {
+  auto first = poll(0, 1s, 1);
+  auto second = poll(0, 1s, 2);
+  advance(2s);
+  CHECK(!open(first) && !open(second));
+  for (int i = 0; i < 150; ++i)
+    store_update(i % 8, std::to_string(i), 500);
+  std::set<std::int64_t> all;
+  for (std::int64_t worker : {1, 2})
+    for (auto x : got(poll(0, 0s, worker)))
+      CHECK(all.insert(x).second);
+  CHECK_EQ(all.size(), 150u);
+}
+
+SCENARIO("what came instead of an update is a dead letter, and nobody gets it") {
+  store_update(1, "{]", unreadable_update);
+  store_update(1, "2", 102);
+  CHECK_EQ(got(poll(0)), id_list{2});
+  REQUIRE(store->ended.contains(1));
+  CHECK(store->ended[1].how == update_verdict::dead);
+  CHECK_EQ(store->ended[1].reason, "what Telegram sent is no update");
 }
 
 SCENARIO("nobody gets an update whose lifetime is over") {

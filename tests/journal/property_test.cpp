@@ -130,11 +130,11 @@ struct history {
     std::vector<key> which;
     for (auto& one : fetch(bot))
       if (roll(3) == 0) {
-        x.ids.push_back(one.id);
+        x.seqs.push_back(one.seq);
         all[{bot, one.id}].end_sent = true;
         which.emplace_back(bot, one.id);
       }
-    if (!x.ids.empty())
+    if (!x.seqs.empty())
       confirms.emplace_back(f.post<confirm_result>(x), which);
     look();
   }

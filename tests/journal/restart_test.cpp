@@ -209,6 +209,32 @@ SCENARIO("more updates than memory may hold are counted, and read when they are 
   });
 }
 
+SCENARIO("a request that waits for a bot's queue is answered, though all is read anew meanwhile") {
+  config.max_entries = 3; // The first bot that is read stays in memory, the others are counted.
+  on_both(*this, [&] {
+    for (bot_id id = 1; id <= 3; ++id)
+      append_ids(id, {1, 2, 3});
+    restart();
+    sql->hold = true;
+    sql->unknown = inline_sql_unknown::lost;
+    auto taken = post<append_result>(update_append{4, {update_of(1)}});
+    std::vector<std::shared_ptr<asked<update_page>>> pages;
+    for (bot_id id = 1; id <= 3; ++id) {
+      update_fetch x;
+      x.bot = id;
+      pages.push_back(post<update_page>(x));
+    }
+    sql->hold = false;
+    sql->release();
+    sched.run();
+    CHECK(taken->why == store_refusal::outcome_unknown);
+    for (auto& page : pages) {
+      REQUIRE(page->answer.has_value());
+      CHECK_EQ(ids_of(*page->answer), (ids{1, 2, 3}));
+    }
+  });
+}
+
 SCENARIO("a journal that is asked to end stores what waits first") {
   on_both(*this, [&] {
     sql->hold = true;

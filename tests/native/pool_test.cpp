@@ -227,7 +227,7 @@ SCENARIO("attempts that ended their bot are remembered for it, a bounded number 
   CHECK_EQ(p.note_crash(7, 1, "second"), 2u);
   CHECK_EQ(p.crashes_of(7, 1).reason, "second");
   CHECK_EQ(p.crashes_of(8, 1).attempts, 0u);
-  p.forget_crashes(7, 1);
+  p.forget(7, 1);
   CHECK_EQ(p.crashes_of(7, 1).attempts, 0u);
   for (std::int64_t seq = 1; seq <= 20'000; ++seq)
     p.note_crash(9, seq, {});

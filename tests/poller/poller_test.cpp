@@ -103,6 +103,42 @@ SCENARIO("updates are confirmed only once the journal has them") {
   CHECK_EQ(report().stored, 3u);
 }
 
+SCENARIO("what Telegram sends and nobody can read neither blocks the others nor gets lost") {
+  add(42);
+  answer_open(ok("[" + update(5) + "," + update(6, "a\xFF") + ",{\"update_id\":7,\"x\":{]},17,"
+                 + update(8) + "]"));
+  REQUIRE_EQ(kept->appended.size(), 1u);
+  auto& all = kept->appended[0].updates;
+  REQUIRE_EQ(all.size(), 5u);
+  CHECK_EQ(all[1].id, 6);
+  CHECK_EQ(all[1].body.str(), update(6, "a\uFFFD"));
+  CHECK_EQ(all[1].received, wall);
+  CHECK_EQ(all[2].id, unreadable_update);
+  CHECK_EQ(all[2].body.str(), "{\"update_id\":7,\"x\":{]}");
+  CHECK_EQ(all[3].id, unreadable_update);
+  CHECK_EQ(all[4].id, 8);
+  CHECK_EQ(report().repaired, 1u);
+  CHECK_EQ(report().unreadable, 2u);
+  REQUIRE_EQ(polls(), 2u);
+  CHECK_NE(last().body.find(R"("offset":9,)"), std::string::npos);
+}
+
+SCENARIO("what has no id cannot be confirmed, and is not asked for all the time") {
+  add(42);
+  for (int i = 0; i < 600; ++i) {
+    if (!notes->open.empty())
+      answer_open(ok("[{}]"));
+    pass(100ms);
+  }
+  CHECK(polls() >= 3u);
+  CHECK(polls() <= 10u);
+  for (auto& x : kept->appended) // The journal knows it again.
+    CHECK_EQ(x.updates.at(0).body.str(), "{}");
+  pass(61s); // No pause is longer.
+  answer_open(ok("[{}," + update(9) + "]"));
+  CHECK_NE(last().body.find(R"("offset":10,)"), std::string::npos);
+}
+
 SCENARIO("a killed poller's successor polls the same bots, from where the journal is") {
   add(42);
   answer_open(ok("[" + update(5) + "]"));

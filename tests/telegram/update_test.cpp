@@ -221,8 +221,23 @@ SCENARIO("the updates of a getUpdates answer come as they were written") {
   CHECK_EQ((*found)[1], "{\"update_id\":2 }"sv);
   CHECK_EQ(split_updates(R"({"ok":true,"result":[]})").value_or(std::vector{"x"sv}).size(), 0u);
   for (auto no : {R"({"ok":false,"result":[]})", R"({"ok":true})", R"({"result":[]})", "[]", "",
-                  R"({"ok":true,"result":[1]})", R"({"ok":true,"result":[{]})", R"({"ok":true,"result":{}})"})
+                  R"({"ok":true,"result":[,]})", R"({"ok":true,"result":["a]})",
+                  R"({"ok":true,"result":[{]})", R"({"ok":true,"result":{}})"})
     CHECK(!split_updates(no));
+}
+
+SCENARIO("a broken update does not hide the others of its answer") {
+  std::string deep(500, '[');
+  deep += std::string(500, ']');
+  auto answer = "{\"ok\":true,\"result\":[{\"update_id\":1,\"a\":\"\xC3\x28 \\\" ] }\"}, 7 ,\"x\\\\\","
+                + deep + ",{\"update_id\":2}]}";
+  auto found = split_updates(answer).value_or(std::vector<std::string_view>{});
+  REQUIRE_EQ(found.size(), 5u);
+  CHECK_EQ(found[0], "{\"update_id\":1,\"a\":\"\xC3\x28 \\\" ] }\"}"sv);
+  CHECK_EQ(found[1], "7 "sv);
+  CHECK_EQ(found[2], "\"x\\\\\""sv);
+  CHECK_EQ(found[3], deep);
+  CHECK_EQ(found[4], "{\"update_id\":2}"sv);
 }
 
 SCENARIO("content hashes are what they were in every version") {

@@ -7,6 +7,26 @@
 
 using namespace troupe;
 
+SCENARIO("an update with broken text is repaired; what is none all the same is kept apart") {
+  auto broken = updates::rescue("{\"update_id\":9,\"message\":{\"chat\":{\"id\":5},\"text\":\"a\xFF\xC3(\xE2\x82\"}}", 7);
+  CHECK(broken.repaired);
+  CHECK_EQ(broken.id, 9);
+  CHECK_EQ(broken.what.update.id, 9);
+  CHECK_EQ(broken.what.update.key.id, 5);
+  CHECK_EQ(broken.what.update.body.str(),
+           "{\"update_id\":9,\"message\":{\"chat\":{\"id\":5},\"text\":\"a\uFFFD\uFFFD(\uFFFD\uFFFD\"}}");
+  auto unknown = updates::rescue(" { \"update_id\" : 12 , \"message\":{]}", 7);
+  CHECK(!unknown.repaired);
+  CHECK_EQ(unknown.id, 12);
+  CHECK_EQ(unknown.what.update.id, unreadable_update);
+  CHECK_EQ(unknown.what.update.received, 7);
+  CHECK(unknown.what.update.expires > 7);
+  for (auto none : {"7", "{}", "{\"update_id\":\"5\"}", "{\"update_id\":-5}", "{\"id\":5}", ""})
+    CHECK_EQ(updates::rescue(none, 7).id, 0);
+  CHECK_EQ(updates::repaired_text("a\n\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"), "a\n\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
+  CHECK_EQ(updates::repaired_text("\x01\xED\xA0\x80\xC0\x80"), "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD");
+}
+
 SCENARIO("what Telegram sends becomes what the journal takes") {
   auto got = updates::receive("\n {\"update_id\":9,\"callback_query\":{\"from\":{\"id\":77}}}\n", 1000)
                .value_or(updates::received_update{});

@@ -1,0 +1,106 @@
+#define CAF_SUITE gateway_steering
+#include "actors/gateway/updates.hpp"
+#include "messages/registrar.hpp"
+#include "runtime/registry/update_services.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+#include <caf/test/bdd_dsl.hpp>
+
+using namespace troupe;
+using namespace std::literals;
+
+namespace {
+
+/// A bot that is relayed, with a store and a journal that know no more than this needs.
+struct steering_fixture : test_coordinator_fixture<> {
+  steering_fixture() {
+    found->updates = std::make_shared<update_services>();
+    store = sys.spawn([this](caf::event_based_actor*) -> caf::behavior {
+      return {[this](const bot_lookup&) {
+        bot_row row;
+        row.id = 7;
+        row.settings = settings;
+        return bot_batch{{row}, {}};
+      }};
+    });
+    journal = sys.spawn([this](caf::event_based_actor*) -> caf::behavior {
+      return {[this](const pending_query&) { return pending_count{waiting, 0, 0, false}; },
+              [this](const update_confirm& x) {
+                dropped += x.all ? waiting : 0;
+                return confirm_result{waiting, 0};
+              }};
+    });
+    found->updates->journal.publish(caf::actor_cast<journal_actor>(journal));
+    put(settings);
+  }
+  ~steering_fixture() override {
+    for (auto& x : {store, journal})
+      caf::anon_send_exit(x, caf::exit_reason::kill);
+    sched.run();
+  }
+
+  void put(std::string_view json) {
+    found->updates->book.put(
+      7, std::make_shared<const updates::update_settings>(updates::read_settings(json)));
+  }
+  std::string ask(std::string method, gateway::update_params params = {}) {
+    gateway::steering_ports ports{found, [this] {
+                                    return caf::actor_cast<caf::strong_actor_ptr>(store);
+                                  }};
+    auto steering = gateway::spawn_steering(sys, std::move(ports), std::move(params));
+    method_call what;
+    what.bot = 7;
+    what.method = std::move(method);
+    auto pending = self->request(steering, caf::infinite, std::move(what));
+    sched.run();
+    std::string result;
+    pending.receive([&](const method_answer& x) { result = x.body; },
+                    [](const caf::error& why) { FAIL(why); });
+    return result;
+  }
+
+  std::string settings = R"({"delivery":{"mode":"relay","url":"https://a.example/x"}})";
+  std::shared_ptr<services> found = std::make_shared<services>();
+  caf::actor store;
+  caf::actor journal;
+  std::uint32_t waiting = 3;
+  std::uint32_t dropped = 0;
+};
+
+} // namespace
+
+BEGIN_FIXTURE_SCOPE(steering_fixture)
+
+SCENARIO("getWebhookInfo tells of the last error, and when it was, until the URL is another one") {
+  auto& book = found->updates->book;
+  constexpr auto none = R"({"ok":true,"result":{"url":"https://a.example/x","has_custom_certificate":false,)"
+                        R"("pending_update_count":3,"max_connections":40}})";
+  CHECK_EQ(ask("getWebhookInfo"), none);
+  book.set_error(7, {1'700'000'123'456, "the receiver answered 500", "https://a.example/x"});
+  CHECK_EQ(ask("getWebhookInfo"),
+           R"({"ok":true,"result":{"url":"https://a.example/x","has_custom_certificate":false,)"
+           R"("pending_update_count":3,"last_error_date":1700000123,)"
+           R"("last_error_message":"the receiver answered 500","max_connections":40}})");
+  book.set_error(7, {1'700'000'123'456, "the receiver answered 500", "https://b.example/x"});
+  CHECK_EQ(ask("getWebhookInfo"), none);
+  put("{}");
+  CHECK_EQ(ask("getWebhookInfo"),
+           R"({"ok":true,"result":{"url":"","has_custom_certificate":false,"pending_update_count":3}})");
+}
+
+SCENARIO("dropping what waits makes the bot ask anew, also when nothing else changes") {
+  auto before = found->updates->book.find(7);
+  gateway::update_params params;
+  params.url = "https://a.example/x";
+  params.drop_pending = true;
+  CHECK_EQ(ask("setWebhook", params),
+           R"({"ok":true,"result":true,"description":"Webhook is already set"})");
+  CHECK_EQ(dropped, 3u);
+  auto after = found->updates->book.find(7);
+  CHECK(after != before);
+  CHECK_EQ(after->delivery.relay.url, "https://a.example/x");
+}
+
+END_FIXTURE_SCOPE()
