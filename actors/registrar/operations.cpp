@@ -1,7 +1,10 @@
 #include "actors/registrar/state.hpp"
 #include "messages/supervisor.hpp"
 #include "runtime/registry/trail_entry.hpp"
+#include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/token.hpp"
+
+#include <boost/json/serialize.hpp>
 
 #include <caf/send.hpp>
 
@@ -213,8 +216,20 @@ void registrar_state::carry_out(operation<bot_row> op, const bot_order& x, const
       if (auto shard = ports.found->bots_of(x.bot);
           shard && x.what == bot_order_kind::restart && was == bot_phase::active)
         caf::anon_send(shard, bot_command{x.bot, bot_phase::starting});
+      tell_phase(*stored, to_string(x.what));
     }
     finish(op, std::move(stored));
+  });
+}
+
+void registrar_state::tell_phase(const bot_row& row, std::string_view order) const {
+  if (!ports.found->updates)
+    return;
+  // A row that was removed says what it was; the bot is stopped for good.
+  auto phase = order == "remove" ? bot_phase::stopped : row.phase;
+  ports.found->updates->events.publish(row.id, "phase", [&] {
+    return boost::json::serialize(boost::json::object{
+      {"phase", to_string(phase)}, {"order", order}, {"reason", row.reason}});
   });
 }
 
@@ -238,10 +253,15 @@ caf::result<bot_row> registrar_state::remove(const bot_remove& x) {
         // One that is served and not stored was removed by a request that never heard of it.
         if (stored
             || (stored.error() == store_refusal::not_found && served != bots.end()
-                && (x.tenant == 0 || served->second.tenant == x.tenant)))
+                && (x.tenant == 0 || served->second.tenant == x.tenant))) {
           forget(x.bot);
-        else if (served != bots.end()) // It stays, and so do its updates.
+          if (stored)
+            tell_phase(*stored, "remove");
+        } else if (served != bots.end()) { // It stays, and so do its updates.
+          if (is_asleep(served->second.phase))
+            return sleep_again(x.bot, [=, this]() mutable { finish(op, std::move(stored)); });
           tell_intake(x.bot, served->second);
+        }
         finish(op, std::move(stored));
       });
     };
@@ -294,8 +314,10 @@ caf::result<code_verdict> registrar_state::verify(const verification_try& x) {
         what.version = row->version;
         what.phase = **to;
         ask_store<bot_row>(std::move(what), [=, this](const expected<bot_row>& stored) mutable {
-          if (stored)
+          if (stored) {
             apply(*stored);
+            tell_phase(*stored, "activate");
+          }
           finish(op, std::move(verdict));
         });
       });

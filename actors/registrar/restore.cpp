@@ -29,6 +29,18 @@ virtual_tokens::entry entry_of(const virtual_token_row& x) {
 
 namespace {
 
+start_bot start_of(bot_id bot, const served& x) {
+  start_bot what;
+  what.bot = bot;
+  what.tenant = x.tenant;
+  what.token_hash = x.token.key;
+  what.rps = x.rps;
+  what.concurrent = x.concurrent;
+  what.quarantines = x.quarantines;
+  what.pending = x.phase == bot_phase::pending;
+  return what;
+}
+
 bool is_worth_repeating(const caf::error& why) {
   return why == store_refusal::unavailable || why == store_refusal::disk_full
          || why == store_refusal::outcome_unknown;
@@ -88,13 +100,17 @@ void registrar_state::serve(const bot_row& row, const std::string& token) {
     caf::anon_send(ports.found->bots_of(old->home), stop_bot{old->home});
   }
   ports.names->put(digest, row.id, row.tenant, true, now());
-  auto& x = bots[row.id];
+  auto [at, is_new] = bots.try_emplace(row.id);
+  auto& x = at->second;
+  bool changed = !is_new && x.phase != row.phase; // By a new token.
   // The token before, also of an earlier registrar.
   if (auto before = ports.vault->find(row.id); before && *before != token)
     ports.names->erase(token_hash(ports.token_key, *before).key);
   x.token = digest;
   ports.vault->put(row.id, token);
   apply(row);
+  if (changed)
+    tell_phase(row, "rotateToken");
 }
 
 void registrar_state::apply(const bot_row& row) {
@@ -163,15 +179,7 @@ void registrar_state::run(bot_id bot, const served& x) {
     });
     return;
   }
-  start_bot what;
-  what.bot = bot;
-  what.tenant = x.tenant;
-  what.token_hash = x.token.key;
-  what.rps = x.rps;
-  what.concurrent = x.concurrent;
-  what.quarantines = x.quarantines;
-  what.pending = x.phase == bot_phase::pending;
-  caf::anon_send(shard, what);
+  caf::anon_send(shard, start_of(bot, x));
   // If it is one that was suspended, or pending. One that is pending runs on in that phase.
   caf::anon_send(shard, bot_command{bot, bot_phase::active});
 }
@@ -251,10 +259,43 @@ served_list registrar_state::served_bots() const {
 
 void registrar_state::release(bot_id bot, std::function<void()> then) {
   auto webhooks = ports.found->updates ? ports.found->updates->webhooks.get() : webhooks_actor{};
-  if (!webhooks || !bots.contains(bot))
+  auto found = bots.find(bot);
+  if (!webhooks || found == bots.end())
     return then();
-  self->request(webhooks, release_patience, webhook_release{bot})
-    .then(then, [then](const caf::error&) { then(); });
+  auto ask = [this, webhooks, bot, then] {
+    self->request(webhooks, release_patience, webhook_release{bot})
+      .then(then, [then](const caf::error&) { then(); });
+  };
+  if (is_asleep(found->second.phase))
+    wake(bot, found->second, ask);
+  else
+    ask();
+}
+
+/// A bot that takes no calls takes the node's own from now on, so that Telegram's side of it can be
+/// put back before it is removed. What is stored of it stays.
+void registrar_state::wake(bot_id bot, served x, std::function<void()> then) {
+  auto shard = ports.found->bots_of(bot);
+  if (!shard)
+    return then();
+  x.phase = bot_phase::pending;
+  run(bot, x);
+  // Answered behind that: whoever calls the bot then finds it awake.
+  self->request(shard, release_patience, start_of(bot, x))
+    .then([then](const caf::strong_actor_ptr&) { then(); },
+          [then](const caf::error&) { then(); });
+}
+
+/// It was woken to be removed, and stays after all.
+void registrar_state::sleep_again(bot_id bot, std::function<void()> then) {
+  find_row(0, bot, [this, bot, then](caf::expected<bot_row> row) {
+    if (auto found = bots.find(bot); row && found != bots.end()) {
+      apply(*row);
+    } else if (auto shard = ports.found->bots_of(bot)) { // Until somebody can read how it is.
+      caf::anon_send(shard, bot_command{bot, bot_phase::suspended});
+    }
+    then();
+  });
 }
 
 /// What an earlier registrar served and is stored no more: it was removed, but the answer to that

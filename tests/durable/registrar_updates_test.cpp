@@ -101,6 +101,68 @@ SCENARIO("before a bot is removed Telegram's side is put back") {
   CHECK(book().find(42) == nullptr);
 }
 
+SCENARIO("a suspended bot takes the node's own calls while Telegram's side is put back") {
+  enrol(42);
+  want<bot_row>(order(42, bot_order_kind::suspend));
+  notes->starts.clear();
+  notes->stops.clear();
+  notes->commands.clear();
+  bot_remove x;
+  x.by = ada();
+  x.tenant = 1;
+  x.bot = 42;
+  want<bot_row>(x);
+  CHECK_EQ(heard->released, std::vector<bot_id>{42});
+  REQUIRE(!notes->starts.empty());
+  for (auto& one : notes->starts)
+    CHECK(one.pending); // No client's call passes.
+  REQUIRE_EQ(notes->commands.size(), 1u);
+  CHECK(notes->commands[0].to == bot_phase::active);
+  CHECK_EQ(notes->stops, std::vector<bot_id>{42});
+  CHECK(stored().empty());
+}
+
+SCENARIO("a suspended bot that cannot be removed is suspended as before") {
+  enrol(42);
+  want<bot_row>(order(42, bot_order_kind::suspend));
+  notes->commands.clear();
+  bot_remove x;
+  x.by = ada();
+  x.tenant = 1;
+  x.bot = 42;
+  auto store = std::exchange(who, {}); // It is being restarted.
+  CHECK(refused<bot_row>(x) == store_refusal::unavailable);
+  who = store;
+  REQUIRE(!notes->commands.empty());
+  CHECK(notes->commands.back().to == bot_phase::suspended);
+  CHECK(stored().at(0).phase == bot_phase::suspended);
+}
+
+SCENARIO("who watches a bot is told of what is ordered for it") {
+  enrol(42);
+  auto watcher = found->updates->events.watch(42, [] {});
+  want<bot_row>(order(42, bot_order_kind::suspend));
+  want<bot_row>(order(42, bot_order_kind::resume));
+  want<bot_row>(order(42, bot_order_kind::restart));
+  want<bot_row>(order(42, bot_order_kind::resume)); // It runs: nothing happens.
+  bot_remove x;
+  x.by = ada();
+  x.tenant = 1;
+  x.bot = 42;
+  want<bot_row>(x);
+  std::uint64_t missed = 0;
+  std::vector<std::string> told;
+  for (auto& one : watcher->take(missed)) {
+    CHECK_EQ(one.type, "phase");
+    told.push_back(one.data);
+  }
+  REQUIRE_EQ(told.size(), 4u);
+  CHECK_EQ(told[0], R"({"phase":"suspended","order":"suspend","reason":""})");
+  CHECK_EQ(told[1], R"({"phase":"active","order":"resume","reason":""})");
+  CHECK_EQ(told[2], R"({"phase":"active","order":"restart","reason":""})");
+  CHECK_EQ(told[3], R"({"phase":"stopped","order":"remove","reason":""})");
+}
+
 SCENARIO("nobody but the node steers where Telegram sends the updates that it receives") {
   enrol(42);
   auto before = api->paths.size();
