@@ -176,7 +176,9 @@ caf::actor tree::start_journal(caf::actor_system& system) {
     auto known = names->find(bot);
     return known ? known->actor : bot_actor{};
   };
-  ports.stored = [updates = found_->updates, usage = usage_](bot_id bot, const stored_update& x) {
+  ports.stored = [updates = found_->updates, usage = usage_,
+                  silence = silence_](bot_id bot, const stored_update& x) {
+    silence->note(bot, x.received);
     auto kinds = telegram::update_kinds();
     auto kind = x.kind < kinds.size() ? kinds[x.kind].name : std::string_view{};
     usage->count_update(bot, kind, x.key.kind == 0 ? x.key.id : 0, x.received);
@@ -208,6 +210,9 @@ caf::actor tree::start_delivery(caf::actor_system& system) {
 
 caf::actor tree::start_webhooks(caf::actor_system& system) {
   webhooks_ports ports{found_, ports_.webhook_secret, store_port()};
+  ports.silent = [updates = found_->updates, silence = silence_] {
+    return silence->take(updates->wall());
+  };
   return published(found_->updates->webhooks,
                    spawn_webhooks(system, config_.webhooks, std::move(ports)));
 }

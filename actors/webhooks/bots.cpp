@@ -39,6 +39,8 @@ webhooks_state::webhooks_state(webhooks_actor::pointer self, webhooks_config con
 
 webhooks_actor::behavior_type webhooks_state::make_behavior() {
   load();
+  if (ports.silent)
+    self->run_delayed(cfg.silence_every, [this] { suspect_silent(); });
   return {
     [this](const bot_served& x) { serve(x); },
     [this](const bot_gone& x) { drop(x.bot); },
@@ -135,27 +137,42 @@ void webhooks_state::hurry(bot_id bot) {
   pump();
 }
 
-void webhooks_state::pump() {
-  while (running < most_running && (!urgent.empty() || !schedule.empty())) {
-    bool is_urgent = !urgent.empty();
-    if (!is_urgent && schedule.begin()->first > now())
-      break;
-    auto bot = is_urgent ? urgent.front() : schedule.begin()->second;
+/// A webhook that leads elsewhere shows in updates that do not come any more. With many bots it
+/// would be long before each one's turn.
+void webhooks_state::suspect_silent() {
+  for (auto bot : ports.silent()) {
     auto found = bots.find(bot);
-    if (is_urgent && (found == bots.end() || !found->second.queued)) {
-      urgent.pop_front(); // It is gone, or rests.
+    if (found == bots.end() || found->second.state != intake_state::webhook)
       continue;
-    }
-    if (!pace.take(now()))
-      break;
-    if (is_urgent)
-      urgent.pop_front();
-    begin(bot);
+    auto& x = found->second;
+    if (!x.busy && !x.queued && !std::exchange(x.suspect, true))
+      suspects.push_back(bot);
   }
-  if (running >= most_running || (urgent.empty() && schedule.empty()))
+  self->run_delayed(cfg.silence_every, [this] { suspect_silent(); });
+  pump();
+}
+
+/// Whose turn it is; 0: nobody's yet.
+bot_id webhooks_state::next() {
+  for (auto [line, flag] : {std::pair{&urgent, &kept_bot::queued},
+                            std::pair{&suspects, &kept_bot::suspect}})
+    while (!line->empty()) {
+      auto found = bots.find(line->front());
+      if (found != bots.end() && found->second.*flag)
+        return line->front();
+      line->pop_front(); // It is gone, rests, or was looked at.
+    }
+  return !schedule.empty() && schedule.begin()->first <= now() ? schedule.begin()->second : 0;
+}
+
+void webhooks_state::pump() {
+  bot_id bot = 0;
+  while (running < most_running && (bot = next()) != 0 && pace.take(now()))
+    begin(bot);
+  if (running >= most_running || (bot == 0 && schedule.empty()))
     return;
   auto at = now() + std::max<caf::timespan>(pace.wait(now()), 1ms);
-  if (urgent.empty())
+  if (bot == 0)
     at = std::max(at, schedule.begin()->first);
   if (timer_at != time_point{} && timer_at <= at && timer_at > now())
     return;
@@ -170,7 +187,7 @@ void webhooks_state::pump() {
 void webhooks_state::begin(bot_id bot) {
   auto& x = bots.at(bot);
   unschedule(bot, x);
-  x.queued = x.again = false;
+  x.again = false;
   auto what = std::make_shared<look>();
   what->bot = bot;
   what->era = x.era;
@@ -189,7 +206,7 @@ void webhooks_state::schedule_in(bot_id bot, kept_bot& x, caf::timespan wait) {
 }
 
 void webhooks_state::unschedule(bot_id bot, kept_bot& x) {
-  x.queued = false;
+  x.queued = x.suspect = false;
   if (x.due != time_point{})
     schedule.erase({std::exchange(x.due, time_point{}), bot});
 }
@@ -203,7 +220,9 @@ caf::result<void> webhooks_state::release(const webhook_release& what) {
   unschedule(what.bot, x);
   x.leaving = true;
   auto how = ports.found->updates->book.find(what.bot);
-  if (!takes_own_calls(x.phase) || !how)
+  // Whoever asks sees to it that the bot takes own calls just now, whatever its phase was; nobody
+  // can make Telegram take a token that it rejects.
+  if (x.phase == bot_phase::unauthorized || !how)
     return caf::unit;
   auto promise = self->make_response_promise<void>();
   auto one = std::make_shared<look>();

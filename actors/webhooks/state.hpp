@@ -37,6 +37,7 @@ struct kept_bot {
   bool busy = false;      ///< Something of it is under way at Telegram.
   bool again = false;     ///< It changed meanwhile: once more.
   bool queued = false;    ///< It stands in `urgent`.
+  bool suspect = false;   ///< It stands in `suspects`.
   bool leaving = false;   ///< It is about to be removed.
   bool polled = false;    ///< The poller was told.
   std::size_t wanted = 0; ///< Hash of what its settings ask for.
@@ -70,6 +71,8 @@ struct webhooks_state {
   void resume(bot_id bot, kept_bot& x, const updates::intake_settings& how);
   void drop(bot_id bot);
   void hurry(bot_id bot);
+  void suspect_silent();
+  bot_id next();
   void pump();
   void begin(bot_id bot);
   void schedule_in(bot_id bot, kept_bot& x, caf::timespan wait);
@@ -125,6 +128,7 @@ struct webhooks_state {
   std::minstd_rand dice;
   std::unordered_map<bot_id, kept_bot> bots;
   std::deque<bot_id> urgent;
+  std::deque<bot_id> suspects; ///< Whose updates stopped: behind those, before the others.
   std::set<std::pair<time_point, bot_id>> schedule;
   std::uint32_t running = 0; ///< Looks under way.
   std::uint64_t eras = 0;

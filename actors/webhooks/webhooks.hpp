@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace troupe {
 
@@ -17,6 +18,8 @@ struct webhooks_config {
   std::string certificate; ///< PEM, for Telegram to trust; empty: it trusts by itself.
   caf::timespan check_every = std::chrono::minutes{10}; ///< At most so often for one bot.
   double looks_per_second = 5; ///< Bots looked at, over all.
+  /// So often it is asked whose updates stopped: those are looked at before the others' turn.
+  caf::timespan silence_every = std::chrono::seconds{30};
   caf::timespan patience = std::chrono::seconds{30};    ///< For one request.
   caf::timespan first_retry = std::chrono::seconds{2};  ///< After a failure, doubling ...
   caf::timespan last_retry = std::chrono::minutes{5};   ///< ... up to this.
@@ -27,6 +30,8 @@ struct webhooks_ports {
   std::shared_ptr<services> found; ///< With `updates`.
   std::shared_ptr<const updates::webhook_secret> secret;
   std::function<store_actor()> store; ///< Asked at each use; may give an empty handle.
+  /// Whose updates stopped though they were coming, each once (silence_watch); may be empty.
+  std::function<std::vector<std::int64_t>()> silent = {};
 };
 
 /// Spawns what keeps webhooks; it asks the registrar for all bots at once. See messages/intake.hpp.

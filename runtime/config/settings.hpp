@@ -168,7 +168,7 @@ struct webhook_settings {
   std::size_t max_body = 1024 * 1024;
   std::size_t max_connections = 10'000;
   caf::timespan check_every = 10min;
-  double looks_per_second = 5;
+  double looks_per_second = 0;
   caf::timespan poll_timeout = 50s;
 };
 

@@ -2,6 +2,8 @@
 #include "actors/webhooks/webhooks.hpp"
 #include "tests/poller/fixture.hpp"
 
+#include <caf/actor_cast.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/test/bdd_dsl.hpp>
 
 using namespace troupe;
@@ -49,6 +51,7 @@ struct webhooks_fixture : fixture {
     if (webhooks)
       caf::anon_send_exit(webhooks, caf::exit_reason::kill);
     webhooks_ports ports{found, secret, [this] { return store; }};
+    ports.silent = [this] { return std::exchange(silent, {}); };
     webhooks = spawn_webhooks(sys, config, std::move(ports));
     sched.run();
   }
@@ -79,6 +82,7 @@ struct webhooks_fixture : fixture {
   std::shared_ptr<const updates::webhook_secret> secret
     = std::make_shared<updates::webhook_secret>(
       crypto::secret_key{std::vector<std::uint8_t>(crypto::secret_key::size, 7)});
+  std::vector<bot_id> silent; ///< Whose updates stopped, until it is asked.
   std::shared_ptr<poller_notes> polls = std::make_shared<poller_notes>();
   store_actor store; ///< Empty unless a test needs one.
   poller_actor poller;
@@ -242,6 +246,47 @@ SCENARIO("looks are paced over all bots") {
   CHECK(notes->open.size() <= 12u);
 }
 
+SCENARIO("bots whose updates stopped are looked at before the others") {
+  config.looks_per_second = 2;
+  config.silence_every = 1s;
+  constexpr bot_id count = 40;
+  for (bot_id bot = 1; bot <= count; ++bot) {
+    put(bot);
+    serve(bot_phase::active, bot);
+  }
+  for (int i = 0; i < 25; ++i) {
+    while (!notes->open.empty()) {
+      auto url = "https://node.example/webhook/" + std::to_string(notes->open.front().first.bot);
+      answer_open(ok(info(url, R"(,"max_connections":40)")));
+    }
+    pass(1s);
+  }
+  REQUIRE_EQ(notes->calls.size(), std::size_t{count});
+  pass(12min); // All are due again; two of them at once.
+  auto looked = [this](bot_id bot) {
+    return std::any_of(notes->calls.begin() + count, notes->calls.end(),
+                       [bot](const auto& x) { return x.bot == bot; });
+  };
+  bot_id one = count;
+  while (looked(one))
+    --one;
+  bot_id other = one - 1;
+  while (looked(other))
+    --other;
+  auto before = notes->calls.size();
+  silent = {one, other, 99}; // One of them it does not know.
+  for (int i = 0; i < 3; ++i)
+    pass(1s);
+  std::vector<bot_id> after;
+  for (auto i = before; i < notes->calls.size(); ++i)
+    after.push_back(notes->calls[i].bot);
+  REQUIRE(after.size() >= 4);
+  auto first = std::find(after.begin(), after.begin() + 3, one);
+  REQUIRE(first != after.begin() + 3); // It was asked for within a second.
+  CHECK_EQ(first[1], other);
+  CHECK(after.size() <= 7); // The pace holds for them, too.
+}
+
 SCENARIO("after a restart all are polled at once, and whoever is new is looked at first") {
   config.public_url = "";
   config.looks_per_second = 1;
@@ -299,6 +344,33 @@ SCENARIO("before a bot is removed its webhook is deleted") {
   sched.run();
   pass(30min);
   CHECK_EQ(fresh(), list{"getWebhookInfo"});
+}
+
+SCENARIO("before a suspended bot is removed its webhook is deleted, too") {
+  answer("getWebhookInfo", ok(info(own, R"(,"max_connections":40)")));
+  serve();
+  serve(bot_phase::suspended);
+  (void)fresh();
+  auto rows = sys.spawn([](caf::event_based_actor*) -> caf::behavior {
+    return {[](const bot_lookup& x) {
+      bot_batch found;
+      found.bots.emplace_back().id = x.ids.at(0);
+      return found;
+    }};
+  });
+  store = caf::actor_cast<store_actor>(rows);
+  // The registrar has it take the node's own calls by now.
+  answer("getWebhookInfo", ok(info(own)));
+  answer("deleteWebhook", ok("true"));
+  bool released = false;
+  auto pending = self->request(webhooks, caf::infinite, webhook_release{42});
+  sched.run();
+  pending.receive([&] { released = true; }, [](const caf::error& why) { CAF_FAIL(why); });
+  CHECK(released);
+  CHECK_EQ(fresh(), (list{"getWebhookInfo", "deleteWebhook"}));
+  store = store_actor{};
+  caf::anon_send_exit(rows, caf::exit_reason::kill);
+  sched.run();
 }
 
 SCENARIO("a bot that is removed while it is looked at holds up nobody") {

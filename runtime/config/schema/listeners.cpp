@@ -172,8 +172,10 @@ const std::array of_webhook{
          day},
   option{"webhook", "looks-per-second", AT(webhook.looks_per_second),
          "Bots whose webhook is looked at or set in one second, over all bots: with many bots, "
-         "`check-every` takes longer.",
-         "bots/s", 0.1, 1000},
+         "`check-every` takes longer; those whose updates stopped come first. Each takes one or two "
+         "requests of the global budget. 0: a fifth of `rate-governor.global-rps`, or 20 where that "
+         "has no limit.",
+         "bots/s", 0, 1000},
   option{"webhook",
          "poll-timeout",
          AT(webhook.poll_timeout),

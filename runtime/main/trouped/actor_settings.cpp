@@ -48,14 +48,21 @@ delivery_config delivery_config_of(const config::delivery_settings& s) {
   return result;
 }
 
-webhooks_config webhooks_config_of(const config::webhook_settings& s) {
+/// How many webhooks are looked at in a second where nobody says: a share of the global budget.
+double looks_within(std::size_t global_rps) {
+  constexpr double share = 0.2;
+  constexpr double without_limit = 20;
+  return global_rps > 0 ? share * static_cast<double>(global_rps) : without_limit;
+}
+
+webhooks_config webhooks_config_of(const config::webhook_settings& s, std::size_t global_rps) {
   webhooks_config result;
   result.public_url = s.public_url;
   result.former_url = s.former_url;
   if (!s.certificate.empty())
     result.certificate = contents_of("webhook.certificate", s.certificate);
   result.check_every = s.check_every;
-  result.looks_per_second = s.looks_per_second;
+  result.looks_per_second = s.looks_per_second > 0 ? s.looks_per_second : looks_within(global_rps);
   return result;
 }
 
@@ -150,7 +157,7 @@ tree_config actor_settings(const config::settings& s) {
   result.gateway = gateway_config_of(s);
   result.recorder.health_every = s.health.persist_every;
   result.journal = journal_config_of(s.journal);
-  result.webhooks = webhooks_config_of(s.webhook);
+  result.webhooks = webhooks_config_of(s.webhook, s.rate_governor.global_rps);
   result.poller.timeout = std::chrono::duration_cast<std::chrono::seconds>(s.webhook.poll_timeout);
   // Some places are left to clients that poll Telegram through the gateway.
   result.poller.max_polls = s.session_pool.max_polls - s.session_pool.max_polls / 8;
