@@ -7,7 +7,7 @@ import { grammy, telegraf } from './harness/libraries.mjs';
 import { Node, temporaryDirectory } from './harness/node.mjs';
 import { Program } from './harness/program.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
-import { soon, until } from './harness/wait.mjs';
+import { pause, soon, until } from './harness/wait.mjs';
 
 const limit = { timeout: 120_000 };
 let sandbox;
@@ -145,18 +145,22 @@ test('workers with virtual tokens share by chat, each chat in order', limit, asy
   assert.ok(workers.filter((worker) => worker.seen.length > 0).length >= 2, 'more than one works');
 });
 
-test('nothing is lost though node and client are killed again and again', limit, async () => {
+test('nothing is lost though node and client are killed again and again', limit, async (t) => {
   const scene = await stage();
   const seen = [];
   let client = new Poller(scene.bot.token, seen);
   let said = 0;
-  const total = 150;
+  const total = 200;
   const talk = (async () => {
-    for (; said < total; ++said) await sandbox.say(scene.chat, scene.user, `m${said}`);
+    for (; said < total; ++said) {
+      await sandbox.say(scene.chat, scene.user, `m${said}`);
+      await pause(10);
+    }
   })();
-  for (let round = 0; round < 4; ++round) {
+  for (let round = 0; round < 6; ++round) {
     await until('some more are seen', () => new Set(seen.map((x) => x.text)).size >= (round + 1) * 20 || said === total,
       { within: 30_000 });
+    await pause(300 * Math.random()); // Wherever they are just then.
     if (round % 2 === 0) {
       await restart();
     } else {
@@ -167,6 +171,8 @@ test('nothing is lost though node and client are killed again and again', limit,
   await talk;
   await until('all are seen', () => new Set(seen.map((x) => x.text)).size === total, { within: 40_000 });
   await client.stop();
+  assert.ok(seen.length >= total);
+  t.diagnostic(`${total} updates, six kills of node or client, ${seen.length - total} repeated`);
   // In order: each for the first time after all before it.
   const firsts = [...new Set(seen.map((x) => x.text))];
   assert.deepEqual(firsts, Array.from({ length: total }, (_, n) => `m${n}`));
@@ -248,6 +254,16 @@ test('what happens to a bot can be watched as it happens', limit, async () => {
   const { result } = (await node.call(scene.bot.token, 'getUpdates', { timeout: 20 })).json;
   await node.call(scene.bot.token, 'getUpdates', { offset: result[0].update_id + 1 });
   await seen('update.delivered');
+  // What operators order shows, too.
+  for (const order of ['suspend', 'resume', 'restart'])
+    assert.equal((await node.ask('POST', `/v1/bots/${scene.bot.id}:${order}`, {})).status, 200);
+  const orders = await until('the orders are told', () => {
+    const told = text.split('\n\n').map((one) => /^event: phase\ndata: (.*)$/m.exec(one)).filter(Boolean)
+      .map((one) => JSON.parse(one[1]).data).filter((data) => data.order);
+    return told.length >= 3 && told;
+  });
+  assert.deepEqual(orders.map(({ phase, order }) => `${order}: ${phase}`),
+    ['suspend: suspended', 'resume: active', 'restart: active']);
   assert.ok(!text.includes('secret words'), 'bodies are not shown');
   node.assertNoTokenIn(text, 'the events');
   await until('troupectl shows them', () => tail.lines.some((line) => line.includes('  call  ')));

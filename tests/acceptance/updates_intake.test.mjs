@@ -2,57 +2,14 @@
 // polling, over kills of the node; each once, in order per chat. And Telegram's side of it: webhooks set,
 // repaired, left alone, taken over and put back; an owner's proof by "/start CODE".
 import assert from 'node:assert/strict';
-import http from 'node:http';
-import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { request } from './harness/http.mjs';
+import { freePort, Middleman } from './harness/middleman.mjs';
 import { Node, temporaryDirectory } from './harness/node.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { pause, soon, until } from './harness/wait.mjs';
 
 const limit = { timeout: 180_000 };
-
-/// A port that is free just now: Telegram must find a restarted node under the same URL.
-async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/// Stands between Telegram and a listener: passes each request on, twice at once when told to, or not at all.
-class Middleman {
-  static async start(port) {
-    const middleman = new Middleman();
-    middleman.copies = 1;
-    middleman.refuses = () => false; ///< Of a request's body.
-    middleman.server = http.createServer((incoming, outgoing) => {
-      const chunks = [];
-      incoming.on('data', (chunk) => chunks.push(chunk)).on('end', async () => {
-        const { host, connection, ...headers } = incoming.headers;
-        if (middleman.refuses(Buffer.concat(chunks).toString())) {
-          outgoing.writeHead(502).end();
-          return;
-        }
-        const send = () => request(`http://127.0.0.1:${port}${incoming.url}`, {
-          method: incoming.method, body: Buffer.concat(chunks),
-          headers: { ...headers, ...(middleman.from ? { 'x-forwarded-for': middleman.from } : {}) },
-        }).then((answer) => answer.status, () => 502);
-        const statuses = await Promise.all(Array.from({ length: middleman.copies }, send));
-        outgoing.writeHead(Math.max(...statuses)).end();
-      });
-    });
-    await new Promise((resolve) => middleman.server.listen(0, '127.0.0.1', resolve));
-    middleman.url = `http://127.0.0.1:${middleman.server.address().port}`;
-    return middleman;
-  }
-
-  stop() {
-    this.server.closeAllConnections();
-    this.server.close();
-  }
-}
 
 for (const way of ['webhook', 'polling']) {
   describe(`updates by ${way}`, () => {
@@ -82,6 +39,7 @@ for (const way of ['webhook', 'polling']) {
       middleman?.stop();
     });
 
+    const foreign = 'http://127.0.0.1:9/elsewhere';
     const own = (bot) => `${options['webhook.public-url']}/webhook/${bot.id}`;
     const ask = (bot, method, body = {}) => request(`${sandbox.url}/bot${bot.token}/${method}`, {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
@@ -100,6 +58,7 @@ for (const way of ['webhook', 'polling']) {
       node.program.kill();
       await soon('it is gone', node.program.exited);
       node = await Node.start(sandbox, { options });
+      await node.logged('bots.restored'); // Nothing is ordered before.
     };
     /// All that waits for the bot's owner, confirmed.
     const pulled = async (bot, count) => {
@@ -179,8 +138,32 @@ for (const way of ['webhook', 'polling']) {
       assert.equal((await info(bot)).url, '');
     });
 
+    test('nor is anything left of one that was suspended when it was removed', limit, async () => {
+      const [bot, taken, resting] = await Promise.all([1, 2, 3].map(() => sandbox.createBot()));
+      const all = [bot, taken, resting];
+      assert.equal((await ask(taken, 'setWebhook', { url: foreign })).status, 200);
+      for (const one of all) await register(one, { updates: { take_over: true } });
+      if (way === 'webhook')
+        for (const one of all) await settled(one);
+      else
+        await until('it is taken over', async () => (await info(taken)).url === '');
+      const order = async (one, what) =>
+        assert.equal((await node.ask('POST', `/v1/bots/${one.id}:${what}`, {})).status, 200);
+      await order(resting, 'suspend');
+      await crash(); // One whose actor never ran in this node.
+      await order(bot, 'suspend');
+      await order(taken, 'suspend');
+      for (const one of all) {
+        const refused = await node.call(one.token, 'getMe');
+        assert.ok(refused.status >= 400, refused.text);
+        assert.equal((await node.ask('DELETE', `/v1/bots/${one.id}`)).status, 204);
+      }
+      assert.equal((await info(bot)).url, '');
+      assert.equal((await info(resting)).url, '');
+      assert.equal((await info(taken)).url, foreign);
+    });
+
     test('a webhook elsewhere is taken over only when told to, and put back', limit, async () => {
-      const foreign = 'http://127.0.0.1:9/elsewhere';
       const bot = await sandbox.createBot();
       assert.equal((await ask(bot, 'setWebhook', { url: foreign, max_connections: 3 })).status, 200);
       await register(bot);
