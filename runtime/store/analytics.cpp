@@ -54,15 +54,15 @@ void put(unit& u, const table& t, const usage_map& rows) {
     all.push_back(to_parameter(encode_detail(x)));
   }
   auto time = std::string{t.time};
-  put_rows(u,
-           "INSERT INTO " + std::string{t.name} + " (bot, " + time
-             + ", " TROUPE_USAGE_COLUMNS ") VALUES",
-           "ON CONFLICT (bot, " + time
-             + ") DO UPDATE SET requests = excluded.requests, failures = excluded.failures, "
-               "client_errors = excluded.client_errors, rate_limited = excluded.rate_limited, "
-               "latency_us = excluded.latency_us, updates = excluded.updates, "
-               "detail = excluded.detail",
-           9, std::move(all));
+  row_insert{"INSERT INTO " + std::string{t.name} + " (bot, " + time
+               + ", " TROUPE_USAGE_COLUMNS ") VALUES",
+             9,
+             "ON CONFLICT (bot, " + time
+               + ") DO UPDATE SET requests = excluded.requests, failures = excluded.failures, "
+                 "client_errors = excluded.client_errors, rate_limited = excluded.rate_limited, "
+                 "latency_us = excluded.latency_us, updates = excluded.updates, "
+                 "detail = excluded.detail"}
+    .run(u, std::move(all));
 }
 
 /// What is stored for these keys, and nothing for those that are not there yet.

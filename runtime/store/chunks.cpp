@@ -29,27 +29,36 @@ void remove_of(unit& u, std::string_view head, const std::vector<parameter>& fir
     u.execute_with(sql, next_chunk(first, ids));
 }
 
-void put_rows(unit& u, std::string_view head, std::string_view tail, std::size_t width,
-              std::vector<parameter> parameters) {
-  constexpr std::size_t together = 50;
+/// Rows of one statement: of the widest table 320 parameters.
+static constexpr std::size_t rows_together = 32;
+
+row_insert::row_insert(std::string_view head, std::size_t width, std::string_view tail)
+  : width_(width) {
   auto statement = [&](std::size_t rows) {
     std::string sql{head};
     for (std::size_t i = 0; i < rows * width; ++i) {
       sql += i % width != 0 ? ", " : i == 0 ? " (" : "), (";
       sql += ":p" + std::to_string(i);
     }
-    return sql + ") " + std::string{tail};
+    return sql.append(") ").append(tail);
   };
-  const auto many = statement(together);
-  const auto one = statement(1);
+  one_ = statement(1);
+  many_ = statement(rows_together);
+}
+
+void row_insert::run(unit& u, std::vector<parameter> parameters) const {
   for (auto at = parameters.begin(); at != parameters.end();) {
     auto left = static_cast<std::size_t>(parameters.end() - at);
-    auto rows = left >= together * width ? together : 1;
-    auto end = at + static_cast<std::ptrdiff_t>(rows * width);
-    u.execute_with(rows == 1 ? one : many,
+    auto together = left >= rows_together * width_;
+    auto end = at + static_cast<std::ptrdiff_t>(together ? rows_together * width_ : width_);
+    u.execute_with(together ? many_ : one_,
                    {std::make_move_iterator(at), std::make_move_iterator(end)});
     at = end;
   }
+}
+
+bool row_insert::run_one(unit& u, std::vector<parameter> parameters) const {
+  return u.execute_with(one_, std::move(parameters)) == 1;
 }
 
 } // namespace troupe::store

@@ -31,10 +31,25 @@ std::vector<Row> rows_of(unit& u, std::string_view head, const std::vector<param
 void remove_of(unit& u, std::string_view head, const std::vector<parameter>& first,
                std::span<const std::int64_t> ids);
 
-/// Inserts rows of `width` parameters each, many with one statement, what is left over one by one:
-/// two statements to prepare. `head` ends with VALUES; `tail` may say what to do with a row that is
-/// there: then no key may come twice.
-void put_rows(unit& u, std::string_view head, std::string_view tail, std::size_t width,
-              std::vector<parameter> parameters);
+/// INSERTs of rows of one table: many with one statement, what is left over one by one, so that
+/// there are two statements to prepare.
+class row_insert {
+public:
+  /// @param head Ends with VALUES.
+  /// @param tail What to do with a row that is there. Where it changes that row, no key may come
+  ///   twice.
+  /// @param width Parameters of a row.
+  row_insert(std::string_view head, std::size_t width, std::string_view tail = {});
+
+  /// @param parameters Of all rows.
+  void run(unit& u, std::vector<parameter> parameters) const;
+  /// @returns whether the row was not there
+  bool run_one(unit& u, std::vector<parameter> parameters) const;
+
+private:
+  std::size_t width_;
+  std::string one_;
+  std::string many_;
+};
 
 } // namespace troupe::store

@@ -28,16 +28,17 @@ void save_health(unit& u, std::span<const health_snapshot> snapshots) {
     if (known.contains(x.bot))
       std::apply([&](const auto&... value) { (all.push_back(to_parameter(value)), ...); },
                  columns(x));
-  put_rows(u, "INSERT INTO bot_health (" TROUPE_HEALTH_COLUMNS ") VALUES",
-           "ON CONFLICT (bot) DO UPDATE SET status = excluded.status, "
-           "requests = excluded.requests, failures = excluded.failures, "
-           "client_errors = excluded.client_errors, rate_limited = excluded.rate_limited, "
-           "latency_us = excluded.latency_us, "
-           "consecutive_failures = excluded.consecutive_failures, "
-           "last_success = excluded.last_success, last_failure = excluded.last_failure, "
-           "breaker = excluded.breaker, breaker_until = excluded.breaker_until, "
-           "saved = excluded.saved",
-           13, std::move(all));
+  static const row_insert into{
+    "INSERT INTO bot_health (" TROUPE_HEALTH_COLUMNS ") VALUES", 13,
+    "ON CONFLICT (bot) DO UPDATE SET status = excluded.status, "
+    "requests = excluded.requests, failures = excluded.failures, "
+    "client_errors = excluded.client_errors, rate_limited = excluded.rate_limited, "
+    "latency_us = excluded.latency_us, "
+    "consecutive_failures = excluded.consecutive_failures, "
+    "last_success = excluded.last_success, last_failure = excluded.last_failure, "
+    "breaker = excluded.breaker, breaker_until = excluded.breaker_until, "
+    "saved = excluded.saved"};
+  into.run(u, std::move(all));
 }
 
 std::optional<health_snapshot> find_health(unit& u, tenant_id tenant, bot_id bot) {

@@ -9,60 +9,45 @@
 namespace troupe::store {
 namespace {
 
-/// How many rows one INSERT takes; what is left over goes one by one.
-constexpr std::size_t rows_at_once = 32;
+constexpr std::size_t update_width = 10;
+constexpr std::size_t mark_width = 4;
 
-std::string rows_of_width(std::string_view head, std::size_t rows, std::size_t width) {
-  std::string sql{head};
-  std::size_t next = 0;
-  for (std::size_t row = 0; row < rows; ++row) {
-    sql += row == 0 ? "(" : ", (";
-    for (std::size_t i = 0; i < width; ++i)
-      sql += (i == 0 ? ":p" : ", :p") + std::to_string(next++);
-    sql += ')';
-  }
-  return sql;
+/// The columns that a mark has wherever it is.
+#define TROUPE_MARK_COLUMNS " (bot, update_id, hash, seq) VALUES"
+
+const row_insert& into_updates() {
+  static const row_insert result{
+    "INSERT INTO updates (seq, bot, update_id, kind, own_key, key_id, urgent, received, expires, "
+    "body) VALUES",
+    update_width};
+  return result;
 }
 
-/// INSERTs of many rows of one table.
-class insertion {
-public:
-  insertion(unit& u, std::string_view one, std::string_view many) : u_(u), one_(one), many_(many) {}
+const row_insert& into_marks() {
+  static const row_insert result{"INSERT INTO update_marks" TROUPE_MARK_COLUMNS, mark_width};
+  return result;
+}
 
-  template <class... Args>
-  void add(const Args&... args) {
-    width_ = sizeof...(args);
-    parameters_.reserve(width_ * rows_at_once);
-    (parameters_.push_back(to_parameter(args)), ...);
-    if (parameters_.size() == width_ * rows_at_once) {
-      u_.execute_with(many_, std::move(parameters_));
-      parameters_.clear();
-    }
-  }
-  void flush() {
-    for (std::size_t at = 0; at < parameters_.size(); at += width_) {
-      auto first = std::make_move_iterator(parameters_.begin() + static_cast<std::ptrdiff_t>(at));
-      u_.execute_with(one_, {first, first + static_cast<std::ptrdiff_t>(width_)});
-    }
-    parameters_.clear();
-  }
+const row_insert& into_marks_unless_there() {
+  static const row_insert result{"INSERT INTO update_marks" TROUPE_MARK_COLUMNS, mark_width,
+                                 "ON CONFLICT DO NOTHING"};
+  return result;
+}
 
-private:
-  unit& u_;
-  std::string_view one_;
-  std::string_view many_;
-  std::vector<parameter> parameters_;
-  std::size_t width_ = 1;
-};
+const row_insert& into_fresh_marks() {
+  static const row_insert result{"INSERT INTO fresh_marks" TROUPE_MARK_COLUMNS, mark_width};
+  return result;
+}
 
-constexpr std::string_view into_updates =
-  "INSERT INTO updates (seq, bot, update_id, kind, own_key, key_id, urgent, received, expires, "
-  "body) VALUES ";
-constexpr std::string_view into_marks =
-  "INSERT INTO update_marks (bot, update_id, hash, seq) VALUES ";
-constexpr std::string_view into_fresh_marks =
-  "INSERT INTO fresh_marks (bot, update_id, hash, seq) VALUES ";
-constexpr std::string_view unless_there = " ON CONFLICT DO NOTHING";
+template <class... Args>
+void add(std::vector<parameter>& to, const Args&... args) {
+  (to.push_back(to_parameter(args)), ...);
+}
+
+template <class Mark>
+void add_mark(std::vector<parameter>& to, const Mark& x) {
+  add(to, x.bot, x.update_id, x.hash, x.seq);
+}
 
 constexpr std::string_view letter_columns =
   "id, bot, update_id, kind, own_key, key_id, urgent, received, died, attempts, reason, body";
@@ -132,51 +117,46 @@ std::int64_t reserve_numbers(unit& u, std::int64_t count) {
 }
 
 std::vector<bool> append_updates(unit& u, std::span<const new_update> what) {
-  static const auto one_mark = rows_of_width(into_marks, 1, 4);
-  static const auto many_marks = rows_of_width(into_marks, rows_at_once, 4);
-  static const auto one_update = rows_of_width(into_updates, 1, 10);
-  static const auto many_updates = rows_of_width(into_updates, rows_at_once, 10);
-  static const auto one_fresh = rows_of_width(into_fresh_marks, 1, 4);
-  static const auto many_fresh = rows_of_width(into_fresh_marks, rows_at_once, 4);
-  static const auto perhaps = one_mark + std::string{unless_there};
   std::vector<bool> stored(what.size(), true);
-  insertion fresh{u, one_fresh, many_fresh};
+  std::vector<parameter> fresh;
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < what.size(); ++i)
-    if (auto& x = what[i]; x.merged_later)
-      fresh.add(x.bot, x.update_id, x.hash, x.seq);
+    if (what[i].merged_later)
+      add_mark(fresh, what[i]);
     else
       order.push_back(i);
-  fresh.flush();
+  into_fresh_marks().run(u, std::move(fresh));
   // By bot, so that marks of one page are written together.
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return what[i].bot; });
-  insertion marks{u, one_mark, many_marks};
+  std::vector<parameter> marks;
   for (auto i : order)
-    if (auto& x = what[i]; x.surely_new)
-      marks.add(x.bot, x.update_id, x.hash, x.seq);
-  marks.flush();
+    if (what[i].surely_new)
+      add_mark(marks, what[i]);
+  into_marks().run(u, std::move(marks));
   // Afterwards: one may be the same as one before it.
   for (auto i : order)
-    if (auto& x = what[i]; !x.surely_new)
-      stored[i] = u.execute(perhaps, x.bot, x.update_id, x.hash, x.seq) == 1;
-  insertion updates{u, one_update, many_updates};
+    if (!what[i].surely_new) {
+      std::vector<parameter> one;
+      add_mark(one, what[i]);
+      stored[i] = into_marks_unless_there().run_one(u, std::move(one));
+    }
+  std::vector<parameter> updates;
+  updates.reserve(what.size() * update_width);
   for (std::size_t i = 0; i < what.size(); ++i)
     if (auto& x = what[i]; stored[i])
-      updates.add(x.seq, x.bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received,
-                  x.expires, x.body);
-  updates.flush();
+      add(updates, x.seq, x.bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received,
+          x.expires, x.body);
+  into_updates().run(u, std::move(updates));
   return stored;
 }
 
 void merge_marks(unit& u, std::vector<update_mark>& marks) {
-  static const auto one = rows_of_width(into_marks, 1, 4) + std::string{unless_there};
-  static const auto many = rows_of_width(into_marks, rows_at_once, 4) + std::string{unless_there};
   std::ranges::sort(marks, {},
                     [](const update_mark& x) { return std::tie(x.bot, x.update_id, x.seq); });
-  insertion to{u, one, many};
+  std::vector<parameter> all;
   for (auto& x : marks)
-    to.add(x.bot, x.update_id, x.hash, x.seq);
-  to.flush();
+    add_mark(all, x);
+  into_marks_unless_there().run(u, std::move(all));
 }
 
 void merge_all_marks(unit& u) {
@@ -322,9 +302,10 @@ replay replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq
             "ON CONFLICT (bot, update_id, hash) DO UPDATE SET seq = excluded.seq",
             bot, x.update_id, hash, seq);
   pending_update result{seq, bot, x.update_id, x.urgent, x.received, expires(x.kind)};
-  static const auto insert = rows_of_width(into_updates, 1, 10);
-  u.execute(insert, seq, bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received,
-            result.expires, x.body);
+  std::vector<parameter> row;
+  add(row, seq, bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received, result.expires,
+      x.body);
+  into_updates().run(u, std::move(row));
   return {result, true};
 }
 
