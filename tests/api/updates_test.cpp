@@ -42,6 +42,40 @@ SCENARIO("what waits for delivery is told") {
   CHECK_EQ(told(get("/v1/bots/8/updates", viewer)), "404 unknown_bot");
 }
 
+SCENARIO("a list of bots tells how their updates stand, when asked") {
+  waiting->pending = {12, 3, 1'700'000'000'000, false};
+  auto plain = json_of(get("/v1/bots", viewer)).at("bots").as_array();
+  REQUIRE_EQ(plain.size(), 1u);
+  CHECK(!plain[0].as_object().contains("update_state"));
+  auto state = json_of(get("/v1/bots?with=updates", viewer)).at("bots").at(0).at("update_state");
+  CHECK_EQ(state.at("pending"), 12);
+  CHECK_EQ(state.at("dead_letters"), 3);
+  CHECK_EQ(state.at("intake").at("state"), "elsewhere");
+  CHECK_EQ(told(get("/v1/bots?with=everything", viewer)), "400 bad_request");
+  auto without = managed_ports();
+  without.journal = nullptr;
+  use(std::move(without));
+  auto bots = json_of(get("/v1/bots?with=updates", viewer)).at("bots").as_array();
+  REQUIRE_EQ(bots.size(), 1u); // The list is there all the same.
+  CHECK(bots[0].at("update_state").is_null());
+}
+
+SCENARIO("an operator sees the updates of all bots") {
+  waiting->report.pending = 12;
+  waiting->report.delivered = 100;
+  auto body = json_of(get("/v1/updates", boss));
+  CHECK_EQ(body.at("pending"), 12);
+  CHECK_EQ(body.at("delivered_total"), 100);
+  CHECK(body.at("oldest_at").is_null());
+  CHECK_EQ(body.at("intake").at("elsewhere"), 2);
+  CHECK_EQ(body.at("intake").at("polling"), 0);
+  CHECK_EQ(told(get("/v1/updates", viewer)), "403 forbidden");
+  auto without = managed_ports();
+  without.webhooks = nullptr;
+  use(std::move(without));
+  CHECK(json_of(get("/v1/updates", boss)).at("intake").is_null());
+}
+
 SCENARIO("a delivery that rests by itself is seen") {
   auto resting = managed_ports();
   resting.delivery_pause = [](bot_id bot) -> std::optional<delivery_book::pause> {

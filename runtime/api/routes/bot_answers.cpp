@@ -4,7 +4,41 @@
 
 namespace troupe::api {
 
+namespace {
+
+namespace json = boost::json;
+
 constexpr std::uint32_t most_unwell = 100'000;
+
+json::value none_if_empty(const std::string& x) {
+  return x.empty() ? json::value(nullptr) : json::value(x);
+}
+
+/// How updates come in; null when nobody says.
+json::value shown_intake(const caf::expected<intake_view>& found) {
+  if (!found)
+    return nullptr;
+  return json::object{{"state", to_string(found->state)},
+                      {"reason", none_if_empty(found->reason)},
+                      {"elsewhere", none_if_empty(found->elsewhere)},
+                      {"checked_at", shown_time(found->checked)},
+                      {"pending_at_telegram", found->pending},
+                      {"last_error", none_if_empty(found->last_error)},
+                      {"last_error_at", shown_time(found->last_error_at)}};
+}
+
+json::object shown_state(const pending_count& found, json::value intake,
+                         const std::optional<delivery_book::pause>& rest) {
+  return {{"intake", std::move(intake)},
+          {"pending", found.pending},
+          {"oldest_at", shown_time(found.oldest)},
+          {"full", found.full},
+          {"dead_letters", found.dead},
+          {"rests_until", shown_time(rest ? rest->until : 0)},
+          {"rests_because", rest ? json::value(rest->reason) : json::value(nullptr)}};
+}
+
+} // namespace
 
 question<health_report> ask_unwell(context& ctx, const inquiry& from) {
   return ctx.report_of<health_report>(ctx.p.health, from.what.io, most_unwell);
@@ -32,6 +66,42 @@ boost::json::array bots_json(const std::vector<bot_row>& rows, const unwell_bots
     all.push_back(to_json(row, health));
   }
   return all;
+}
+
+// -- updates ---------------------------------------------------------------------------------------
+
+update_state ask_update_state(context& ctx, const inquiry& from, bot_id bot) {
+  intake_query where{bot};
+  pending_query what{bot};
+  auto intake = ask<intake_view>(*ctx.p.system, from.what.io, context::handle(ctx.p.webhooks),
+                                 where, ctx.p.answer_timeout);
+  return {ctx.ask_journal<pending_count>(from.what.io, what), std::move(intake)};
+}
+
+net::http_task<boost::json::object> update_state_of(context& ctx, bot_id bot, update_state& asked) {
+  auto found = co_await answer_to(asked.waiting);
+  co_await asked.intake.ready();
+  auto comes = shown_intake(asked.intake.take());
+  auto rest = ctx.p.delivery_pause ? ctx.p.delivery_pause(bot) : std::nullopt;
+  co_return shown_state(found, std::move(comes), rest);
+}
+
+net::http_task<void> add_update_states(context& ctx, const inquiry& from,
+                                       boost::json::array& bots) {
+  std::vector<update_state> asked;
+  asked.reserve(bots.size());
+  for (auto& one : bots)
+    asked.push_back(ask_update_state(ctx, from, one.at("id").as_int64()));
+  for (std::size_t i = 0; i < bots.size(); ++i) {
+    auto& one = bots[i].as_object();
+    boost::json::value state;
+    try {
+      state = co_await update_state_of(ctx, one.at("id").as_int64(), asked[i]);
+    } catch (const refused&) {
+      state = nullptr; // The list is worth something without it.
+    }
+    one["update_state"] = std::move(state);
+  }
 }
 
 net::http_task<response> bot_answer(context& ctx, const inquiry& from, const bot_row& row) {

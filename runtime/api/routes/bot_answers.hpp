@@ -1,5 +1,7 @@
 #pragma once
 #include "messages/health.hpp"
+#include "messages/intake.hpp"
+#include "messages/journal.hpp"
 #include "runtime/api/inquiry.hpp"
 
 #include <boost/json/array.hpp>
@@ -19,6 +21,21 @@ using unwell_bots = std::optional<std::map<bot_id, health_status>>;
 
 [[nodiscard]] boost::json::array bots_json(const std::vector<bot_row>& rows,
                                            const unwell_bots& unwell);
+
+/// How a bot's updates stand: whether they come in, what waits, what is dead. Asked for at once.
+struct update_state {
+  question<pending_count> waiting;
+  question<intake_view> intake;
+};
+[[nodiscard]] update_state ask_update_state(context& ctx, const inquiry& from, bot_id bot);
+/// What was asked. @throws refused when the journal does not answer
+[[nodiscard]] net::http_task<boost::json::object> update_state_of(context& ctx, bot_id bot,
+                                                                  update_state& asked);
+
+/// Adds its state to each of `bots` (of bots_json), as `update_state`; null where the journal does
+/// not answer.
+[[nodiscard]] net::http_task<void> add_update_states(context& ctx, const inquiry& from,
+                                                     boost::json::array& bots);
 
 /// 200 with one bot.
 [[nodiscard]] net::http_task<response> bot_answer(context& ctx, const inquiry& from,

@@ -125,8 +125,11 @@ task list_bots(context& ctx, const inquiry& from) {
   auto found = co_await answer_to(asked);
   auto health = co_await health_of(unwell);
   auto last = found.rows.empty() ? 0 : found.rows.back().id;
-  co_return json_response(json::object{{"bots", bots_json(found.rows, health)},
-                                       {"next_cursor", next_cursor(last, found.more)}});
+  auto bots = bots_json(found.rows, health);
+  if (from.query.text("with").has_value())
+    co_await add_update_states(ctx, from, bots);
+  co_return json_response(
+    json::object{{"bots", std::move(bots)}, {"next_cursor", next_cursor(last, found.more)}});
 }
 
 task batch_get(context& ctx, const inquiry& from) {
@@ -220,7 +223,11 @@ constexpr field of_batch[] = {
    "4 MiB holds: about 350,000.",
    true},
 };
+constexpr std::string_view additions[] = {"updates"sv};
 constexpr field of_list[] = {
+  {"with", shape::text, 0, 0,
+   "`updates`: each bot with `update_state`, as GET /v1/bots/{id}/updates shows it.", false,
+   additions},
   {"status", shape::text, 0, 0, "Bots in this phase alone.", false, phases},
   {"tenant", shape::integer, 1, UINT32_MAX, "Operators only: this tenant's bots alone."},
   cursor_parameter,

@@ -1,5 +1,6 @@
 #include "messages/journal.hpp"
 #include "runtime/api/inquiry.hpp"
+#include "runtime/api/routes/bot_answers.hpp"
 #include "runtime/api/routes/scope.hpp"
 #include "runtime/api/routes/tables.hpp"
 #include "runtime/api/rows.hpp"
@@ -29,43 +30,42 @@ json::object to_json(const dead_letter_row& x) {
           {"update", shown_body(x.body)}};
 }
 
-json::value none_if_empty(const std::string& x) {
-  return x.empty() ? json::value(nullptr) : json::value(x);
-}
-
-/// How they come in; null when nobody says.
-json::value shown_intake(const caf::expected<intake_view>& found) {
-  if (!found)
-    return nullptr;
-  return json::object{{"state", to_string(found->state)},
-                      {"reason", none_if_empty(found->reason)},
-                      {"elsewhere", none_if_empty(found->elsewhere)},
-                      {"checked_at", shown_time(found->checked)},
-                      {"pending_at_telegram", found->pending},
-                      {"last_error", none_if_empty(found->last_error)},
-                      {"last_error_at", shown_time(found->last_error_at)}};
-}
-
 task show_updates(context& ctx, const inquiry& from) {
   auto bot = co_await find_bot(ctx, from, from.bot());
-  intake_query where{bot.id};
-  auto intake = ask<intake_view>(*ctx.p.system, from.what.io, context::handle(ctx.p.webhooks),
-                                 where, ctx.p.answer_timeout);
-  pending_query what{bot.id};
-  auto asked = ctx.ask_journal<pending_count>(from.what.io, what);
-  auto found = co_await answer_to(asked);
-  co_await intake.ready();
-  auto comes = shown_intake(intake.take());
-  auto rest = ctx.p.delivery_pause ? ctx.p.delivery_pause(bot.id) : std::nullopt;
-  co_return json_response(
-    json::object{{"bot", bot.id},
-                 {"intake", std::move(comes)},
-                 {"pending", found.pending},
-                 {"oldest_at", shown_time(found.oldest)},
-                 {"full", found.full},
-                 {"dead_letters", found.dead},
-                 {"rests_until", shown_time(rest ? rest->until : 0)},
-                 {"rests_because", rest ? json::value(rest->reason) : json::value(nullptr)}});
+  auto asked = ask_update_state(ctx, from, bot.id);
+  auto body = co_await update_state_of(ctx, bot.id, asked);
+  body["bot"] = bot.id;
+  co_return json_response(body);
+}
+
+json::value by_state(const caf::expected<webhooks_report>& found) {
+  if (!found)
+    return nullptr;
+  json::object all;
+  for (std::size_t i = 0; i < intake_state_names.size(); ++i)
+    all[intake_state_names[i]] = found->by_state[i];
+  return all;
+}
+
+/// Of the whole node.
+task show_all_updates(context& ctx, const inquiry& from) {
+  auto journal = ctx.report_of<journal_report>(ctx.p.journal, from.what.io, 1);
+  auto webhooks = ctx.report_of<webhooks_report>(ctx.p.webhooks, from.what.io, 1);
+  auto x = co_await answer_to(journal);
+  co_await webhooks.ready();
+  auto intake = webhooks.take();
+  auto states = by_state(intake);
+  co_return json_response(json::object{{"pending", x.pending},
+                                       {"oldest_at", shown_time(x.oldest)},
+                                       {"dead_letters", x.dead},
+                                       {"stored_total", x.appended},
+                                       {"duplicates_total", x.duplicates},
+                                       {"refused_total", x.refused},
+                                       {"delivered_total", x.delivered},
+                                       {"expired_total", x.expired},
+                                       {"died_total", x.died},
+                                       {"intake", std::move(states)},
+                                       {"webhooks_repaired_total", intake ? intake->repaired : 0}});
 }
 
 task show_signing_key(context& ctx, const inquiry& from) {
@@ -119,6 +119,10 @@ constexpr field of_replay[] = {
 };
 
 constexpr route table[] = {
+  {"GET", "/v1/updates", "getUpdates",
+   "The updates of all bots since the node's start: what waits, what became of the others, and of "
+   "how many bots they come in which way.",
+   access::node, show_all_updates},
   {"GET", "/v1/bots/{id}/updates", "getBotUpdates",
    "How its updates come in, how many wait for delivery, since when, how many are dead letters, "
    "and whether the "
