@@ -2,6 +2,8 @@
 
 #include "tests/actors/session_pool_fixture.hpp"
 
+#include "actors/session_pool/state.hpp"
+
 #include "runtime/log/capture.hpp"
 
 #include <caf/test/bdd_dsl.hpp>
@@ -305,6 +307,23 @@ SCENARIO("a bot is noticed when it dies long after many others came and went") {
   CHECK(port->has_closed(again.session));
   CHECK_EQ(report().leased, 0u);
   CHECK_EQ(book->credits, 9u);
+}
+
+SCENARIO("bots that came, gave back and went quiet are watched no longer") {
+  start_governor();
+  start_pool(small());
+  using impl = session_pool_actor::stateful_impl<session_pool_state>;
+  auto& state = deref<impl>(*pool).state;
+  for (bot_id i = 1; i < 9000; ++i) { // More than are kept, none of them dies.
+    auto& bot = add_bot(i);
+    give_back(bot, get(bot, api_call));
+  }
+  CHECK(state.lessees.size() <= 8192);
+  for (int i = 0; i < 100; ++i) { // After a minute some of them at each tick.
+    sched.advance_time(1s);
+    sched.run();
+  }
+  CHECK(state.lessees.empty());
 }
 
 SCENARIO("a pool that dies answers its waiters") {

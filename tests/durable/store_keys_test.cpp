@@ -1,4 +1,5 @@
 #define CAF_SUITE store_keys
+#include "actors/store/state.hpp"
 #include "tests/durable/fixture.hpp"
 
 using namespace troupe;
@@ -56,6 +57,25 @@ SCENARIO("an answer that was read before a change is not remembered") {
     CHECK(answer_of<done>(revoked).engaged());
     CHECK(answer_of<identity>(early).engaged());
     CHECK(why<identity>(authenticate{made.key}) == store_refusal::revoked);
+  });
+}
+
+SCENARIO("keys that were recognised are remembered up to a number of them") {
+  on_both([this](test_store& on) {
+    start(on);
+    using impl = storage::store_impl::stateful_impl<storage::store_state>;
+    auto& state = deref<impl>(who).state;
+    state.cfg.max_identities = 3;
+    auto tenant = get<tenant_row>(tenant_put{ada(), {0, "acme", false, 0, 0, 0}});
+    std::size_t most = 0;
+    for (int i = 0; i < 8; ++i) {
+      auto made = get<made_key>(
+        key_make{ada(), tenant.id, 0, key_role::viewer, "key " + std::to_string(i), 0});
+      CHECK_EQ(get<identity>(authenticate{made.key}).key.id, made.row.id);
+      CHECK_EQ(get<identity>(authenticate{made.key}).key.id, made.row.id);
+      most = std::max(most, state.identities.size());
+    }
+    CHECK(most >= 1 && most <= 3);
   });
 }
 
