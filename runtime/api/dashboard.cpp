@@ -20,7 +20,7 @@ body { margin:0; background:var(--bg); color:var(--ink); font:15px/1.45 system-u
 header { display:flex; flex-wrap:wrap; gap:.4rem 1.2rem; align-items:baseline; padding:1rem 1.5rem;
   border-bottom:1px solid var(--line); background:var(--card) }
 h1 { font-size:1.15rem; margin:0; letter-spacing:.02em } h2 { font-size:.95rem; margin:0 0 .7rem }
-nav { margin-left:auto; font-size:.85rem } nav a { margin-left:.9rem } a { color:var(--accent) }
+nav { margin-left:auto; font-size:.85rem } nav a, nav button { margin-left:.9rem } a { color:var(--accent) }
 main { display:grid; gap:1rem; padding:1rem 1.5rem; grid-template-columns:repeat(auto-fit,minmax(22rem,1fr));
   max-width:100rem; margin:auto; align-items:start }
 section { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:1rem;
@@ -38,152 +38,48 @@ ul.tree li { padding:.1rem 0; border-left:1px solid var(--line); padding-left:.7
 .bar { background:var(--bar); border-radius:4px; height:.55rem; min-width:6rem; overflow:hidden }
 .bar i { display:block; height:100%; background:var(--accent) } .bar i.full { background:var(--warn) }
 #state { font-size:.9rem }
+button, input, select { font:inherit; color:inherit; background:var(--bg); border:1px solid var(--line);
+  border-radius:6px; padding:.25rem .6rem } button { cursor:pointer } button:disabled { opacity:.5; cursor:default }
+button.row { background:none; border:none; padding:0; color:var(--accent); text-align:left }
+.tools { display:flex; flex-wrap:wrap; gap:.5rem .8rem; align-items:center; margin:0 0 .8rem; font-size:.87rem }
+td.note { white-space:normal; min-width:14rem } td.note p { margin:0 } td.when { color:var(--dim) }
+td { vertical-align:top } td .bar { margin-top:.4rem } tr.chosen td { background:var(--bar) } [hidden] { display:none !important }
+#door { max-width:34rem; margin:3rem auto; padding:0 1rem } #door form { display:flex; gap:.5rem; margin:1rem 0 }
+#door input { flex:1; min-width:0 } pre { white-space:pre-wrap; word-break:break-word; font-size:.8rem; margin:.3rem 0 }
+details summary { cursor:pointer; color:var(--accent) }
 </style></head><body>
 <header><h1>Troupe</h1><span id="state" role="status" class="dim">asking the node…</span>
-<label id="keybox" hidden>operator key <input id="key" type="password" autocomplete="off" size="30"></label>
-<nav><a href="/metrics">metrics</a><a href="/readyz">readiness</a><a href="/openapi.json">API</a></nav></header>
-<main>
-<section><h2>Upstream and bots</h2><div id="health" class="dim">…</div></section>
-<section><h2>Budgets</h2><div id="budgets" class="dim">…</div></section>
-<section><h2>Sessions</h2><div id="sessions" class="dim">…</div></section>
-<section><h2>Supervision tree</h2><div id="tree" class="dim">…</div></section>
-<section class="wide"><h2>Bots that are unwell</h2><div id="worst" class="dim">…</div></section>
+<nav><a href="/metrics">metrics</a><a href="/readyz">readiness</a><a href="/openapi.json">API</a>
+<button id="leave" type="button" hidden>forget the key</button></nav></header>
+<div id="door" hidden><section><h2>This node asks for an API key</h2>
+<form id="keyform"><input id="key" type="password" autocomplete="off" spellcheck="false" aria-label="API key"
+placeholder="trp_…"><button>show the node</button></form>
+<p id="refusal" class="bad" role="alert" hidden></p>
+<p class="dim">An operator's key shows all of the node, a tenant's key the tenant's bots. The first operator key is in
+<code>operator.key</code> in the node's data directory. The key stays in this tab and is forgotten with it.</p></section></div>
+<main id="main" hidden>
+<section class="node"><h2>Updates</h2><div id="updates" class="dim">…</div></section>
+<section class="node"><h2>Upstream and bots</h2><div id="health" class="dim">…</div></section>
+<section class="node"><h2>Budgets</h2><div id="budgets" class="dim">…</div></section>
+<section class="wide" id="botsbox"><h2>Bots</h2><div class="tools">
+<label>phase <select id="phase"><option value="">any</option><option>pending</option><option>active</option>
+<option>passive</option><option>suspended</option><option>quarantined</option><option>unauthorized</option></select></label>
+<label>number <input id="number" inputmode="numeric" size="12" placeholder="of one bot"></label>
+<button id="first" type="button" disabled>first page</button><button id="next" type="button" disabled>next page</button>
+<span id="botsaid" class="dim" role="status"></span></div><div id="bots" class="dim">…</div></section>
+<section class="wide" id="onebox" hidden><h2 id="onehead"></h2><div id="one"></div></section>
+<section class="node"><h2>Sessions</h2><div id="sessions" class="dim">…</div></section>
+<section class="node"><h2>Supervision tree</h2><div id="tree" class="dim">…</div></section>
+<section class="node wide"><h2>Bots whose calls fail</h2><div id="worst" class="dim">…</div></section>
 </main>
-)html";
-
-constexpr std::string_view script = R"html(<script>
-"use strict";
-// Elements are made with textContent only: nothing a report says can become markup.
-function make(tag, attributes, ...children) {
-  const e = document.createElement(tag);
-  for (const [k, v] of Object.entries(attributes || {})) e.setAttribute(k, v);
-  for (const c of children) if (c !== null && c !== undefined) e.append(c instanceof Node ? c : String(c));
-  return e;
-}
-const number = n => n === null || n === undefined ? "–" : Number(n).toLocaleString();
-const percent = x => (100 * x).toFixed(1) + " %";
-function time(s) {
-  if (s === null || s === undefined) return "never";
-  if (s < 1) return Math.round(s * 1000) + " ms";
-  if (s < 120) return s.toFixed(s < 10 ? 1 : 0) + " s";
-  if (s < 7200) return Math.round(s / 60) + " min";
-  return s < 172800 ? Math.round(s / 3600) + " h" : Math.round(s / 86400) + " d";
-}
-const tone = word => /^(healthy|closed|running|active|ok|passive)$/.test(word) ? "good"
-  : /^(degraded|half-open|starting|restarting|passivating|pending)$/.test(word) ? "warn" : "bad";
-const mark = word => make("span", { class: "dot " + tone(word) }, word);
-function facts(pairs) {
-  const dl = make("dl");
-  for (const [name, value] of pairs) dl.append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
-  return dl;
-}
-function table(heads, rows) {
-  const cell = (tag, x, i) => make(tag, { class: heads[i].startsWith("#") ? "n" : "" }, x);
-  const top = make("tr", {}, ...heads.map((h, i) => cell("th", h.replace("#", ""), i)));
-  return make("table", {}, make("thead", {}, top),
-    make("tbody", {}, ...rows.map(r => make("tr", {}, ...r.map((x, i) => cell("td", x, i))))));
-}
-function bar(used, limit) {
-  const share = limit ? Math.min(1, used / limit) : 0;
-  const inner = make("i", share >= 1 ? { class: "full" } : {});
-  inner.style.width = 100 * share + "%";
-  return make("div", { class: "bar", role: "img", "aria-label": percent(share) + " used" }, inner);
-}
-const show = {
-  health(x) {
-    const up = x.upstream;
-    return [facts([["upstream", mark(up.status)], ["breaker", mark(up.breaker)],
-      ["requests", number(up.requests)], ["error rate", percent(up.error_rate)],
-      ["latency", time(up.latency_ewma_seconds)], ["last success", time(up.since_success_seconds)],
-      ["bots seen", number(x.bots)], ["degraded", number(x.by_status.degraded)],
-      ["unhealthy", number(x.by_status.unhealthy)], ["open breakers", number(x.breakers.open)]])];
-  },
-  worst(x) {
-    if (!x.worst.length) return [make("span", { class: "good dot" }, "all bots are well")];
-    return [table(["bot", "status", "breaker", "#requests", "#error rate", "#client errors", "#latency",
-      "#failures in a row", "#last success"], x.worst.slice(0, 50).map(b => [b.bot ?? "–", mark(b.status),
-      mark(b.breaker), number(b.requests), percent(b.error_rate), percent(b.client_error_rate),
-      time(b.latency_ewma_seconds), number(b.consecutive_failures), time(b.since_success_seconds)]))];
-  },
-  budgets(x) {
-    return [facts([["granted", number(x.granted_total)], ["refused", number(x.refused_total)],
-      ["waiting", number(x.waiting)], ["credits", number(x.credits)], ["holds", number(x.holds)]]),
-      table(["budget", "fullest window", "#used", "#limit", "#per", "#throttled"], x.budgets.map(b =>
-        [b.scope, bar(b.used, b.limit), number(b.used), b.limit === null ? "none" : number(b.limit),
-        time(b.window_seconds), number(b.throttled)]))];
-  },
-  sessions(x) {
-    const busy = x.sessions.filter(s => s.bot !== null).concat(x.sessions.filter(s => s.bot === null));
-    return [facts([["leased", number(x.leased)], ["idle", number(x.idle)], ["polls", number(x.polls)],
-      ["waiting", number(x.waiting)], ["most per host", number(x.max_per_host)],
-      ["reclaimed", number(x.reclaimed_total)], ["leases so far", number(x.leases_total)]]),
-      bar(x.leased, Math.min(x.max_per_host, x.max_connections)), make("p"),
-      table(["session", "for", "leased by bot", "#leases", "#age"], busy.slice(0, 20).map(s =>
-        [s.id, s.kind, s.bot ?? "idle", number(s.leases), time(s.age_seconds)]))];
-  },
-  tree(x) {
-    const branch = s => make("ul", {}, ...s.children.slice(0, 40).map(c => make("li", {},
-      mark(c.state), " ", c.bot ? "bot " + c.bot : c.name, " ",
-      make("span", { class: "dim" }, "up " + time(c.uptime_seconds),
-        c.supervisor && c.supervisor.strategy ? " · " + c.supervisor.strategy : ""),
-      c.restarts ? make("span", { class: "warn" }, " · restarted " + number(c.restarts) + "×") : null,
-      c.supervisor ? (c.supervisor.children ? branch(c.supervisor)
-        : make("span", { class: "bad" }, " · no answer")) : null)),
-      s.children_total > Math.min(40, s.children.length)
-        ? make("li", { class: "dim" }, "and " + number(s.children_total - Math.min(40, s.children.length)) + " more") : null);
-    const root = branch(x);
-    root.className = "tree";
-    return [make("div", {}, x.name, " ", make("span", { class: "dim" }, x.strategy)), root];
-  },
-};
-// The key stays in this tab, and is sent to this node alone.
-const box = document.getElementById("key");
-box.addEventListener("change", () => { sessionStorage.setItem("key", box.value.trim()); refresh(); });
-async function ask(path) {
-  const headers = { accept: "application/json" }, key = sessionStorage.getItem("key");
-  if (key) headers.authorization = "Bearer " + key;
-  const answer = await fetch(path, { headers });
-  const body = await answer.json();
-  document.getElementById("keybox").hidden = answer.status !== 401 && answer.status !== 403;
-  if (!answer.ok) throw new Error(body.detail || answer.statusText);
-  return body;
-}
-const routes = [["/v1/health", ["health", "worst"]], ["/v1/budgets", ["budgets"]],
-  ["/v1/sessions", ["sessions"]], ["/v1/supervision", ["tree"]]];
-let timer;
-async function refresh() {
-  clearTimeout(timer);
-  const state = document.getElementById("state");
-  let failures = 0;
-  await Promise.all(routes.map(async ([path, parts]) => {
-    try {
-      const report = await ask(path);
-      for (const part of parts) {
-        const box = document.getElementById(part);
-        box.className = "";
-        box.replaceChildren(...show[part](report));
-      }
-    } catch (failure) {
-      ++failures;
-      for (const part of parts) document.getElementById(part).className = "dim";
-      state.textContent = failure instanceof TypeError ? "the node does not answer" : failure.message;
-    }
-  }));
-  state.className = failures ? "dot bad" : "dot good";
-  if (!failures) state.textContent = "live, " + new Date().toLocaleTimeString();
-  timer = setTimeout(refresh, document.hidden ? 10000 : 2000);
-}
-refresh();
-</script></body></html>
 )html";
 
 } // namespace
 
 std::string dashboard_page() {
   std::string page;
-  page.reserve(head.size() + script.size());
   page += head;
-  page += script;
+  page += dashboard_script();
   return page;
 }
 
