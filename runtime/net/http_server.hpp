@@ -97,6 +97,10 @@ struct http_server_config {
   /// client sees its handshake fail). For tests of clients.
   std::function<bool()> accept_filter;
   std::string server_name = "troupe"; ///< The `Server` header.
+  /// Asked when a head is there and its body is still to come: true refuses the request with the
+  /// response that it fills in, and ends the connection. So nobody is listened to for long who may
+  /// not speak. Empty: nobody is refused.
+  std::function<bool(const http_request&, http_response&)> refuse_early;
   /// Fills in the answer to what never reaches the handler (malformed, too large: 400, 413, 431) or
   /// breaks in it (500); its status is set. Empty: the Bot API's form.
   std::function<void(int status, http_response&)> refuse;

@@ -75,6 +75,8 @@ private:
       auto state = parse();
       if (state != progress::more)
         co_return state == progress::whole;
+      if (!head_seen_ && parser_->is_header_done() && refused_early())
+        co_return false;
       if (!continued && message_.expects_continue && parser_->is_header_done()) {
         out_ += "HTTP/1.1 100 Continue\r\n\r\n";
         continued = true;

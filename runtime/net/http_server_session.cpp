@@ -39,6 +39,7 @@ void http_session::begin_request() {
   parser_->header_limit(static_cast<std::uint32_t>(shard_.config->head_limit));
   parser_->body_limit(shard_.config->body_limit);
   between_ = true;
+  head_seen_ = false;
 }
 
 http_session::progress http_session::parse() {
@@ -91,9 +92,27 @@ void http_session::refuse(int status, std::string_view why) {
   append_response();
 }
 
+bool http_session::refused_early() {
+  head_seen_ = true;
+  if (!shard_.config->refuse_early)
+    return false;
+  begin_answer();
+  if (!shard_.config->refuse_early(request_, response_))
+    return false;
+  keep_ = false;
+  append_response();
+  return true;
+}
+
 http_pending http_session::call_handler() {
   auto requests = shard_.requests.load(std::memory_order_relaxed);
   shard_.requests.store(requests + 1, std::memory_order_relaxed);
+  begin_answer();
+  return (*shard_.handler)(request_, response_);
+}
+
+/// The request as handlers see it, and an empty response.
+void http_session::begin_answer() {
   request_.method = message_.method;
   request_.target = message_.target;
   request_.body = message_.body;
@@ -112,7 +131,6 @@ http_pending http_session::call_handler() {
   response_.body.clear();
   response_.ending = http_ending::keep;
   response_.stream = nullptr;
-  return (*shard_.handler)(request_, response_);
 }
 
 void http_session::append_response() {

@@ -63,6 +63,9 @@ protected:
   bool decode();
   http_pending call_handler();
   void refuse(int status, std::string_view why);
+  /// Asks the server's owner about the head. True: an error answer has been put into `out_`.
+  bool refused_early();
+  void begin_answer();
   void append_response();
   void begin_request();
 
@@ -80,6 +83,7 @@ protected:
   bool waiting_ = false; ///< A handler's coroutine runs.
   bool streaming_ = false; ///< ... which makes a response that has no end of its own.
   bool between_ = true;  ///< No request is under way.
+  bool head_seen_ = false; ///< `refused_early` has been asked.
   bool keep_ = true;
 };
 

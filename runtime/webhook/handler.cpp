@@ -142,14 +142,32 @@ net::http_task<void> store_first(std::shared_ptr<context> ctx, unsigned thread, 
   co_await store(ctx, *at, bot, std::move(what), answer);
 }
 
+void configure(net::http_server_config& server, const settings& how) {
+  server.threads = how.threads;
+  server.body_limit = how.max_body;
+  server.head_limit = 16 * 1024;
+  server.cancel_handlers = false; // What was received is stored, and the next answer is "known".
+  server.refuse = [](int status, net::http_response& answer) {
+    fill(answer, status, "This request cannot be served.\n");
+  };
+}
+
 } // namespace
 
-net::http_handler make_handler(settings how, ports to) {
+net::http_handler make_handler(net::http_server_config& server, settings how, ports to) {
   auto ctx = std::make_shared<context>();
   ctx->how = std::move(how);
   ctx->to = std::move(to);
   ctx->desks.resize(ctx->how.threads);
   ctx->secrets.resize(ctx->how.threads);
+  configure(server, ctx->how);
+  server.refuse_early = [ctx](const net::http_request& from, net::http_response& answer) {
+    bot_id bot = 0;
+    auto ended = check(*ctx, from, answer, bot);
+    if (ended)
+      ctx->count(*ended);
+    return ended.has_value();
+  };
   return [ctx](const net::http_request& from, net::http_response& answer) -> net::http_pending {
     bot_id bot = 0;
     if (auto ended = check(*ctx, from, answer, bot)) {
@@ -168,16 +186,6 @@ net::http_handler make_handler(settings how, ports to) {
     if (auto& at = ctx->desks[from.thread])
       return store(ctx, *at, bot, std::move(*what), answer);
     return store_first(ctx, from.thread, bot, std::move(*what), answer);
-  };
-}
-
-void configure(net::http_server_config& server, const settings& how) {
-  server.threads = how.threads;
-  server.body_limit = how.max_body;
-  server.head_limit = 16 * 1024;
-  server.cancel_handlers = false; // What was received is stored, and the next answer is "known".
-  server.refuse = [](int status, net::http_response& answer) {
-    fill(answer, status, "This request cannot be served.\n");
   };
 }
 

@@ -50,9 +50,9 @@ struct ports {
 
 /// Answers what Telegram sends. 200 means: it is on disk. Whatever else Telegram is told, it keeps
 /// the update and tries again.
-[[nodiscard]] net::http_handler make_handler(settings how, ports to);
-
-/// The limits of a server for it, and its answers to what is no HTTP.
-void configure(net::http_server_config& server, const settings& how);
+/// @param server Gets its limits, its answers to what is no HTTP, and to whom it listens no further
+///   than to the head.
+[[nodiscard]] net::http_handler make_handler(net::http_server_config& server, settings how,
+                                             ports to);
 
 } // namespace troupe::webhook

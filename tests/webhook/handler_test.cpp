@@ -8,6 +8,9 @@
 #include "runtime/webhook/path.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
@@ -130,8 +133,8 @@ struct handler_fixture {
   }
   void start() {
     net::http_server_config config;
-    webhook::configure(config, how);
-    server = std::make_unique<net::http_server>(config, webhook::make_handler(how, to));
+    auto handler = webhook::make_handler(config, how, to);
+    server = std::make_unique<net::http_server>(config, std::move(handler));
     server->start();
   }
   answer send(http::verb method, std::string_view path, std::string_view token,
@@ -215,6 +218,36 @@ SCENARIO("without its secret nobody learns whether a bot exists") {
   }
   CHECK(notes->appended.empty());
   CHECK_EQ(counted(webhook::ending::wrong_secret), 6u);
+}
+
+SCENARIO("who does not know the secret is not listened to any further") {
+  start();
+  auto head = [](const std::string& token) {
+    return "POST /webhook/4711 HTTP/1.1\r\nHost: localhost\r\nX-Telegram-Bot-Api-Secret-Token: "
+           + token + "\r\nContent-Length: " + std::to_string(update.size()) + "\r\n\r\n";
+  };
+  boost::asio::io_context io;
+  auto connected = [&] {
+    tcp::socket socket{io};
+    socket.connect({boost::asio::ip::address_v4::loopback(), server->port()});
+    return socket;
+  };
+  auto stranger = connected();
+  boost::asio::write(stranger, boost::asio::buffer(head("wrong")));
+  std::string said;
+  boost::system::error_code ec;
+  boost::asio::read(stranger, boost::asio::dynamic_buffer(said), ec); // To the end, without a body.
+  CHECK_EQ(said.substr(0, 12), "HTTP/1.1 403");
+  CHECK_EQ(counted(webhook::ending::wrong_secret), 1u);
+  // Telegram may take its time.
+  auto telegram = connected();
+  boost::asio::write(telegram, boost::asio::buffer(head(secret->of(bot)) + update.substr(0, 10)));
+  CHECK_EQ(send(http::verb::post, "/webhook/4712", "wrong", update).status, 403);
+  boost::asio::write(telegram, boost::asio::buffer(update.substr(10)));
+  said.clear();
+  boost::asio::read_until(telegram, boost::asio::dynamic_buffer(said), "\r\n");
+  CHECK_EQ(said.substr(0, 12), "HTTP/1.1 200");
+  CHECK_EQ(notes->appended.size(), 1u);
 }
 
 SCENARIO("what is no webhook is refused") {

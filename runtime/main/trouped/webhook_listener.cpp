@@ -25,9 +25,8 @@ struct listener_name {
 
 caf::actor spawn_webhook_listener(caf::actor_system& sys, net::http_server_config config,
                                   webhook::settings how, webhook::ports ports) {
-  webhook::configure(config, how);
-  return spawn_held_server<listener_name>(sys, std::move(config),
-                                          webhook::make_handler(std::move(how), std::move(ports)));
+  auto handler = webhook::make_handler(config, std::move(how), std::move(ports));
+  return spawn_held_server<listener_name>(sys, std::move(config), std::move(handler));
 }
 
 std::function<bool(const net::http_request&)> telegram_sources(const std::string& trusted) {
