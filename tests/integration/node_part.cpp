@@ -1,8 +1,12 @@
 #include "tests/integration/node_part.hpp"
 
+#include "actors/store/sql_threads.hpp"
+#include "actors/store/store.hpp"
 #include "actors/tree/tree.hpp"
+#include "runtime/crypto/hash.hpp"
 #include "runtime/net/reserved_port.hpp"
 #include "runtime/net/tls_server.hpp"
+#include "runtime/store/migrations.hpp"
 #include "runtime/system/config.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "tests/net/throwaway_ca.hpp"
@@ -20,13 +24,46 @@
 namespace troupe::integration {
 namespace {
 
+std::string make_directory() {
+  auto pattern = (std::filesystem::temp_directory_path() / "troupe-part-XXXXXX").string();
+  if (!::mkdtemp(pattern.data()))
+    throw std::runtime_error{"no temporary directory"};
+  return pattern;
+}
+
+crypto::secret_key key_of(std::uint8_t fill) {
+  std::array<std::uint8_t, crypto::secret_key::size> bytes;
+  bytes.fill(fill);
+  return crypto::secret_key{bytes};
+}
+
+/// What a store needs beside its actor, on a disk.
+struct stored_part {
+  stored_part() {
+    storage::sql_threads_config threads;
+    threads.database.where = {store::backend::sqlite, directory + "/troupe.db"};
+    store::database first{threads.database};
+    store::migrate(first);
+    sql = storage::make_sql_threads(std::move(threads));
+  }
+  ~stored_part() {
+    sql.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(directory, ignored);
+  }
+  stored_part(const stored_part&) = delete;
+  stored_part& operator=(const stored_part&) = delete;
+
+  std::string directory = make_directory();
+  std::shared_ptr<storage::sql_port> sql;
+  std::shared_ptr<const storage::context> context =
+    std::make_shared<const storage::context>(crypto::key_ring{{key_of(1)}}, key_of(2));
+};
+
 /// An identity for 127.0.0.1, also as files.
 struct identity_files {
   identity_files() {
-    auto pattern = (std::filesystem::temp_directory_path() / "troupe-part-XXXXXX").string();
-    if (!::mkdtemp(pattern.data()))
-      throw std::runtime_error{"no temporary directory"};
-    directory = pattern;
+    directory = make_directory();
     auto made = ca.issue("IP:127.0.0.1");
     std::ofstream{cert()} << made.certificate;
     std::ofstream{key()} << made.key;
@@ -74,7 +111,9 @@ struct node_part::impl {
 
   tree_config actors_config() const;
   tree_ports actors_ports();
+  void add_store(tree_ports& to);
   void register_bot();
+  void enrol_bot();
 
   template <class Answer, class Handle>
   Answer ask(const Handle& whom) {
@@ -95,6 +134,8 @@ struct node_part::impl {
       return caf::actor_cast<caf::actor>(actors.found()->rate_governor.get());
     case service::pool:
       return caf::actor_cast<caf::actor>(actors.found()->session_pool.get());
+    case service::store:
+      return caf::actor_cast<caf::actor>(actors.store());
     default:
       return caf::actor_cast<caf::actor>(actors.gateways().front());
     }
@@ -103,6 +144,7 @@ struct node_part::impl {
   log::capture lines;
   part_options options;
   std::unique_ptr<identity_files> files;
+  std::unique_ptr<stored_part> stored;
   sandbox::server upstream;
   net::reserved_port port{"gateway.port", "127.0.0.1", 0};
   system::config config{1};
@@ -119,6 +161,7 @@ node_part::impl::impl(part_options given)
   : options(std::move(given)),
     files(options.upstream_tls || options.gateway_tls ? std::make_unique<identity_files>()
                                                       : nullptr),
+    stored(options.stored ? std::make_unique<stored_part>() : nullptr),
     upstream(with_identity(options.upstream, options.upstream_tls ? files.get() : nullptr)) {
   for (auto& lane : lanes)
     lane->start();
@@ -159,7 +202,38 @@ tree_ports node_part::impl::actors_ports() {
   result.meter = options.meter;
   if (options.gateway_tls)
     result.tls = [this] { return net::make_server_tls(files->cert(), files->key()); };
+  if (stored)
+    add_store(result);
   return result;
+}
+
+void node_part::impl::add_store(tree_ports& to) {
+  to.store = [this](caf::actor_system& system) {
+    return spawn_store(system, {}, {stored->sql, stored->context});
+  };
+  to.sql = stored->sql;
+  to.webhook_secret = std::make_shared<const updates::webhook_secret>(stored->context->lookup);
+  to.virtual_hash = [context = stored->context](std::string_view token) {
+    return crypto::keyed_hash(context->lookup, crypto::purpose::virtual_token, token);
+  };
+}
+
+void node_part::impl::enrol_bot() {
+  bot_register what;
+  what.token.text = token;
+  what.trusted = true;
+  what.settings = R"({"updates":{"mode":"none"}})";
+  auto enrolled = [&] {
+    auto registrar = actors.registrar();
+    caf::scoped_actor self{sys};
+    bool done = false;
+    if (registrar)
+      self->request(registrar, 5s, what)
+        .receive([&](const bot_row&) { done = true; }, [](const caf::error&) {});
+    return done;
+  };
+  if (!until(enrolled))
+    throw std::runtime_error{"the bot was not registered"};
 }
 
 void node_part::impl::register_bot() {
@@ -170,7 +244,10 @@ void node_part::impl::register_bot() {
   token = made->token;
   bot = made->id;
   user = person->id;
-  actors.start_bot(token);
+  if (stored)
+    enrol_bot();
+  else
+    actors.start_bot(token);
   auto runs = [&] {
     auto entry = actors.names()->find(bot);
     return entry && entry->actor;
@@ -267,6 +344,18 @@ const directory& node_part::names() const {
   return *impl_->actors.names();
 }
 
+caf::actor_system& node_part::system() {
+  return impl_->sys;
+}
+
+store_actor node_part::store() {
+  return impl_->actors.store();
+}
+
+registrar_actor node_part::registrar() {
+  return impl_->actors.registrar();
+}
+
 void node_part::drain() {
   impl_->actors.drain();
 }
@@ -284,6 +373,11 @@ void node_part::kill(service which) {
 void node_part::kill_bot() {
   if (auto entry = impl_->actors.names()->find(impl_->bot); entry && entry->actor)
     caf::anon_send_exit(entry->actor, caf::exit_reason::kill);
+}
+
+void node_part::kill_gateways() {
+  for (const auto& one : impl_->actors.gateways())
+    caf::anon_send_exit(one, caf::exit_reason::kill);
 }
 
 bool node_part::replaced(service which) {

@@ -8,6 +8,7 @@
 #include "messages/gateway.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
+#include "messages/registrar.hpp"
 #include "messages/session_pool.hpp"
 #include "runtime/log/capture.hpp"
 #include "tests/integration/client.hpp"
@@ -30,6 +31,7 @@ struct part_options {
 
   bool upstream_tls = false; ///< The sandbox serves HTTPS.
   bool gateway_tls = false;  ///< The gateway does.
+  bool stored = false;       ///< With a store of its own (SQLite), where the bot is registered.
   std::string api_root;      ///< Empty: the sandbox.
   gateway_config gateway;
   bot_config bot;
@@ -48,8 +50,9 @@ struct fault_terms {
   std::chrono::milliseconds latency{0};
 };
 
-enum class service : std::uint8_t { health, governor, pool, gateway };
-inline constexpr std::array service_names{"health", "rate governor", "session pool", "gateway"};
+enum class service : std::uint8_t { health, governor, pool, store, gateway };
+inline constexpr std::array service_names{"health", "rate governor", "session pool", "store",
+                                          "gateway"};
 
 /// A node without configuration and API: lanes, supervision tree, gateways; and its upstream, with
 /// one bot that both know.
@@ -85,6 +88,9 @@ public:
   [[nodiscard]] bot_report bot_state();
   [[nodiscard]] std::size_t calls(); ///< Under way at the gateways.
   [[nodiscard]] const directory& names() const;
+  [[nodiscard]] caf::actor_system& system();
+  [[nodiscard]] store_actor store();         ///< With `stored`; empty while it is being restarted.
+  [[nodiscard]] registrar_actor registrar(); ///< The same.
 
   void drain();      ///< The gateways take no more work.
   void stop_lanes(); ///< Before the actors, which no node does: nothing on them goes on.
@@ -92,6 +98,7 @@ public:
   /// Kills the actor; its supervisor starts another. A gateway's is the first lane's.
   void kill(service which);
   void kill_bot();
+  void kill_gateways(); ///< All of them.
   /// Whether a new actor has taken the killed one's place.
   [[nodiscard]] bool replaced(service which);
 
