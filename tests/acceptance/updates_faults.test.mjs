@@ -35,11 +35,15 @@ after(async () => {
   middleman?.stop();
 });
 
-/// @returns when the next one was about to start: whatever the one before sent has been read by then
-async function restart() {
+/// @returns when the next one was about to start: what the one before sent to `tenants` has been read
+/// by then, since all its connections are closed
+async function restart(...tenants) {
   node.program.kill();
   await soon('it is gone', node.program.exited);
-  await pause(1);
+  for (let quiet = 0; quiet < 5; ++quiet) {
+    await pause(5);
+    if (tenants.some(({ sockets }) => sockets.size > 0)) quiet = 0;
+  }
   const at = performance.now();
   node = await Node.start(sandbox, { options });
   await node.logged('bots.restored');
@@ -62,7 +66,7 @@ test('behind webhooks, killed again and again under load', limit, async (t) => {
   const restarts = [];
   for (let kill = 0; kill < 6; ++kill) {
     await pause(100 + 400 * Math.random());
-    restarts.push(await restart());
+    restarts.push(await restart(...tenants));
   }
   await talking;
   let repeated = 0;
