@@ -114,6 +114,23 @@ void registrar_state::unprobe(const std::string& token) {
 
 // -- calls ----------------------------------------------------------------------------------------
 
+/// However it ends: what its calls hold goes back, or their bots would keep it until they give a call
+/// up that nobody is heard of again.
+registrar_state::~registrar_state() {
+  outcome how;
+  how.what = failure::aborted;
+  for (const auto& [id, x] : calls) {
+    if (!x.bot)
+      continue;
+    if (x.exchanges()) {
+      caf::anon_send(x.bot, call_done{id, x.held, how});
+    } else {
+      caf::anon_send(x.bot, call_cancelled{id});
+      caf::anon_send(x.bot, call_done{id, {}, how}); // Its grant may have been on the way.
+    }
+  }
+}
+
 caf::result<method_answer> registrar_state::call_method(const method_call& x) {
   auto found = bots.find(x.bot);
   if (found == bots.end() || (x.tenant != 0 && found->second.tenant != x.tenant))

@@ -52,6 +52,11 @@ struct api_call {
   std::chrono::milliseconds limit{0}; ///< Of one exchange; 0: as configured.
   /// The answer, or why there is none.
   std::function<void(caf::expected<method_answer>)> then;
+
+  /// Whether a request is out on its session.
+  [[nodiscard]] bool exchanges() const noexcept {
+    return held.id != 0 && (!failed || failed->session.id != held.id);
+  }
 };
 
 /// What getMe says.
@@ -75,6 +80,9 @@ struct registrar_state {
 
   registrar_state(registrar_impl::pointer self, registrar_config config, registrar_ports ports)
     : self(self), cfg(std::move(config)), ports(std::move(ports)) {}
+  ~registrar_state();
+  registrar_state(const registrar_state&) = delete;
+  registrar_state& operator=(const registrar_state&) = delete;
   registrar_impl::behavior_type make_behavior();
 
   // -- turns, registrar.cpp: operations on one bot run one after the other
@@ -209,7 +217,7 @@ struct registrar_state {
   /// Who waits for a turn; the bot whose turn it is has an entry, too.
   std::unordered_map<bot_id, std::deque<std::function<void()>>> turns;
   std::deque<std::function<void()>> ready; ///< Turns that begin now, one after the other.
-  std::unordered_map<call_id, api_call> calls;
+  std::map<call_id, api_call> calls; ///< In order: a simulation repeats itself.
   call_id next_call = 0;
 };
 

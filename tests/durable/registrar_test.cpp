@@ -275,6 +275,18 @@ SCENARIO("a call that certainly was not sent says so") {
   CHECK(!failed(failure::timeout));
 }
 
+SCENARIO("a registrar that ends gives back what its calls hold") {
+  enrol(42);
+  auto before = notes->calls_done;
+  api->silent = true;
+  auto asked = tell(method_call{1, 42, "sendDice"});
+  CHECK_EQ(notes->calls_done, before);
+  caf::anon_send_exit(registrar, caf::exit_reason::kill);
+  sched.run();
+  CHECK_EQ(notes->calls_done, before + 1);
+  CHECK(!answer_of<method_answer>(std::move(asked)));
+}
+
 SCENARIO("a removed bot is gone everywhere, and may come again") {
   enrol(42);
   auto made = want<made_virtual_token>(virtual_token_make{ada(), 1, 42, "ci", {"getme"}, 0});
