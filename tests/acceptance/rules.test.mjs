@@ -81,19 +81,25 @@ test('who floods is told once, then nothing; others are answered', limit, async 
 });
 
 test('rules in a bot\'s settings change at once, and hold after a kill', limit, async () => {
-  const own = (reply) => [{ on: { command: 'hi' }, reply }];
+  const own = (word) => [{ on: { command: 'hi' }, reply: `${word} {args}` }];
   const scene = await stage(own('first'));
-  await sandbox.say(scene.chat, scene.user, '/hi');
-  assert.deepEqual(await answers(scene, 1), ['first']);
+  await sandbox.say(scene.chat, scene.user, '/hi a');
+  assert.deepEqual(await answers(scene, 1), ['first a']);
   const changed = await node.ask('PATCH', `/v1/bots/${scene.bot.id}`, { delivery: { mode: 'rules', rules: own('second') } });
   assert.equal(changed.status, 200, changed.text);
-  await sandbox.say(scene.chat, scene.user, '/hi');
-  assert.deepEqual(await answers(scene, 2), ['first', 'second']);
+  await sandbox.say(scene.chat, scene.user, '/hi b');
+  assert.deepEqual(await answers(scene, 2), ['first a', 'second b']);
   node.program.kill();
   await soon('it is gone', node.program.exited);
-  await sandbox.say(scene.chat, scene.user, '/hi');
+  await sandbox.say(scene.chat, scene.user, '/hi c');
   node = await Node.start(sandbox, { options });
-  assert.deepEqual(await answers(scene, 3), ['first', 'second', 'second']);
+  const all = await until('the last one is answered', async () => {
+    const now = await texts(scene);
+    return now.includes('second c') && now;
+  }, { within: 60_000 });
+  // That the second was answered was perhaps not on disk yet: then it is answered again.
+  assert.deepEqual([...new Set(all)], ['first a', 'second b', 'second c']);
+  assert.ok(all.length <= 4, `${all}`);
 });
 
 test('what is wrong with rules is said with its place', limit, async () => {
