@@ -2,7 +2,7 @@
 # changed. Works as root and with sudo.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help deps build build-all run test bench sanitize sanitize-thread fuzz fuzz-build format
+.PHONY: help deps build build-all run test bench sanitize sanitize-thread fuzz fuzz-build soak format
 
 DEPS := $(or $(TROUPE_DEPS),$(HOME)/.cache/troupe/deps)
 export TROUPE_DEPS := $(DEPS)
@@ -23,6 +23,7 @@ help:
 	@echo "make bench      measurements against nginx and the upstream, build/bench/results.json"
 	@echo "make sanitize   the tests under AddressSanitizer and UBSan; sanitize-thread: under TSan"
 	@echo "make fuzz       libFuzzer on what comes from outside, FUZZ_SECONDS (600) for each target"
+	@echo "make soak       a node at work and in trouble, SOAK_SECONDS (600); memory and descriptors at both ends"
 	@echo "make format     clang-format over our sources"
 
 deps:
@@ -62,6 +63,9 @@ fuzz-build: deps
 
 fuzz: fuzz-build
 	@tests/fuzz/run long build/fuzz/bin $(or $(FUZZ_SECONDS),600)
+
+soak: build-all
+	@tests/soak/run build/release/bin $(or $(SOAK_SECONDS),600)
 
 format: deps
 	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i

@@ -1,0 +1,183 @@
+// A node at work for a long time: calls, files, polls, relayed updates, answers by rules, people who
+// watch; the upstream and a receiver with faults; bots killed, restarted, suspended, registered and
+// removed; reloads. Measured when all is quiet: in the middle and at the end.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { Cast } from '../acceptance/harness/cast.mjs';
+import { Load } from '../acceptance/harness/load.mjs';
+import { Node } from '../acceptance/harness/node.mjs';
+import { Sandbox } from '../acceptance/harness/sandbox.mjs';
+import { Tenant } from '../acceptance/harness/tenant.mjs';
+import { pause, until } from '../acceptance/harness/wait.mjs';
+
+const seconds = Number(process.argv[2] ?? 600);
+const seed = Number(process.argv[3] ?? 1);
+/// Memory may differ by this share between middle and end; short runs are still warming up.
+const tolerance = seconds >= 1200 ? 0.02 : seconds >= 300 ? 0.05 : 0.15;
+const tell = (text) => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
+
+/// The same choices for the same seed (mulberry32); what the machine makes of them differs.
+function generator(state) {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let x = Math.imul(state ^ (state >>> 15), 1 | state);
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
+    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
+  };
+}
+const random = generator(seed);
+const one = (list) => list[Math.floor(random() * list.length)];
+
+const sandbox = await Sandbox.start();
+const node = await Node.start(sandbox, {
+  options: {
+    'node.demo-faults': 'true',
+    'gateway.unknown-tokens': 'reject',
+    'delivery.allow-private-addresses': 'true',
+    'delivery.idle-timeout': '1s', // So that its connections are gone when it is measured.
+    'rate-governor.global-rps': 2000,
+    'api.creations-per-minute': 10_000,
+    'api.user-rpm': 100_000,
+    'supervisor.bot-intensity': 1000, // Kills shall not end in quarantine.
+  },
+});
+const receiver = await Tenant.start((request, answer) => {
+  receiver.seen.length = 0; // This side must not grow either.
+  const fate = random();
+  if (fate < 0.02) return request.socket.destroy();
+  answer.statusCode = fate < 0.06 ? 500 : 200;
+  answer.end();
+});
+
+const rules = [{ on: { command: '/start' }, reply: 'Hello {first_name}' }, { on: 'text', reply: '{text}' }];
+const casts = [];
+for (let i = 0; i < 12; ++i)
+  casts.push(await Cast.meet(node, sandbox, { delivery: i % 3 === 0 ? { mode: 'relay', url: receiver.url }
+    : i % 3 === 1 ? { mode: 'rules', rules } : { mode: 'pull' } }, 2));
+const counts = { kills: 0, restarts: 0, suspensions: 0, churned: 0, reloads: 0, faults: 0, said: 0, watchers: 0 };
+
+/// A call that kills its bot on the way.
+async function kill() {
+  const { bot } = one(casts);
+  await node.call(bot.token, 'getMe', {}, { headers: { 'x-troupe-crash': one(['bot', 'bot', 'connection']) } }).catch(() => {});
+  ++counts.kills;
+}
+
+async function order(which) {
+  const path = `/v1/bots/${one(casts).bot.id}`;
+  await node.ask('POST', `${path}:${which}`, {});
+  if (which !== 'suspend') return void ++counts.restarts;
+  await pause(50);
+  await node.ask('POST', `${path}:resume`, {});
+  ++counts.suspensions;
+}
+
+/// A bot comes, works, and goes for good.
+async function churn() {
+  const bot = await sandbox.createBot();
+  await node.ask('POST', '/v1/bots', { token: bot.token, trusted: true });
+  const made = await node.ask('POST', `/v1/bots/${bot.id}/tokens`, { name: 'soak' });
+  if (made.json?.token) await node.call(made.json.token, 'getMe').catch(() => {});
+  await node.ask('DELETE', `/v1/bots/${bot.id}`);
+  ++counts.churned;
+}
+
+async function fault() {
+  const kind = one(['status', 'reset_before', 'reset_after', 'half_answer', 'latency', 'flood']);
+  await sandbox.fault({ kind, bot: one(casts).bot.id, count: 3, ...(kind === 'status' ? { error_code: 502 } : {}),
+    ...(kind === 'flood' ? { retry_after: 1 } : {}), ...(kind === 'latency' ? { latency: '300ms' } : {}) });
+  ++counts.faults;
+}
+
+/// Somebody looks at a bot's events for a moment.
+function watch() {
+  ++counts.watchers;
+  return new Promise((resolve) => {
+    const asked = http.get(`${node.api}/v1/bots/${one(casts).bot.id}/events`,
+      { headers: { authorization: `Bearer ${node.operatorKey}` } }, (answer) => answer.on('error', () => {}).resume());
+    asked.on('error', resolve).on('close', resolve);
+    setTimeout(() => asked.destroy(), 100 + random() * 400);
+  });
+}
+
+async function say() {
+  const cast = one(casts);
+  const person = one(cast.people);
+  await sandbox.say(person.chat, person.user, `soak ${++counts.said}`);
+}
+
+/// A client of a bot whose updates are pulled: takes and confirms.
+async function pull(cast, stopped) {
+  for (let offset = 0; !stopped();) {
+    const answer = await node.call(cast.bot.token, 'getUpdates', { offset, timeout: 1 }).catch(() => undefined);
+    for (const { update_id } of answer?.json?.result ?? []) offset = Math.max(offset, update_id + 1);
+    if (answer?.status !== 200) await pause(200);
+  }
+}
+
+function reload() {
+  node.program.child.kill('SIGHUP');
+  ++counts.reloads;
+}
+
+/// Work and trouble for so long, then nothing any more.
+async function half(length) {
+  const end = performance.now() + length * 1000;
+  const over = () => performance.now() >= end;
+  const load = new Load(() => node.root, '2s');
+  for (const cast of casts) {
+    load.add(cast.bot.token, 'getMe');
+    load.add(cast.bot.token, 'getChat', { chat_id: cast.people[0].chat.id });
+  }
+  const pulls = casts.filter((unused, i) => i % 3 === 2).map((cast) => pull(cast, over));
+  while (!over()) {
+    const what = random();
+    await (what < 0.5 ? say() : what < 0.65 ? kill() : what < 0.72 ? order('restart') : what < 0.79 ? order('suspend')
+      : what < 0.86 ? churn() : what < 0.93 ? fault() : what < 0.99 ? watch() : reload());
+    await pause(random() * 40);
+  }
+  await sandbox.clearFaults();
+  await Promise.all([load.stop(), ...pulls]);
+  return load.statuses;
+}
+
+async function measured() {
+  for (const { bot } of casts) {
+    await node.ask('POST', `/v1/bots/${bot.id}:resume`, {});
+    await until(`bot ${bot.id} is active`, async () => (await node.get(`/v1/bots/${bot.id}`)).phase === 'active', { within: 60_000 });
+  }
+  for (const [i, cast] of casts.entries())
+    if (i % 3 !== 2)
+      await until(`nothing waits for bot ${cast.bot.id}`, async () =>
+        (await node.get(`/v1/bots/${cast.bot.id}/updates`)).pending === 0, { within: 180_000 });
+  await until('the node holds no lease', async () => {
+    const { leased } = await node.get('/v1/sessions');
+    const waiting = await node.waiting();
+    if (leased === 0 && waiting === 0) return true;
+    throw new Error(`leased ${leased}, waiting ${waiting}`);
+  }, { within: 120_000 });
+  await pause(2000);
+  // Each bot polls; connections that are idle are known and go by themselves.
+  const { idle, polls } = await node.get('/v1/sessions');
+  return { resident: node.program.resident(), descriptors: node.program.descriptors() - idle - polls,
+    bots: (await node.get('/v1/bots?limit=100')).bots.length };
+}
+
+tell(`${seconds} s, seed ${seed}`);
+await half(Math.min(30, seconds / 10)); // What is made at first use.
+tell(`first half: ${JSON.stringify(await half(seconds / 2))}`);
+const middle = await measured();
+tell(`middle: ${JSON.stringify(middle)}`);
+tell(`second half: ${JSON.stringify(await half(seconds / 2))}`);
+const last = await measured();
+tell(`end: ${JSON.stringify(last)} after ${JSON.stringify(counts)}`);
+
+assert.ok(counts.kills > 0 && counts.said > 0 && counts.churned > 0, 'there was trouble');
+assert.equal(last.bots, middle.bots, 'bots at both ends');
+assert.ok(last.descriptors <= middle.descriptors, `descriptors: ${middle.descriptors}, then ${last.descriptors}:\n${node.program.describeDescriptors()}`);
+const growth = last.resident / middle.resident - 1;
+tell(`resident memory: ${(growth * 100).toFixed(2)} % (at most ${tolerance * 100} %)`);
+assert.ok(growth <= tolerance, `resident memory grew by ${(growth * 100).toFixed(2)} %`);
+await node.stop();
+await sandbox.stop();
+process.exit(0);
