@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A service that restarts is asked again after this pause.
-constexpr caf::timespan service_pause = 25ms;
+constexpr caf::timespan admission_pause = 25ms;
 
 /// A bot that starts waits no longer for health to say how its breaker stands.
 constexpr caf::timespan breaker_patience = 100ms;
@@ -123,7 +123,7 @@ void bot_state::ask_for_grant(running_call& entry) {
 }
 
 void bot_state::ask_again(call_id cid) {
-  self->run_delayed(service_pause, [this, cid] {
+  self->run_delayed(admission_pause, [this, cid] {
     if (auto* entry = find(cid); entry && entry->now == stage::waiting)
       ask_for_grant(*entry);
   });

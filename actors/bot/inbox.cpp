@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A service of the node that is in the way is asked again after this.
-constexpr caf::timespan service_pause = 100ms;
+constexpr caf::timespan inbox_pause = 100ms;
 
 /// An inbox in which nothing is left stays for so long: the next updates of a burst find it.
 constexpr caf::timespan idle_time = 1s;
@@ -158,7 +158,7 @@ void inbox::quit_after_others(std::int64_t seq, caf::error why) {
 void inbox::later(std::int64_t seq) {
   if (window_.contains(seq) && leave_to_other(seq))
     return;
-  window_.later(seq, now() + service_pause);
+  window_.later(seq, now() + inbox_pause);
   pump();
 }
 

@@ -16,7 +16,7 @@ constexpr caf::timespan longest_pause = 5s;
 constexpr caf::timespan empty_page_pause = 5s;
 
 /// More than the store ever takes; an answer that was lost is not waited for any longer.
-constexpr caf::timespan patience = 60s;
+constexpr caf::timespan journal_patience = 60s;
 
 troupe::inbox::item item_of(const stored_update& x, time_point now, std::int64_t wall) {
   troupe::inbox::item result;
@@ -58,7 +58,7 @@ void inbox::attach() {
     return journal_failed();
   attach_ = false;
   attaching_ = true;
-  bot.self->request(journal, patience, journal_attach{bot.id})
+  bot.self->request(journal, journal_patience, journal_attach{bot.id})
     .then(
       [this](const pending_count& x) {
         attaching_ = false;
@@ -91,7 +91,7 @@ void inbox::fetch() {
   what.after = window_.after();
   what.limit = static_cast<std::uint32_t>(room.items);
   what.max_bytes = static_cast<std::uint32_t>(room.bytes);
-  bot.self->request(journal, patience, what)
+  bot.self->request(journal, journal_patience, what)
     .then(
       [this, of = window_.generation()](update_page& page) {
         fetching_ = false;
@@ -148,7 +148,7 @@ void inbox::flush() {
   if (!journal)
     return journal_failed();
   sending_ = std::exchange(ends_, {});
-  bot.self->request(journal, patience, update_ends{bot.id, sending_})
+  bot.self->request(journal, journal_patience, update_ends{bot.id, sending_})
     .then([this] { flushed(true); }, [this](const caf::error&) { flushed(false); });
 }
 

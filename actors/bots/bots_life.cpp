@@ -32,7 +32,7 @@ std::int64_t signed_of(std::size_t x) {
   return static_cast<std::int64_t>(x);
 }
 
-double seconds(caf::timespan x) {
+double seconds_of(caf::timespan x) {
   return std::chrono::duration<double>(x).count();
 }
 
@@ -274,7 +274,7 @@ void bots_state::crash(place at, const caf::error& reason) {
               {"reason", readable(reason)},
               {"attempt", signed_of(used)},
               {"of", signed_of(cfg.restarts)},
-              {"after", seconds(pause)}},
+              {"after", seconds_of(pause)}},
              "The bot crashed; its supervisor restarts it.");
   if (pause == caf::timespan::zero())
     return launch(at);
@@ -298,7 +298,7 @@ void bots_state::quarantine(place at, bot_trouble& trouble, const caf::error& re
               {"tenant", std::int64_t{record.tenant}},
               {"reason", readable(reason)},
               {"attempt", std::int64_t{trouble.quarantines}},
-              {"after", seconds(length)}},
+              {"after", seconds_of(length)}},
              "The bot spent its restart budget and rests.");
   if (!std::exchange(trouble.alert, true))
     raise_alert(record, "bot.quarantined", readable(reason), "A bot crashes again and again.");

@@ -19,7 +19,7 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-constexpr caf::timespan patience = 10s;
+constexpr caf::timespan steering_patience = 10s;
 
 /// Somebody else changed the bot at the same time: read it again, so often.
 constexpr int most_rounds = 3;
@@ -45,7 +45,7 @@ struct steering_state {
     auto store = caf::actor_cast<store_actor>(ports.store ? ports.store() : nullptr);
     if (!store)
       return end(503, "Service Unavailable: what is stored cannot be read now");
-    self->request(store, patience, bot_lookup{call.tenant, {call.bot}})
+    self->request(store, steering_patience, bot_lookup{call.tenant, {call.bot}})
       .then(
         [this](bot_batch& x) {
           if (x.bots.empty())
@@ -66,7 +66,7 @@ struct steering_state {
     update_confirm all;
     all.bot = call.bot;
     all.all = true;
-    self->request(journal, patience, all)
+    self->request(journal, steering_patience, all)
       .then(
         [this](const confirm_result&) {
           dropped = true;
@@ -106,7 +106,7 @@ struct steering_state {
     order.rps = row.rps;
     order.concurrent = row.concurrent;
     order.settings = std::move(next.json);
-    self->request(registrar, patience, std::move(order))
+    self->request(registrar, steering_patience, std::move(order))
       .then([this, text = "Webhook was " + done](const bot_row&) { succeed(text); },
             [this](const caf::error& why) {
               if (why == store_refusal::conflict && ++rounds < most_rounds)
@@ -126,7 +126,7 @@ struct steering_state {
     auto journal = ports.found->updates->journal.get();
     if (!journal)
       return tell({});
-    self->request(journal, patience, pending_query{call.bot})
+    self->request(journal, steering_patience, pending_query{call.bot})
       .then([this](const pending_count& x) { tell(x); },
             [this](const caf::error&) {
               end(503, "Service Unavailable: what is stored cannot be read now");

@@ -12,7 +12,7 @@ bool restarts_after(const supervisor_state::child& one, const caf::error& reason
          || (one.spec.restart == restart_type::transient && !is_orderly(reason));
 }
 
-double seconds(caf::timespan x) {
+double as_seconds(caf::timespan x) {
   return std::chrono::duration<double>(x).count();
 }
 
@@ -64,7 +64,7 @@ void supervisor_state::recover(child& one, const caf::error& reason) {
               {"reason", readable(reason)},
               {"attempt", static_cast<std::int64_t>(budget.used(now))},
               {"of", static_cast<std::int64_t>(spec.intensity)},
-              {"after", seconds(pause)}},
+              {"after", as_seconds(pause)}},
              "The child crashed; its supervisor restarts it.");
   if (spec.strategy == restart_strategy::one_for_one)
     return rest(one, pause);

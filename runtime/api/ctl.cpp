@@ -11,7 +11,7 @@
 namespace troupe::api {
 namespace {
 
-std::vector<command> joined() {
+std::vector<command> joined_commands() {
   std::vector<command> all;
   for (auto part : {node_commands(), bot_commands(), update_commands(), tenant_commands(),
                     store_commands(), config_commands(), shell_commands()})
@@ -160,7 +160,7 @@ int dispatch(std::span<const std::string_view> args, const ctl_world& world) {
 } // namespace
 
 const std::vector<command>& commands() {
-  static const auto all = joined();
+  static const auto all = joined_commands();
   return all;
 }
 
@@ -183,6 +183,10 @@ std::string id_word(const ctl_call& from, std::size_t i) {
   if (word.empty() || word.find_first_not_of("0123456789") != std::string::npos)
     throw usage_error{"\"" + log::mask_tokens(word) + "\" is no id; allowed is a number"};
   return word;
+}
+
+std::string bot_path(const ctl_call& from, std::string_view rest) {
+  return "/v1/bots/" + id_word(from, 0) + std::string{rest};
 }
 
 std::string encoded(std::string_view text) {

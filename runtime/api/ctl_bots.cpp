@@ -11,10 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string path_of(const ctl_call& from, std::string_view rest = {}) {
-  return "/v1/bots/" + id_word(from, 0) + std::string{rest};
-}
-
 // -- what is shown ---------------------------------------------------------------------------------
 
 void print_bots(const ctl_call& from, const json::array& bots) {
@@ -105,11 +101,11 @@ int list(const ctl_call& from) {
 }
 
 int show(const ctl_call& from) {
-  return show_members(from, ask_node(from, "GET", path_of(from)));
+  return show_members(from, ask_node(from, "GET", bot_path(from)));
 }
 
 int order(const ctl_call& from, const char* verb, const json::object& body = {}) {
-  auto answer = ask_node(from, "POST", path_of(from, verb), body.empty() ? nullptr : &body);
+  auto answer = ask_node(from, "POST", bot_path(from, verb), body.empty() ? nullptr : &body);
   if (shown_as_json(from, answer))
     return 0;
   auto& bot = answer.as_object();
@@ -137,7 +133,7 @@ int rotate(const ctl_call& from) {
 }
 
 int remove(const ctl_call& from) {
-  auto answer = ask_node(from, "DELETE", path_of(from));
+  auto answer = ask_node(from, "DELETE", bot_path(from));
   if (!shown_as_json(from, answer))
     from.world.out << "bot " << from.words[0] << " and all that belonged to it are removed.\n";
   return 0;
@@ -145,8 +141,8 @@ int remove(const ctl_call& from) {
 
 int verify(const ctl_call& from) {
   if (from.has("status"))
-    return show_members(from, ask_node(from, "GET", path_of(from, "/verification")));
-  auto answer = ask_node(from, "POST", path_of(from, "/verification"));
+    return show_members(from, ask_node(from, "GET", bot_path(from, "/verification")));
+  auto answer = ask_node(from, "POST", bot_path(from, "/verification"));
   if (shown_as_json(from, answer))
     return 0;
   auto& made = answer.as_object();
@@ -181,14 +177,14 @@ json::object body_of(const ctl_call& from) {
 
 int call(const ctl_call& from) {
   auto body = body_of(from);
-  auto path = path_of(from, "/methods/" + encoded(from.words[1]));
+  auto path = bot_path(from, "/methods/" + encoded(from.words[1]));
   auto answer = ask_node(from, "POST", path, &body, from.option("idempotency-key"));
   from.world.out << json::serialize(answer) << '\n';
   return 0;
 }
 
 int analytics(const ctl_call& from) {
-  auto path = path_of(from, "/analytics");
+  auto path = bot_path(from, "/analytics");
   if (from.has("days"))
     path += "?days=" + std::to_string(from.number("days"));
   auto answer = ask_node(from, "GET", path);
@@ -211,7 +207,7 @@ int analytics(const ctl_call& from) {
   return 0;
 }
 
-constexpr command table[] = {
+constexpr command bot_command_table[] = {
   {"bot add", "[TOKEN]", "token-file= name= tenant= rps= concurrent= trusted", "register a bot",
    add},
   {"bot list", "", "status= tenant= limit=", "the bots", list},
@@ -230,7 +226,7 @@ constexpr command table[] = {
    "call the Bot API; BODY: one JSON object, or name=value words", call},
   {"bot health", "ID", "", "how well a bot does",
    [](const ctl_call& from) {
-     return show_members(from, ask_node(from, "GET", path_of(from, "/health")));
+     return show_members(from, ask_node(from, "GET", bot_path(from, "/health")));
    }},
   {"bot analytics", "ID", "days=", "what a bot did on the last days", analytics},
 };
@@ -238,7 +234,7 @@ constexpr command table[] = {
 } // namespace
 
 std::span<const command> bot_commands() {
-  return table;
+  return bot_command_table;
 }
 
 } // namespace troupe::api

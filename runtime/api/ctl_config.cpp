@@ -81,7 +81,7 @@ int format_config(const ctl_call& from) {
   return 0;
 }
 
-constexpr command table[] = {
+constexpr command config_command_table[] = {
   {"config check", "", "config-dir=", "say what is wrong in a directory's files", check_config},
   {"config init", "", "config-dir=", "write those that are missing, with every default", init_config},
   {"config format", "", "config-dir=", "refresh their comments, keep their settings", format_config},
@@ -90,7 +90,7 @@ constexpr command table[] = {
 } // namespace
 
 std::span<const command> config_commands() {
-  return table;
+  return config_command_table;
 }
 
 } // namespace troupe::api

@@ -85,6 +85,9 @@ bool shown_as_json(const ctl_call& from, const boost::json::value& answer);
 /// A word that must be a positive number. @throws usage_error
 [[nodiscard]] std::string id_word(const ctl_call& from, std::size_t i);
 
+/// "/v1/bots/ID" with the first word as its id, then `rest`. @throws usage_error
+[[nodiscard]] std::string bot_path(const ctl_call& from, std::string_view rest = {});
+
 /// Text as it may stand in a path or a query.
 [[nodiscard]] std::string encoded(std::string_view text);
 

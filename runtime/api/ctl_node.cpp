@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-constexpr std::chrono::seconds patience{60};
+constexpr std::chrono::seconds backup_patience{60};
 constexpr std::chrono::seconds longest_wait{60};
 constexpr const char* default_url = "http://127.0.0.1:8080";
 
@@ -92,7 +92,7 @@ int report(const ctl_call& from, std::string path,
   return 0;
 }
 
-constexpr command table[] = {
+constexpr command node_command_table[] = {
   {"health", "", "limit=", "how well the upstream and the bots do",
    [](const ctl_call& from) { return report(from, "/v1/health", print_health); }},
   {"tree", "", "limit=", "the supervision tree",
@@ -116,13 +116,13 @@ json::value ask_node(const ctl_call& from, std::string_view method, const std::s
   what.ca_file = from.option("ca-file");
   if (body != nullptr)
     what.body = json::serialize(*body);
-  auto answer = fetch(url, what, patience);
+  auto answer = fetch(url, what, backup_patience);
   // Lists of many pages meet the quota: reading goes on when the node says.
   while (answer.status == 429 && what.method == "GET" && answer.retry_after.count() > 0
          && answer.retry_after <= longest_wait) {
     from.world.err << "troupectl: the node asks to wait " << answer.retry_after.count() << " s\n";
     std::this_thread::sleep_for(answer.retry_after);
-    answer = fetch(url, what, patience);
+    answer = fetch(url, what, backup_patience);
   }
   if (answer.status < 200 || answer.status > 299)
     throw std::runtime_error{reason(answer)};
@@ -143,7 +143,7 @@ void watch_node(const ctl_call& from, const std::string& path,
   what.key = key_of(from, url);
   what.ca_file = from.option("ca-file");
   what.each = std::move(each);
-  auto answer = fetch(url, what, patience);
+  auto answer = fetch(url, what, backup_patience);
   if (answer.status != 200)
     throw std::runtime_error{reason(answer)};
 }
@@ -179,7 +179,7 @@ json::array ask_pages(const ctl_call& from, const std::string& path, std::string
 }
 
 std::span<const command> node_commands() {
-  return table;
+  return node_command_table;
 }
 
 } // namespace troupe::api

@@ -65,14 +65,14 @@ int bash(const ctl_call& from) {
   return 0;
 }
 
-constexpr command table[] = {
+constexpr command shell_command_table[] = {
   {"completion bash", "", "", "a script that completes commands and options in bash", bash},
 };
 
 } // namespace
 
 std::span<const command> shell_commands() {
-  return table;
+  return shell_command_table;
 }
 
 } // namespace troupe::api

@@ -102,7 +102,7 @@ int restore(const ctl_call& from) {
   return 0;
 }
 
-constexpr command table[] = {
+constexpr command store_command_table[] = {
   {"backup", "FILE", "", "copy the store of a running node into a file on its disk", backup},
   {"restore", "FILE", "database= force",
    "put a copy back into --data-dir=DIR (or --database=FILE) of a stopped node", restore},
@@ -111,7 +111,7 @@ constexpr command table[] = {
 } // namespace
 
 std::span<const command> store_commands() {
-  return table;
+  return store_command_table;
 }
 
 } // namespace troupe::api

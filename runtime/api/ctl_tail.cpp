@@ -9,7 +9,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string text_of(const json::object& from, std::string_view name) {
+std::string event_text(const json::object& from, std::string_view name) {
   auto* found = from.if_contains(json::string_view{name.data(), name.size()});
   if (found == nullptr || found->is_null())
     return {};
@@ -36,10 +36,10 @@ void show(const ctl_call& from, std::string_view lines) {
   if (from.json() || failed || !value.is_object())
     from.world.out << data << '\n';
   else if (type == "missed")
-    from.world.out << "(" << text_of(value.get_object(), "events") << " events were missed)\n";
+    from.world.out << "(" << event_text(value.get_object(), "events") << " events were missed)\n";
   else
-    from.world.out << text_of(value.get_object(), "at") << "  " << type << "  "
-                   << text_of(value.get_object(), "data") << '\n';
+    from.world.out << event_text(value.get_object(), "at") << "  " << type << "  "
+                   << event_text(value.get_object(), "data") << '\n';
   from.world.out.flush();
 }
 
@@ -47,7 +47,7 @@ void show(const ctl_call& from, std::string_view lines) {
 
 int tail_bot(const ctl_call& from) {
   std::string rest;
-  watch_node(from, "/v1/bots/" + id_word(from, 0) + "/events", [&](std::string_view piece) {
+  watch_node(from, bot_path(from, "/events"), [&](std::string_view piece) {
     rest += piece;
     for (auto end = rest.find("\n\n"); end != rest.npos; end = rest.find("\n\n")) {
       show(from, std::string_view{rest}.substr(0, end));

@@ -132,7 +132,7 @@ int audit(const ctl_call& from) {
                     {"request", "request_id"}});
 }
 
-constexpr command table[] = {
+constexpr command tenant_command_table[] = {
   {"tenant create", "NAME", "max-bots= rps=", "add a tenant", create_tenant},
   {"tenant list", "", "limit=", "the tenants", list_tenants},
   {"tenant credentials", "ID", "limit=", "a tenant's keys", list_credentials},
@@ -147,7 +147,7 @@ constexpr command table[] = {
 } // namespace
 
 std::span<const command> tenant_commands() {
-  return table;
+  return tenant_command_table;
 }
 
 } // namespace troupe::api

@@ -13,10 +13,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string path_of(const ctl_call& from, std::string_view rest = {}) {
-  return "/v1/bots/" + id_word(from, 0) + std::string{rest};
-}
-
 /// The JSON object of an option: its text, or with "@FILE" what the file holds ("@-": standard
 /// input), so that secrets need not stand in a command line.
 json::object object_in(const ctl_call& from, const std::string& option) {
@@ -51,21 +47,21 @@ int change(const ctl_call& from) {
     body["limits"] = std::move(limits);
   if (body.empty())
     throw usage_error{"nothing to change: --name, --rps, --concurrent, --updates, --delivery"};
-  auto answer = ask_node(from, "PATCH", path_of(from), &body);
+  auto answer = ask_node(from, "PATCH", bot_path(from), &body);
   if (!shown_as_json(from, answer))
     from.world.out << "bot " << from.words[0] << " is changed.\n";
   return 0;
 }
 
 int show_updates(const ctl_call& from) {
-  auto answer = ask_node(from, "GET", path_of(from, "/updates"));
+  auto answer = ask_node(from, "GET", bot_path(from, "/updates"));
   if (!shown_as_json(from, answer))
     print_members(from.to(), answer.as_object());
   return 0;
 }
 
 int list_dead(const ctl_call& from) {
-  auto letters = ask_pages(from, path_of(from, "/dead-letters"), "dead_letters");
+  auto letters = ask_pages(from, bot_path(from, "/dead-letters"), "dead_letters");
   if (shown_as_json(from, json::object{{"dead_letters", letters}}))
     return 0;
   std::vector<std::vector<cell>> rows;
@@ -95,7 +91,7 @@ int replay_dead(const ctl_call& from) {
     body["all"] = true;
   else
     body["ids"] = std::move(ids);
-  auto answer = ask_node(from, "POST", path_of(from, "/dead-letters:replay"), &body);
+  auto answer = ask_node(from, "POST", bot_path(from, "/dead-letters:replay"), &body);
   if (shown_as_json(from, answer))
     return 0;
   auto& said = answer.as_object();
@@ -105,7 +101,7 @@ int replay_dead(const ctl_call& from) {
   return 0;
 }
 
-constexpr command table[] = {
+constexpr command update_command_table[] = {
   {"bot change", "ID", "name= rps= concurrent= updates= delivery=",
    "change a bot; --updates and --delivery: one JSON object, or @FILE", change},
   {"bot updates", "ID", "", "updates that wait for delivery", show_updates},
@@ -117,7 +113,7 @@ constexpr command table[] = {
 } // namespace
 
 std::span<const command> update_commands() {
-  return table;
+  return update_command_table;
 }
 
 } // namespace troupe::api

@@ -76,6 +76,7 @@ inline constexpr field cursor_parameter{
   "cursor", shape::text, 1, 40, "`next_cursor` of the page before."};
 inline constexpr field limit_parameter{
   "limit", shape::integer, 1, 1000, "At most so many; 100 without it."};
+inline constexpr field of_page[] = {cursor_parameter, limit_parameter};
 
 /// The number behind which a page begins: 0 without a cursor. @throws refused
 [[nodiscard]] std::int64_t cursor_of(const inquiry& from);

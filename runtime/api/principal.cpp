@@ -11,13 +11,13 @@ namespace {
 
 constexpr std::string_view scheme = "bearer";
 
-char lower(char c) {
+char lowered(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 bool is_bearer(std::string_view word) {
   return std::equal(word.begin(), word.end(), scheme.begin(), scheme.end(),
-                    [](char a, char b) { return lower(a) == b; });
+                    [](char a, char b) { return lowered(a) == b; });
 }
 
 refused unauthenticated(api_error why) {

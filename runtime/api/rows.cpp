@@ -25,12 +25,6 @@ json::value none_if_zero(std::int64_t x) {
   return x;
 }
 
-json::value none_if_empty(const std::string& x) {
-  if (x.empty())
-    return nullptr;
-  return json::value(x);
-}
-
 /// Text that the store keeps as JSON.
 json::value stored_json(const std::string& text) {
   boost::system::error_code failed;
@@ -61,6 +55,12 @@ json::value shown_time(wall_ms x) {
 
 std::string shown_day(std::int64_t day) {
   return shown_date(std::chrono::sys_days{std::chrono::days{day}});
+}
+
+json::value none_if_empty(const std::string& x) {
+  if (x.empty())
+    return nullptr;
+  return json::value(x);
 }
 
 json::object to_json(const bot_row& x, std::optional<health_status> health) {

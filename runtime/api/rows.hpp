@@ -13,6 +13,7 @@ namespace troupe::api {
 [[nodiscard]] boost::json::value shown_time(wall_ms x);
 /// "2026-01-31" for a number of days since 1970.
 [[nodiscard]] std::string shown_day(std::int64_t day);
+[[nodiscard]] boost::json::value none_if_empty(const std::string& x);
 
 /// @param health as the health service sees it now; null in the answer without it
 [[nodiscard]] boost::json::object to_json(const bot_row& x,

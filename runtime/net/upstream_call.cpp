@@ -16,7 +16,7 @@ namespace http = boost::beast::http;
 using error_code = boost::system::error_code;
 using clock = std::chrono::steady_clock;
 
-constexpr asio::use_awaitable_t<io_executor> awaited{};
+constexpr asio::use_awaitable_t<io_executor> awaited_call{};
 
 /// More than any method answers with; larger answers are files', which are not asked for here.
 constexpr std::uint64_t largest_answer = 16 * 1024 * 1024;
@@ -47,7 +47,7 @@ template <class Stream>
 asio::awaitable<void, io_executor> talk(Stream& stream, const std::string& bytes, exchange& x) {
   error_code ec;
   auto sent =
-    co_await asio::async_write(stream, asio::buffer(bytes), asio::redirect_error(awaited, ec));
+    co_await asio::async_write(stream, asio::buffer(bytes), asio::redirect_error(awaited_call, ec));
   if (ec) {
     x.how.what = sent == 0 ? failure::not_sent : failure::broken;
     co_return;
@@ -55,7 +55,7 @@ asio::awaitable<void, io_executor> talk(Stream& stream, const std::string& bytes
   boost::beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(largest_answer);
-  co_await http::async_read(stream, buffer, parser, asio::redirect_error(awaited, ec));
+  co_await http::async_read(stream, buffer, parser, asio::redirect_error(awaited_call, ec));
   if (ec) {
     x.how.what = failure::broken;
     co_return;

@@ -10,7 +10,7 @@
 namespace troupe::net {
 namespace {
 
-constexpr asio::use_awaitable_t<io_executor> awaited{};
+constexpr asio::use_awaitable_t<io_executor> awaited_connect{};
 
 // While the upstream is down every lease fails; the log needs to be told once.
 constexpr std::chrono::seconds between_complaints{10};
@@ -135,7 +135,7 @@ upstream_sessions::step upstream_sessions::connect(upstream_session& session,
     socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
     socket.set_option(asio::socket_base::keep_alive{true}, ignored);
     watchdog dog{ex_, session, until};
-    co_await socket.async_connect(peer, asio::redirect_error(awaited, ec));
+    co_await socket.async_connect(peer, asio::redirect_error(awaited_connect, ec));
     ec = dog.judge(ec);
     if (ec == asio::error::operation_aborted)
       co_return;
@@ -155,7 +155,7 @@ upstream_sessions::step upstream_sessions::handshake(upstream_session& session,
   if (ec)
     co_return;
   watchdog dog{ex_, session, deadline};
-  co_await stream.async_handshake(tls_stream::client, asio::redirect_error(awaited, ec));
+  co_await stream.async_handshake(tls_stream::client, asio::redirect_error(awaited_connect, ec));
   ec = dog.judge(ec);
   if (ec)
     co_return;

@@ -12,7 +12,7 @@
 namespace troupe::relay {
 namespace {
 
-constexpr asio::use_awaitable_t<net::io_executor> awaited{};
+constexpr asio::use_awaitable_t<net::io_executor> awaited_connect{};
 
 /// For one address, when there are others.
 constexpr std::chrono::seconds connect_share{5};
@@ -193,7 +193,7 @@ lane::step lane::reach(exchange& x, connection& made, const net::dns_cache::addr
     // A silent address must not use up the time of the others.
     bool last = i + 1 == where.size();
     watchdog dog{ex_, made, last ? x.deadline : std::min(x.deadline, clock::now() + connect_share)};
-    co_await socket.async_connect(peer, asio::redirect_error(awaited, ec));
+    co_await socket.async_connect(peer, asio::redirect_error(awaited_connect, ec));
     if (!ec && socket.is_open())
       co_return;
   }
@@ -206,7 +206,7 @@ lane::step lane::handshake(exchange& x, connection& made) {
   error_code ec;
   made.wrap(tls_, x.what.to.where.host, ec);
   if (!ec)
-    co_await made.secure().async_handshake(tls_stream::client, asio::redirect_error(awaited, ec));
+    co_await made.secure().async_handshake(tls_stream::client, asio::redirect_error(awaited_connect, ec));
   if (!ec)
     co_return;
   auto refusal = made.refusal();

@@ -16,7 +16,7 @@ namespace troupe::relay {
 namespace {
 
 namespace http = boost::beast::http;
-constexpr asio::use_awaitable_t<net::io_executor> awaited{};
+constexpr asio::use_awaitable_t<net::io_executor> awaited_talk{};
 
 /// Longer answers are left out.
 constexpr std::size_t largest_answer = std::size_t{256} * 1024;
@@ -43,7 +43,7 @@ asio::awaitable<bool, net::io_executor> read_body(Stream& stream, buffer_type& b
   bool fits = !length || *length <= largest_answer;
   while (fits && !parser.is_done()) {
     error_code ec;
-    co_await http::async_read_some(stream, buffer, parser, asio::redirect_error(awaited, ec));
+    co_await http::async_read_some(stream, buffer, parser, asio::redirect_error(awaited_talk, ec));
     if (ec)
       co_return false;
     fits = parser.get().body().size() <= largest_answer;
@@ -79,7 +79,7 @@ asio::awaitable<void, net::io_executor> talk_on(Stream& stream, exchange& x, tal
   const auto& body = x.what.body.str();
   std::array<asio::const_buffer, 2> bytes{asio::buffer(head), asio::buffer(body)};
   error_code ec;
-  co_await asio::async_write(stream, bytes, asio::redirect_error(awaited, ec));
+  co_await asio::async_write(stream, bytes, asio::redirect_error(awaited_talk, ec));
   if (ec) {
     how.untouched = true;
     x.result.reason = "the connection broke while the update was sent";
@@ -90,7 +90,7 @@ asio::awaitable<void, net::io_executor> talk_on(Stream& stream, exchange& x, tal
     parser_type parser;
     parser.header_limit(largest_head);
     parser.body_limit(boost::none);
-    co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(awaited, ec));
+    co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(awaited_talk, ec));
     if (ec) {
       how.untouched = !parser.got_some() && interim == 0;
       x.result.reason = ec == http::error::end_of_stream || ec == asio::error::eof

@@ -58,7 +58,7 @@ std::string lower(std::string_view text) {
 constexpr std::string_view blanks = " \t\r\n";
 
 /// Splits "/name@bot args".
-void read_command(event& x, std::string_view username) {
+void find_command(event& x, std::string_view username) {
   if (!x.text.starts_with('/'))
     return;
   auto end = std::min(x.text.find_first_of(blanks), x.text.size());
@@ -81,7 +81,7 @@ event read_event(const json::object& update, const surroundings& around) {
     if (x.text.empty())
       x.text = text_in(message, "caption");
     x.date = number_in(message, "date");
-    read_command(x, around.username);
+    find_command(x, around.username);
   } else if (auto* callback = object_in(&update, "callback_query")) {
     x.message = object_in(callback, "message");
     x.from = object_in(callback, "from");

@@ -37,7 +37,7 @@ std::string on_one_line(std::string_view text) {
   return out;
 }
 
-store_error explained(const soci::soci_error& x) {
+store_error postgresql_error(const soci::soci_error& x) {
   auto* own = dynamic_cast<const soci::postgresql_soci_error*>(&x);
   if (own == nullptr)
     return {fault::other, "PostgreSQL: " + x.get_error_message()};
@@ -54,7 +54,7 @@ public:
   explicit postgresql_dialect(soci::session& on)
     : own_(*static_cast<soci::postgresql_session_backend*>(on.get_backend())) {}
 
-  store_error explain(const soci::soci_error& x) const override { return explained(x); }
+  store_error explain(const soci::soci_error& x) const override { return postgresql_error(x); }
 
   bool in_transaction() const override { return PQtransactionStatus(own_.conn_) != PQTRANS_IDLE; }
 
@@ -127,7 +127,7 @@ std::unique_ptr<soci::session> connect(const database_options& options) {
 
 void ignore_notice(void*, const char*) {}
 
-void configure(soci::session& on, const database_options& options) {
+void configure_postgresql(soci::session& on, const database_options& options) {
   auto* raw = static_cast<soci::postgresql_session_backend*>(on.get_backend())->conn_;
   PQsetErrorVerbosity(raw, PQERRORS_TERSE);
   PQsetNoticeProcessor(raw, ignore_notice, nullptr);
@@ -154,9 +154,9 @@ std::unique_ptr<connection> open_postgresql(const database_options& options) {
   result->kind = backend::postgresql;
   result->session = connect(options);
   try {
-    configure(*result->session, options);
+    configure_postgresql(*result->session, options);
   } catch (const soci::soci_error& x) {
-    throw explained(x);
+    throw postgresql_error(x);
   }
   result->own = std::make_unique<postgresql_dialect>(*result->session);
   return result;

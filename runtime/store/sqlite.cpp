@@ -41,7 +41,7 @@ fault fault_of(int code) noexcept {
 }
 
 /// SQLite's sentences name tables, columns and constraints, never values.
-store_error explained(const soci::soci_error& x) {
+store_error sqlite_error(const soci::soci_error& x) {
   auto text = x.get_error_message();
   auto* own = dynamic_cast<const soci::sqlite3_soci_error*>(&x);
   auto code = own != nullptr ? own->result() : SQLITE_ERROR;
@@ -55,7 +55,7 @@ public:
   explicit sqlite_dialect(soci::session& on)
     : raw_(static_cast<soci::sqlite3_session_backend*>(on.get_backend())->conn_) {}
 
-  store_error explain(const soci::soci_error& x) const override { return explained(x); }
+  store_error explain(const soci::soci_error& x) const override { return sqlite_error(x); }
 
   bool in_transaction() const override { return sqlite3_get_autocommit(raw_) == 0; }
 
@@ -118,7 +118,7 @@ void prepare_file(const std::string& path) {
   ::close(fd);
 }
 
-void configure(soci::session& on, const database_options& options) {
+void configure_sqlite(soci::session& on, const database_options& options) {
   auto* raw = static_cast<soci::sqlite3_session_backend*>(on.get_backend())->conn_;
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, static_cast<int>(options.lock_timeout.count()));
@@ -164,9 +164,9 @@ std::unique_ptr<connection> open_sqlite(const database_options& options) {
   try {
     result->session =
       std::make_unique<soci::session>(soci::sqlite3, connect_string(options.where.name));
-    configure(*result->session, options);
+    configure_sqlite(*result->session, options);
   } catch (const soci::soci_error& x) {
-    throw explained(x);
+    throw sqlite_error(x);
   }
   result->own = std::make_unique<sqlite_dialect>(*result->session);
   return result;
@@ -205,7 +205,7 @@ void back_up(const database_options& options, const std::string& path) {
     sqlite3_busy_timeout(raw, static_cast<int>(options.lock_timeout.count()));
     from << "VACUUM INTO :path", soci::use(draft);
   } catch (const soci::soci_error& x) {
-    throw explained(x);
+    throw sqlite_error(x);
   }
   // A link, not a new name: that would take the place of a file that came meanwhile.
   if (::fsync(fd) != 0 || ::link(draft.c_str(), path.c_str()) != 0)

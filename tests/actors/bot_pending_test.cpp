@@ -1,7 +1,8 @@
 #define CAF_SUITE bot_pending
 #include "tests/actors/bot_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::bot_pending_suite {
+
 using namespace troupe::bot_tests;
 
 BEGIN_FIXTURE_SCOPE(fixture)
@@ -39,3 +40,5 @@ SCENARIO("a bot whose owner is not proven takes the node's own calls alone, unti
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::bot_pending_suite

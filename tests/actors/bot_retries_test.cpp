@@ -3,7 +3,8 @@
 #include "actors/bot/life_cycle.hpp"
 #include "tests/actors/bot_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::bot_retries_suite {
+
 using namespace std::literals;
 
 BEGIN_FIXTURE_SCOPE(bot_tests::fixture)
@@ -101,3 +102,5 @@ SCENARIO("a 429 for a poll or a file, which pass no governor, is waited for by t
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::bot_retries_suite

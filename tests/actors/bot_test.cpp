@@ -3,7 +3,8 @@
 #include "actors/bot/life_cycle.hpp"
 #include "tests/actors/bot_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::bot_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -455,3 +456,5 @@ SCENARIO("illegal phase changes cannot be made") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::bot_suite

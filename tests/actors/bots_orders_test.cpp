@@ -1,7 +1,8 @@
 #define CAF_SUITE bots_orders
 #include "tests/actors/bots_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::bots_orders_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -129,3 +130,5 @@ SCENARIO("a bot that was quarantined before the node's start rests twice as long
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::bots_orders_suite

@@ -1,7 +1,8 @@
 #define CAF_SUITE bots_pending
 #include "tests/actors/bots_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::bots_pending_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -47,3 +48,5 @@ SCENARIO("a pending bot runs in that phase, over crashes and suspensions, until 
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::bots_pending_suite

@@ -3,7 +3,8 @@
 #include "runtime/log/capture.hpp"
 #include "tests/actors/bots_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::bots_quarantine_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -162,3 +163,5 @@ SCENARIO("the alert of an unauthorized bot outlasts its supervisor, until an ope
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::bots_quarantine_suite

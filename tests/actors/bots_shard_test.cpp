@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <random>
 
-using namespace troupe;
+namespace troupe::bots_shard_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -168,3 +169,5 @@ SCENARIO("kills, orders and crashes in any interleaving leave directory and bots
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::bots_shard_suite

@@ -3,7 +3,8 @@
 #include "runtime/log/capture.hpp"
 #include "tests/actors/bots_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::bots_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -296,3 +297,5 @@ SCENARIO("a report counts all and lists the unhealthy first") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::bots_suite

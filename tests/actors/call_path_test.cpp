@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <random>
 
+namespace troupe::call_path_suite {
+
 // The real graph of a call, without network. Whoever is killed, after whatever message of whatever
 // kind of call: everybody is answered once, and nothing is left behind.
 
-using namespace troupe;
 using namespace troupe::call_path_tests;
 
 namespace {
@@ -349,3 +350,5 @@ SCENARIO("several deaths at random among calls of every kind") {
   for (const auto* ending : {"200", "429", "aborted", "cancelled"})
     CHECK_GT(w.endings[ending], 0u);
 }
+
+} // namespace troupe::call_path_suite

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-using namespace troupe;
+namespace troupe::event_hub_suite {
 
 SCENARIO("who watches a bot is woken and takes what happened to it") {
   event_hub hub;
@@ -79,3 +79,5 @@ SCENARIO("who looks and leaves again and again on a quiet node leaves nothing be
   std::uint64_t missed = 0;
   CHECK_EQ(stays->take(missed).size(), 1u);
 }
+
+} // namespace troupe::event_hub_suite

@@ -7,7 +7,8 @@
 #include <caf/sec.hpp>
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::gateway_answers_suite {
+
 using namespace troupe::gateway;
 using namespace std::literals;
 
@@ -128,3 +129,5 @@ SCENARIO("outcomes have few names") {
   CHECK_EQ(label(failure::timeout, 0), "timeout"sv);
   CHECK_EQ(label(failure::half_answer, 200), "half_answer"sv);
 }
+
+} // namespace troupe::gateway_answers_suite

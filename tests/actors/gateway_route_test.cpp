@@ -3,6 +3,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::gateway_route_suite {
+
 using namespace troupe::gateway;
 using namespace std::literals;
 
@@ -68,3 +70,5 @@ SCENARIO("odd targets are no routes") {
   check("/bot", route_kind::method, "", "");
   check("/bot/getMe", route_kind::method, "", "getMe");
 }
+
+} // namespace troupe::gateway_route_suite

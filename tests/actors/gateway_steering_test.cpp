@@ -8,7 +8,8 @@
 #include <caf/send.hpp>
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::gateway_steering_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -104,3 +105,5 @@ SCENARIO("dropping what waits makes the bot ask anew, also when nothing else cha
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::gateway_steering_suite

@@ -3,7 +3,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::gateway_updates_suite {
+
 using namespace troupe::gateway;
 using namespace std::literals;
 
@@ -80,3 +81,5 @@ SCENARIO("updates are passed on as they were received") {
   CHECK_EQ(updates_body({shared_text{R"({"update_id":1, "x":{}})"}, shared_text{R"({"update_id":2})"}}),
            R"({"ok":true,"result":[{"update_id":1, "x":{}},{"update_id":2}]})");
 }
+
+} // namespace troupe::gateway_updates_suite

@@ -2,7 +2,8 @@
 #include "runtime/log/capture.hpp"
 #include "tests/actors/health_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::health_breakers_suite {
+
 using namespace troupe::health_tests;
 
 BEGIN_FIXTURE_SCOPE(fixture)
@@ -164,3 +165,5 @@ SCENARIO("a bot that probes a breaker which a lost record had opened is told tha
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::health_breakers_suite

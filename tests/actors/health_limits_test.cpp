@@ -2,7 +2,8 @@
 #include "runtime/log/capture.hpp"
 #include "tests/actors/health_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::health_limits_suite {
+
 using namespace troupe::health_tests;
 
 namespace {
@@ -150,3 +151,5 @@ SCENARIO("fewer records are kept at once") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::health_limits_suite

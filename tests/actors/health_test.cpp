@@ -1,7 +1,8 @@
 #define CAF_SUITE health
 #include "tests/actors/health_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::health_suite {
+
 using namespace troupe::health_tests;
 
 BEGIN_FIXTURE_SCOPE(fixture)
@@ -107,3 +108,5 @@ SCENARIO("records are bounded in number and in age") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::health_suite

@@ -1,7 +1,8 @@
 #define CAF_SUITE actors_inbox_kill
 #include "tests/actors/inbox_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::inbox_kill_suite {
+
 using namespace troupe::inbox_tests;
 
 namespace {
@@ -90,3 +91,5 @@ SCENARIO("a delivery service killed after any message loses nothing and skips no
 SCENARIO("a journal killed after any message loses nothing and skips nothing") {
   CHECK(kill_after_every_message(victim::journal) > 100);
 }
+
+} // namespace troupe::inbox_kill_suite

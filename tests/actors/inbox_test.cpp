@@ -1,7 +1,8 @@
 #define CAF_SUITE actors_inbox
 #include "tests/actors/inbox_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::inbox_suite {
+
 using namespace troupe::inbox_tests;
 using namespace std::literals;
 
@@ -451,3 +452,5 @@ SCENARIO("a method in the receiver's answer is called, whatever its form") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::inbox_suite

@@ -6,7 +6,8 @@
 #include <mutex>
 #include <thread>
 
-using namespace troupe;
+namespace troupe::native_suite {
+
 using namespace troupe::pull_tests;
 using namespace std::literals;
 
@@ -259,3 +260,5 @@ SCENARIO("without the handler that a bot names its updates wait") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::native_suite

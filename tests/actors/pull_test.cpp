@@ -3,7 +3,8 @@
 
 #include <set>
 
-using namespace troupe;
+namespace troupe::pull_suite {
+
 using namespace troupe::pull_tests;
 using namespace std::literals;
 
@@ -270,3 +271,5 @@ SCENARIO("a poll ends when its bot's updates are delivered in another way, or th
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::pull_suite

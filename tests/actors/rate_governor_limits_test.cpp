@@ -2,7 +2,8 @@
 #include "runtime/log/capture.hpp"
 #include "tests/actors/rate_governor_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::rate_governor_limits_suite {
+
 using namespace troupe::governor_tests;
 
 BEGIN_FIXTURE_SCOPE(fixture)
@@ -206,3 +207,5 @@ SCENARIO("windows in memory are bounded") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::rate_governor_limits_suite

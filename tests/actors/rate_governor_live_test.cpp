@@ -3,7 +3,8 @@
 
 #include <random>
 
-using namespace troupe;
+namespace troupe::rate_governor_live_suite {
+
 using namespace troupe::governor_tests;
 
 namespace {
@@ -277,3 +278,5 @@ SCENARIO("credits of a dead pool are worthless at once, not only when another is
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::rate_governor_live_suite

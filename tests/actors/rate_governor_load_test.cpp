@@ -3,7 +3,8 @@
 
 #include <random>
 
-using namespace troupe;
+namespace troupe::rate_governor_load_suite {
+
 using namespace troupe::governor_tests;
 
 namespace {
@@ -182,3 +183,5 @@ SCENARIO("the whole budget is used under constant demand, a crash in the middle 
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::rate_governor_load_suite

@@ -1,7 +1,8 @@
 #define CAF_SUITE rate_governor
 #include "tests/actors/rate_governor_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::rate_governor_suite {
+
 using namespace troupe::governor_tests;
 
 BEGIN_FIXTURE_SCOPE(fixture)
@@ -173,3 +174,5 @@ SCENARIO("the report names every budget and what it holds") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::rate_governor_suite

@@ -7,7 +7,8 @@
 
 #include <algorithm>
 
-using namespace troupe;
+namespace troupe::recorder_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -295,3 +296,5 @@ SCENARIO("asked to end, the recorder stores everything first") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::recorder_suite

@@ -14,7 +14,8 @@
 #include <thread>
 #include <unordered_map>
 
-using namespace troupe;
+namespace troupe::registry_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -324,3 +325,5 @@ SCENARIO("lookups and changes run side by side") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::registry_suite

@@ -2,7 +2,8 @@
 #include "runtime/rules/program.hpp"
 #include "tests/actors/pull_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::rules_suite {
+
 using namespace troupe::pull_tests;
 using namespace std::literals;
 
@@ -108,3 +109,5 @@ SCENARIO("a command for another bot is not answered") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::rules_suite

@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <random>
 
-using namespace troupe;
+namespace troupe::session_pool_limits_suite {
+
 using namespace troupe::test;
 using namespace std::literals;
 
@@ -269,3 +270,5 @@ SCENARIO("whatever the limits become, credits and leases are as many as there ar
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::session_pool_limits_suite

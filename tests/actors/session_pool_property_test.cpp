@@ -10,7 +10,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::session_pool_property_suite {
+
 using namespace troupe::test;
 using namespace std::literals;
 
@@ -172,3 +173,5 @@ SCENARIO("whatever bots do, leases and places and credits add up") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::session_pool_property_suite

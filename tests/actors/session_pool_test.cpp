@@ -4,7 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::session_pool_suite {
+
 using namespace troupe::test;
 using namespace std::literals;
 
@@ -280,3 +281,5 @@ SCENARIO("the report lists the sessions, as many as asked for") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::session_pool_suite

@@ -8,7 +8,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::session_pool_waiters_suite {
+
 using namespace troupe::test;
 using namespace std::literals;
 
@@ -340,3 +341,5 @@ SCENARIO("a pool that dies answers its waiters") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::session_pool_waiters_suite

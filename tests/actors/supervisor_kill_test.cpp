@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <random>
 
-using namespace troupe;
+namespace troupe::supervisor_kill_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -199,3 +200,5 @@ SCENARIO("several kills in any interleaving are survived") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::supervisor_kill_suite

@@ -4,7 +4,8 @@
 #include "runtime/log/capture.hpp"
 #include "tests/actors/supervisor_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::supervisor_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -285,3 +286,5 @@ SCENARIO("each supervision event is one line with its reason") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::supervisor_suite

@@ -6,7 +6,8 @@
 #include <future>
 #include <vector>
 
-using namespace troupe;
+namespace troupe::told_limits_suite {
+
 using namespace std::literals;
 
 SCENARIO("who starts while limits change is told the new ones, once") {
@@ -48,3 +49,5 @@ SCENARIO("a change that comes while somebody is told an older one is told after 
   change.get();
   CHECK_EQ(told, (std::vector<int>{2, 3}));
 }
+
+} // namespace troupe::told_limits_suite

@@ -14,7 +14,8 @@
 
 #include <unistd.h>
 
-using namespace troupe;
+namespace troupe::ctl_managed_suite {
+
 using namespace std::literals;
 namespace fs = std::filesystem;
 
@@ -286,3 +287,5 @@ SCENARIO("the shell completes every command and option") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::ctl_managed_suite

@@ -12,7 +12,8 @@
 
 #include <unistd.h>
 
-using namespace troupe;
+namespace troupe::ctl_suite {
+
 using namespace std::literals;
 namespace fs = std::filesystem;
 
@@ -153,3 +154,5 @@ SCENARIO("times are shown in the unit that a person would use") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::ctl_suite

@@ -13,7 +13,8 @@
 
 #include <map>
 
-using namespace troupe;
+namespace troupe::errors_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -128,3 +129,5 @@ SCENARIO("a problem document has all that RFC 9457 names, and what to do") {
            .as_object()
            .contains("field"));
 }
+
+} // namespace troupe::errors_suite

@@ -361,7 +361,7 @@ registrar_actor spawn_registrar(caf::actor_system& sys, std::shared_ptr<memory> 
 
 } // namespace fakes
 
-using namespace troupe;
+namespace troupe::fake_store_suite {
 
 SCENARIO("the fake store knows keys, and fails or is silent when it is told to") {
   auto m = std::make_shared<fakes::memory>();
@@ -383,3 +383,5 @@ SCENARIO("the fake store knows keys, and fails or is silent when it is told to")
   CHECK_EQ(fails(tenant_query{}, page<tenant_row>{}), caf::make_error(store_refusal::disk_full));
   caf::anon_send_exit(store, caf::exit_reason::kill);
 }
+
+} // namespace troupe::fake_store_suite

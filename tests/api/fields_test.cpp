@@ -3,7 +3,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::fields_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -135,3 +136,5 @@ SCENARIO("queries are decoded and checked like bodies") {
   CHECK_EQ(*read.number("count"), 7);
   CHECK(!read.text("colour"));
 }
+
+} // namespace troupe::fields_suite

@@ -6,7 +6,8 @@
 
 #include <thread>
 
-using namespace troupe;
+namespace troupe::instruments_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -70,3 +71,5 @@ SCENARIO("every instrument of the contract is there from the start") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::instruments_suite

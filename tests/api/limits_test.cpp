@@ -7,7 +7,8 @@
 #include <deque>
 #include <random>
 
-using namespace troupe;
+namespace troupe::limits_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -114,3 +115,5 @@ SCENARIO("one customer of IPv6 is one client") {
   CHECK_EQ(api::client_group("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
   CHECK_EQ(api::client_group("unknown"), "unknown");
 }
+
+} // namespace troupe::limits_suite

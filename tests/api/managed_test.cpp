@@ -4,7 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::managed_suite {
+
 using namespace std::literals;
 using fakes::json_of;
 using fakes::told;
@@ -327,3 +328,5 @@ SCENARIO("virtual tokens are shown once and revoked") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::managed_suite

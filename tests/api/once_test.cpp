@@ -13,7 +13,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::once_suite {
+
 using namespace std::literals;
 using api::once_answer;
 
@@ -207,3 +208,5 @@ SCENARIO("the ending follows from what is known of the call") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::once_suite

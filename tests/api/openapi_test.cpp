@@ -8,7 +8,8 @@
 
 #include <set>
 
-using namespace troupe;
+namespace troupe::openapi_suite {
+
 using namespace std::literals;
 using fakes::json_of;
 using fakes::told;
@@ -201,3 +202,5 @@ SCENARIO("the document lists every code that an error can have") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::openapi_suite

@@ -5,7 +5,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::operations_suite {
+
 using namespace std::literals;
 using fakes::json_of;
 using fakes::told;
@@ -364,3 +365,5 @@ SCENARIO("what a body is sent as and how large it is, is checked before it is re
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::operations_suite

@@ -7,7 +7,8 @@
 
 #include <random>
 
-using namespace troupe;
+namespace troupe::property_suite {
+
 using namespace std::literals;
 using fakes::told;
 
@@ -182,3 +183,5 @@ SCENARIO("whatever is posted to whichever route, it is never a 500 and never lea
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::property_suite

@@ -6,7 +6,8 @@
 
 #include <algorithm>
 
-using namespace troupe;
+namespace troupe::quotas_suite {
+
 using namespace std::literals;
 using fakes::told;
 
@@ -153,3 +154,5 @@ SCENARIO("a text with a NUL is refused wherever it stands") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::quotas_suite

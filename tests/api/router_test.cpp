@@ -5,7 +5,8 @@
 
 #include <set>
 
-using namespace troupe;
+namespace troupe::router_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -77,3 +78,5 @@ SCENARIO("no route hides another, and each is found by its own path") {
   }
   CHECK(names.size() > 40);
 }
+
+} // namespace troupe::router_suite

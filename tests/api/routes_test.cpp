@@ -3,7 +3,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::routes_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -221,3 +222,5 @@ SCENARIO("the dashboard needs nothing from elsewhere") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::routes_suite

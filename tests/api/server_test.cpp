@@ -9,7 +9,8 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
-using namespace troupe;
+namespace troupe::server_suite {
+
 using namespace std::literals;
 
 namespace http = boost::beast::http;
@@ -124,3 +125,5 @@ SCENARIO("the listener may stop while a question is under way") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::server_suite

@@ -3,7 +3,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::updates_suite {
+
 using namespace std::literals;
 using fakes::json_of;
 using fakes::told;
@@ -169,3 +170,5 @@ SCENARIO("a receiver's secret is never shown, and survives being sent back as it
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::updates_suite

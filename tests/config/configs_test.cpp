@@ -9,7 +9,8 @@
 #include <fstream>
 #include <iterator>
 
-using namespace troupe;
+namespace troupe::configs_suite {
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -95,3 +96,5 @@ SCENARIO("keys are unique and belong to a known file") {
     CHECK(!one.help.empty());
   }
 }
+
+} // namespace troupe::configs_suite

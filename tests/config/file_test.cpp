@@ -4,7 +4,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::file_suite {
 
 namespace {
 
@@ -55,3 +55,5 @@ SCENARIO("a duration that overflows is an error instead of some other duration")
   CHECK_EQ(error_of("a { b = \"99999999999s\" }"), "");
   CHECK_EQ(error_of("a { b = 2562047h } # 99999999999h"), "");
 }
+
+} // namespace troupe::file_suite

@@ -5,7 +5,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::load_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -275,3 +276,5 @@ SCENARIO("a reload takes live settings over and names those that need a restart"
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::load_suite

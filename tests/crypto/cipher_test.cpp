@@ -7,6 +7,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::cipher_suite {
+
 using namespace troupe::crypto;
 
 namespace {
@@ -103,3 +105,5 @@ SCENARIO("seals made by the first version open for ever") {
   CHECK_EQ(box.key_id, "9f8b1458902b5712");
   CHECK_EQ(box.box, "AQkJCQkJCQkJCQkJCVPt4bTNlaITxRbdh4fAyyUpBrj4VI0O99wn");
 }
+
+} // namespace troupe::cipher_suite

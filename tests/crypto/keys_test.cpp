@@ -12,6 +12,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::keys_suite {
+
 using namespace troupe::crypto;
 
 SCENARIO("a keyed hash depends on key, purpose and text") {
@@ -138,3 +140,5 @@ SCENARIO("secrets are overwritten when they go") {
   key->~secret_key();
   CHECK_EQ(std::count(room, room + sizeof room, 0x5a), 0);
 }
+
+} // namespace troupe::keys_suite

@@ -14,6 +14,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::master_key_suite {
+
 using namespace troupe::crypto;
 namespace fs = std::filesystem;
 
@@ -158,3 +160,5 @@ SCENARIO("processes that start together agree on one key") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::master_key_suite

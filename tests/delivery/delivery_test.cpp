@@ -11,7 +11,8 @@
 #include <map>
 #include <set>
 
-using namespace troupe;
+namespace troupe::delivery_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -317,3 +318,5 @@ SCENARIO("receivers that change while updates wait leave no hosts behind") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::delivery_suite

@@ -3,7 +3,8 @@
 
 #include <set>
 
-using namespace troupe;
+namespace troupe::registrar_kills_suite {
+
 using namespace troupe::durable_tests;
 using store::test_store;
 
@@ -192,3 +193,5 @@ SCENARIO("killed between any two steps, every operation was done or was not, on 
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::registrar_kills_suite

@@ -1,7 +1,8 @@
 #define CAF_SUITE registrar_tenants
 #include "tests/durable/registrar_fixture.hpp"
 
-using namespace troupe;
+namespace troupe::registrar_tenants_suite {
+
 using namespace troupe::durable_tests;
 using store::test_store;
 
@@ -143,3 +144,5 @@ SCENARIO("of changes at the same time the last one that is stored stands") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::registrar_tenants_suite

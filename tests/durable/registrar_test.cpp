@@ -3,7 +3,8 @@
 
 #include "runtime/crypto/hash.hpp"
 
-using namespace troupe;
+namespace troupe::registrar_suite {
+
 using namespace troupe::durable_tests;
 using store::test_store;
 
@@ -412,3 +413,5 @@ SCENARIO("a token that does not open keeps no other bot from starting") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::registrar_suite

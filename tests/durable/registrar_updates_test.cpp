@@ -5,7 +5,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::registrar_updates_suite {
+
 using namespace troupe::durable_tests;
 
 namespace {
@@ -197,3 +198,5 @@ SCENARIO("the node itself polls, and calls for a bot that is pending") {
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
+
+} // namespace troupe::registrar_updates_suite

@@ -9,7 +9,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::sql_threads_suite {
+
 using namespace troupe::storage;
 using store::on_both;
 using store::test_store;
@@ -221,3 +222,5 @@ SCENARIO("a database that goes away is unavailable, and found again") {
   CHECK(!*d.ends[2]);
   CHECK_EQ(tenants(on), before + 1);
 }
+
+} // namespace troupe::sql_threads_suite

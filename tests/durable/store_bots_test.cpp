@@ -1,7 +1,8 @@
 #define CAF_SUITE store_bots
 #include "tests/durable/fixture.hpp"
 
-using namespace troupe;
+namespace troupe::store_bots_suite {
+
 using namespace troupe::durable_tests;
 using store::on_both;
 using store::test_store;
@@ -174,3 +175,5 @@ SCENARIO("a removed bot leaves nothing but its trail, and may come again") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::store_bots_suite

@@ -2,7 +2,8 @@
 #include "actors/store/state.hpp"
 #include "tests/durable/fixture.hpp"
 
-using namespace troupe;
+namespace troupe::store_keys_suite {
+
 using namespace troupe::durable_tests;
 using store::on_both;
 using store::test_store;
@@ -182,3 +183,5 @@ SCENARIO("a code proves the ownership: once, in time, with few attempts, for its
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::store_keys_suite

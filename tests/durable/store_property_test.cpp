@@ -7,7 +7,8 @@
 #include <random>
 #include <set>
 
-using namespace troupe;
+namespace troupe::store_property_suite {
+
 using namespace troupe::durable_tests;
 using store::on_both;
 using store::test_store;
@@ -287,3 +288,5 @@ SCENARIO("tenants see their own bots alone, and of a removed bot nothing is left
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::store_property_suite

@@ -7,7 +7,8 @@
 
 #include <filesystem>
 
-using namespace troupe;
+namespace troupe::store_records_suite {
+
 using namespace troupe::durable_tests;
 using store::on_both;
 using store::test_store;
@@ -345,3 +346,5 @@ SCENARIO("failures of the database are told as what they are") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::store_records_suite

@@ -5,7 +5,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::clients_suite {
+
 using namespace troupe::integration;
 using sandbox::fault_kind;
 
@@ -271,3 +272,5 @@ SCENARIO("a token nobody registered is adopted once the upstream has accepted it
   }
   CHECK(until([&] { return node.at_rest(); }));
 }
+
+} // namespace troupe::clients_suite

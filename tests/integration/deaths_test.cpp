@@ -11,7 +11,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::deaths_suite {
+
 using namespace troupe::integration;
 using sandbox::fault_kind;
 
@@ -279,3 +280,5 @@ SCENARIO("a call that ends before anything of it was written spends no budget") 
   CHECK_LT(failed, 12u);
   CHECK_EQ(used(), failed); // These were attempts of the upstream's.
 }
+
+} // namespace troupe::deaths_suite

@@ -5,7 +5,8 @@
 
 #include <memory>
 
-using namespace troupe;
+namespace troupe::endings_suite {
+
 using namespace troupe::integration;
 using sandbox::fault_kind;
 
@@ -96,3 +97,5 @@ SCENARIO("connections that wait for a grant end with their lane") {
   }
   CHECK_EQ(held.use_count(), 1);
 }
+
+} // namespace troupe::endings_suite

@@ -6,7 +6,8 @@
 #include <chrono>
 #include <vector>
 
-using namespace troupe;
+namespace troupe::limits_suite {
+
 using namespace troupe::integration;
 using namespace std::literals;
 
@@ -162,3 +163,5 @@ SCENARIO("a TLS client that leaves while its call waits is noticed") {
     }
   }
 }
+
+} // namespace troupe::limits_suite

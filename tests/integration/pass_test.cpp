@@ -4,7 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::pass_suite {
+
 using namespace troupe::integration;
 
 namespace {
@@ -322,3 +323,5 @@ SCENARIO("the gateway speaks TLS") {
   CHECK_EQ(plain.receive().status, 0);
   CHECK_EQ(http.get(node.path("getMe")).status, 200);
 }
+
+} // namespace troupe::pass_suite

@@ -12,7 +12,8 @@
 #include <thread>
 #include <vector>
 
-using namespace troupe;
+namespace troupe::store_deaths_suite {
+
 using namespace troupe::integration;
 using sandbox::fault_kind;
 
@@ -297,3 +298,5 @@ SCENARIO("a key that was not sent when its gateway died is free again, whoever w
   CHECK_EQ(node.seen("sendMessage"), 1u);
   CHECK(until([&] { return node.at_rest(); }));
 }
+
+} // namespace troupe::store_deaths_suite

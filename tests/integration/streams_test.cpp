@@ -4,7 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::streams_suite {
+
 using namespace troupe::integration;
 
 namespace {
@@ -114,3 +115,5 @@ SCENARIO("a refusal in chunks that can be kept back is tried again") {
   CHECK_EQ(server.requests(), 4u);
   CHECK(until([&] { return node.at_rest(); }));
 }
+
+} // namespace troupe::streams_suite

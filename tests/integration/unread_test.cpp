@@ -3,7 +3,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::unread_suite {
+
 using namespace troupe::integration;
 using sandbox::fault_kind;
 
@@ -104,3 +105,5 @@ SCENARIO("a client that stops behind its whole body still gets its answer") {
     CHECK(until([&] { return busy.node.at_rest(); }));
   }
 }
+
+} // namespace troupe::unread_suite

@@ -4,7 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::upstream_suite {
+
 using namespace troupe::integration;
 using sandbox::fault_kind;
 
@@ -244,3 +245,5 @@ SCENARIO("a bot's breaker opens after its failures and refuses at once") {
   CHECK_EQ(node.seen("sendMessage"), 5u);
   CHECK(until([&] { return node.at_rest(); }));
 }
+
+} // namespace troupe::upstream_suite

@@ -5,7 +5,8 @@
 
 #include <algorithm>
 
-using namespace troupe;
+namespace troupe::ends_suite {
+
 using namespace troupe::journal_tests;
 
 using ids = std::vector<std::int64_t>;
@@ -324,3 +325,5 @@ SCENARIO("updates of bots that were only counted expire as well") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::ends_suite

@@ -6,7 +6,8 @@
 
 #include <thread>
 
-using namespace troupe;
+namespace troupe::faults_suite {
+
 using namespace troupe::journal_tests;
 
 using ids = std::vector<std::int64_t>;
@@ -386,3 +387,5 @@ SCENARIO("a process killed at any instruction loses no acknowledged update and g
     CHECK(there.size() <= acknowledged.size() + static_cast<std::size_t>(round) + 1);
   }
 }
+
+} // namespace troupe::faults_suite

@@ -1,7 +1,8 @@
 #define CAF_SUITE journal
 #include "tests/journal/fixture.hpp"
 
-using namespace troupe;
+namespace troupe::journal_suite {
+
 using namespace troupe::journal_tests;
 
 using ids = std::vector<std::int64_t>;
@@ -388,3 +389,5 @@ SCENARIO("a page has all that waited when it was asked for, whatever memory forg
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::journal_suite

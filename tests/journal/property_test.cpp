@@ -3,7 +3,8 @@
 
 #include <random>
 
-using namespace troupe;
+namespace troupe::property_suite {
+
 using namespace troupe::journal_tests;
 
 namespace {
@@ -243,3 +244,5 @@ SCENARIO("whatever fails and dies, each acknowledged update waits, or has ended,
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::property_suite

@@ -1,7 +1,8 @@
 #define CAF_SUITE journal_restart
 #include "tests/journal/fixture.hpp"
 
-using namespace troupe;
+namespace troupe::restart_suite {
+
 using namespace troupe::journal_tests;
 
 using ids = std::vector<std::int64_t>;
@@ -262,3 +263,5 @@ SCENARIO("a journal that is asked to end stores what waits first") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::restart_suite

@@ -16,7 +16,8 @@
 
 #include <unistd.h>
 
-using namespace troupe;
+namespace troupe::log_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -202,3 +203,5 @@ SCENARIO("a file that cannot be written is reported and logging goes on as befor
   CHECK(failed.has_value());
   CHECK(log::enabled(log::level::info));
 }
+
+} // namespace troupe::log_suite

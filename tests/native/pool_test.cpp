@@ -10,7 +10,8 @@
 #include <deque>
 #include <mutex>
 
-using namespace troupe;
+namespace troupe::pool_suite {
+
 using namespace troupe::native;
 using namespace std::literals;
 
@@ -260,3 +261,5 @@ SCENARIO("the example says what it is told") {
   auto photo = say(R"({"update_id":1,"message":{"chat":{"id":5},"photo":[]}})");
   CHECK(end_of(photo).how == run_end::done);
 }
+
+} // namespace troupe::pool_suite

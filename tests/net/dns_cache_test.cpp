@@ -4,6 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::dns_cache_suite {
+
 using namespace troupe::net;
 using namespace troupe::net::test;
 using namespace std::literals;
@@ -210,3 +212,5 @@ SCENARIO("the system's resolver finds localhost") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::dns_cache_suite

@@ -6,6 +6,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::http_head_suite {
+
 using namespace troupe::net;
 using namespace std::literals;
 
@@ -338,3 +340,5 @@ SCENARIO("durations are read") {
        {"", " ", "s", "-1s", "5 s", "5h", "5sx", "nan", "inf", "1e9", "0x10", "+5", "--"})
     CHECK_EQ(parse_duration(bad).has_value(), false);
 }
+
+} // namespace troupe::http_head_suite

@@ -4,6 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::target_suite {
+
 using namespace troupe::net;
 
 namespace {
@@ -60,3 +62,5 @@ SCENARIO("what is no usable URL is refused") {
     CHECK(bad(url));
   }
 }
+
+} // namespace troupe::target_suite

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+namespace troupe::task_suite {
+
 using namespace troupe::net;
 using boost::system::error_code;
 
@@ -182,3 +184,5 @@ SCENARIO("what the socket does not take at once is written when there is room") 
     }
   }
 }
+
+} // namespace troupe::task_suite

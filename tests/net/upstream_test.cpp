@@ -4,6 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::upstream_suite {
+
 using namespace troupe::net;
 using namespace troupe::net::test;
 using namespace std::literals;
@@ -238,3 +240,5 @@ SCENARIO("sessions may go while a coroutine still connects") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::upstream_suite

@@ -4,6 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::upstream_tls_suite {
+
 using namespace troupe::net;
 using namespace troupe::net::test;
 using namespace std::literals;
@@ -190,3 +192,5 @@ SCENARIO("a server that speaks no TLS is an error, not a hang") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::upstream_tls_suite

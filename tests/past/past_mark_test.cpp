@@ -16,7 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-using namespace troupe;
+namespace troupe::past_mark_suite {
+
 using namespace std::literals;
 namespace fs = std::filesystem;
 
@@ -211,3 +212,5 @@ SCENARIO("no age is too odd") {
   CHECK(is_empty(unseen_after(62s)));
   CHECK(is_empty(unseen_after(duration::max())));
 }
+
+} // namespace troupe::past_mark_suite

@@ -4,7 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::second_governor_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -56,3 +57,5 @@ SCENARIO("a hold of the past ends by the first governor's clock, not by the seco
   CHECK(!p.grants(to_chat(true), 0s, 0s));
   CHECK(p.grants(to_chat(true), 59s, 60s));
 }
+
+} // namespace troupe::second_governor_suite

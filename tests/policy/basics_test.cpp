@@ -8,7 +8,8 @@
 #include <algorithm>
 #include <random>
 
-using namespace troupe;
+namespace troupe::basics_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -193,3 +194,5 @@ SCENARIO("a breaker agrees with its rules written out") {
   }
   CHECK(true);
 }
+
+} // namespace troupe::basics_suite

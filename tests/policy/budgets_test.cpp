@@ -7,7 +7,8 @@
 #include <map>
 #include <random>
 
-using namespace troupe;
+namespace troupe::budgets_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -280,3 +281,5 @@ SCENARIO("a permit log keeps what is younger than its horizon, or says what it l
   CHECK_EQ(last.size(), 127u);
   CHECK_EQ(last.back(), 5);
 }
+
+} // namespace troupe::budgets_suite

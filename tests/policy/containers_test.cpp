@@ -9,7 +9,8 @@
 #include <map>
 #include <random>
 
-using namespace troupe;
+namespace troupe::containers_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -135,3 +136,5 @@ SCENARIO("the moving average starts at its first sample and moves by alpha") {
   average.record(2.0, 0.3);
   CHECK(std::abs(average.value() - 1.3) < 1e-12);
 }
+
+} // namespace troupe::containers_suite

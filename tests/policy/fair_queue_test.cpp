@@ -8,7 +8,8 @@
 #include <random>
 #include <set>
 
-using namespace troupe;
+namespace troupe::fair_queue_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -313,3 +314,5 @@ SCENARIO("the queue agrees with plain lists scanned every time") {
   }
   CHECK(true);
 }
+
+} // namespace troupe::fair_queue_suite

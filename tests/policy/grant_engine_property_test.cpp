@@ -8,7 +8,8 @@
 #include <memory>
 #include <random>
 
-using namespace troupe;
+namespace troupe::grant_engine_property_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -234,3 +235,5 @@ SCENARIO("no window is ever overfull and no budget idle while somebody could use
   }
   CHECK(grants > 10'000);
 }
+
+} // namespace troupe::grant_engine_property_suite

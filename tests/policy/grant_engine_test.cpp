@@ -3,7 +3,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::grant_engine_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -253,3 +254,5 @@ SCENARIO("a bot's own limit of requests at once holds it back, and nobody else")
   engine.credit(1, 1);
   CHECK_EQ(dispatched(engine, start), (std::vector<std::uint64_t>{3}));
 }
+
+} // namespace troupe::grant_engine_suite

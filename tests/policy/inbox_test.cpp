@@ -8,7 +8,8 @@
 #include <random>
 #include <set>
 
-using namespace troupe;
+namespace troupe::inbox_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -377,3 +378,5 @@ SCENARIO("whatever happens, the window does what a plain list would") {
     }
   }
 }
+
+} // namespace troupe::inbox_suite

@@ -7,7 +7,8 @@
 #include <random>
 #include <set>
 
-using namespace troupe;
+namespace troupe::pull_suite {
+
 using namespace troupe::pull;
 using namespace std::literals;
 
@@ -291,3 +292,5 @@ SCENARIO("whatever gets lost, no update is confirmed unseen, and a chat is with 
     CHECK(w.lost > 0 && w.repeated < w.made.size());
   }
 }
+
+} // namespace troupe::pull_suite

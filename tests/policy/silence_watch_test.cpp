@@ -6,7 +6,7 @@
 #include <map>
 #include <random>
 
-using namespace troupe;
+namespace troupe::silence_watch_suite {
 
 using list = std::vector<std::int64_t>;
 constexpr std::int64_t second = 1000;
@@ -105,3 +105,5 @@ SCENARIO("at random it tells of those that a plain model tells of") {
   }
   CHECK(told > 50);
 }
+
+} // namespace troupe::silence_watch_suite

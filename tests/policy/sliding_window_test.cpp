@@ -6,7 +6,8 @@
 #include <random>
 #include <vector>
 
-using namespace troupe;
+namespace troupe::sliding_window_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -170,3 +171,5 @@ SCENARIO("a window is empty only when it can delay nothing") {
   CHECK_EQ(w.used(1s, start + 500ms), 1u);
   CHECK_EQ(w.used(1s, start + 1s), 0u);
 }
+
+} // namespace troupe::sliding_window_suite

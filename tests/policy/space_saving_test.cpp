@@ -6,7 +6,7 @@
 #include <map>
 #include <random>
 
-using namespace troupe;
+namespace troupe::space_saving_suite {
 
 SCENARIO("few keys are counted exactly, the busiest first") {
   space_saving<int> x{3};
@@ -65,3 +65,5 @@ SCENARIO("whatever the keys: nobody busy is missed, and no count is off by more 
     CHECK(found.size() <= places);
   }
 }
+
+} // namespace troupe::space_saving_suite

@@ -7,7 +7,8 @@
 #include <random>
 #include <set>
 
-using namespace troupe;
+namespace troupe::upstream_watch_suite {
+
 using namespace std::literals;
 
 namespace {
@@ -139,3 +140,5 @@ SCENARIO("whatever order outcomes arrive in, the upstream opens as their finish 
   }
   CHECK(true);
 }
+
+} // namespace troupe::upstream_watch_suite

@@ -4,7 +4,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::poller_suite {
+
 using namespace troupe::intake_tests;
 
 namespace {
@@ -274,3 +275,5 @@ SCENARIO("a code sent to a pending bot is told, once it is stored") {
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
+
+} // namespace troupe::poller_suite

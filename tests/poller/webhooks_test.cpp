@@ -6,7 +6,8 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::webhooks_suite {
+
 using namespace troupe::intake_tests;
 
 namespace {
@@ -425,3 +426,5 @@ SCENARIO("a code is tried for a pending bot, and its sender told") {
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
+
+} // namespace troupe::webhooks_suite

@@ -9,7 +9,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::parts_suite {
+
 using namespace troupe::relay;
 using namespace std::literals;
 
@@ -167,3 +168,5 @@ SCENARIO("the head names what a receiver can check, and nothing can add a line t
   what.secret_token = "a\r\nX-Evil: 1";
   CHECK(head_of(what, 5).find("Evil") == std::string::npos);
 }
+
+} // namespace troupe::parts_suite

@@ -7,7 +7,8 @@
 
 #include <map>
 
-using namespace troupe;
+namespace troupe::relay_suite {
+
 using namespace troupe::relay;
 using namespace troupe::relay::test;
 using namespace std::literals;
@@ -296,3 +297,5 @@ SCENARIO("idle connections go in time, and when there are too many") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::relay_suite

@@ -6,6 +6,8 @@
 
 #include <boost/json.hpp>
 
+namespace troupe::evaluate_suite {
+
 using namespace troupe::rules;
 using namespace std::literals;
 
@@ -165,3 +167,5 @@ SCENARIO("other updates, other bots and what is no update get no answer") {
   CHECK_EQ(b.on("[]"), "");
   CHECK_EQ(b.on("{\"message\":"), "");
 }
+
+} // namespace troupe::evaluate_suite

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+namespace troupe::program_suite {
+
 using namespace troupe::rules;
 using namespace std::literals;
 
@@ -120,3 +122,5 @@ SCENARIO("a node's rule files have names") {
   }
   CHECK(find_in_library("shop") != nullptr);
 }
+
+} // namespace troupe::program_suite

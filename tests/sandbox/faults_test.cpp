@@ -5,7 +5,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::faults_suite {
+
 using namespace troupe::sandbox;
 using namespace troupe::sandbox::testing;
 using namespace std::literals;
@@ -155,3 +156,5 @@ SCENARIO("with --latency every answer takes its time") {
   auto took = std::chrono::steady_clock::now() - begin;
   CHECK(took >= 80ms && took < 5s);
 }
+
+} // namespace troupe::faults_suite

@@ -12,7 +12,8 @@
 #include <atomic>
 #include <future>
 
-using namespace troupe;
+namespace troupe::http_stream_suite {
+
 using namespace std::literals;
 namespace asio = boost::asio;
 using asio::ip::tcp;
@@ -102,3 +103,5 @@ SCENARIO("a stream ends when the server stops") {
   s.http.stop(20s);
   CHECK(s.gone.get_future().wait_for(0s) == std::future_status::ready);
 }
+
+} // namespace troupe::http_stream_suite

@@ -10,6 +10,8 @@
 #include <deque>
 #include <random>
 
+namespace troupe::limits_suite {
+
 using namespace troupe::sandbox;
 using namespace troupe::sandbox::testing;
 using namespace std::literals;
@@ -142,3 +144,5 @@ SCENARIO("what a window admits never breaks its rule, and it admits whatever doe
   }
   CHECK_GT(admitted.size(), 1000u);
 }
+
+} // namespace troupe::limits_suite

@@ -5,6 +5,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::messages_suite {
+
 using namespace troupe::sandbox;
 using namespace troupe::sandbox::testing;
 using namespace std::literals;
@@ -260,3 +262,5 @@ SCENARIO("what Telegram marks in plain text is marked") {
   CHECK(!is_utf8("\xc0\x80"));
   CHECK_EQ(utf16_length("aé𝄞"), 4u);
 }
+
+} // namespace troupe::messages_suite

@@ -10,7 +10,8 @@
 
 #include <set>
 
-using namespace troupe;
+namespace troupe::requests_suite {
+
 using namespace troupe::sandbox;
 using namespace troupe::sandbox::testing;
 using namespace std::literals;
@@ -223,3 +224,5 @@ SCENARIO("with accept-any-token a bot and its chats come to be at first use") {
       .description(),
     "Bad Request: chat not found");
 }
+
+} // namespace troupe::requests_suite

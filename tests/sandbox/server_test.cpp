@@ -11,7 +11,8 @@
 #include <atomic>
 #include <stdexcept>
 
-using namespace troupe;
+namespace troupe::server_suite {
+
 using namespace troupe::sandbox::testing;
 using namespace std::literals;
 
@@ -221,3 +222,5 @@ SCENARIO("durations are read and drawn") {
     good = good && x.draw() >= 0ms && x.draw() <= 20ms;
   CHECK(good);
 }
+
+} // namespace troupe::server_suite

@@ -8,7 +8,8 @@
 
 #include <thread>
 
-using namespace troupe;
+namespace troupe::updates_suite {
+
 using namespace troupe::sandbox;
 using namespace troupe::sandbox::testing;
 using namespace std::literals;
@@ -235,3 +236,5 @@ SCENARIO("the queue is bounded and counts what it drops") {
   CHECK_EQ(queue.size(), 0u);
   CHECK_EQ(queue.totals().expired, 10u);
 }
+
+} // namespace troupe::updates_suite

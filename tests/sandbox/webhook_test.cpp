@@ -13,7 +13,8 @@
 #include <atomic>
 #include <mutex>
 
-using namespace troupe;
+namespace troupe::webhook_suite {
+
 using namespace troupe::sandbox;
 using namespace troupe::sandbox::testing;
 using namespace std::literals;
@@ -325,3 +326,5 @@ SCENARIO("webhook URLs are taken apart") {
                    "http://h:12x/", "http://h/a b", "http://h/\r\nX: y"})
     CHECK(!parse_webhook_url(bad));
 }
+
+} // namespace troupe::webhook_suite

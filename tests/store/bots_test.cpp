@@ -11,9 +11,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
-using troupe::bot_id;
-using troupe::bot_phase;
+namespace troupe::store::bots_suite {
 
 namespace {
 
@@ -257,3 +255,5 @@ SCENARIO("a removed bot leaves nothing behind and its token is free again") {
     });
   });
 }
+
+} // namespace troupe::store::bots_suite

@@ -8,7 +8,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
+namespace troupe::store::database_suite {
 
 namespace {
 
@@ -284,3 +284,5 @@ SCENARIO("a store's place is read from its URI and shown without its password") 
     CHECK_EQ(std::string{error->what()}.find("hush"), std::string::npos);
   }
 }
+
+} // namespace troupe::store::database_suite

@@ -11,8 +11,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
-using troupe::bot_id;
+namespace troupe::store::faults_postgresql_suite {
 
 namespace {
 
@@ -187,3 +186,5 @@ SCENARIO("a schema that changes under prepared statements does not stop the node
   other.write([](unit& u) { u.define("ALTER TABLE meta ADD COLUMN more TEXT"); });
   CHECK_EQ(all().size(), 1u);
 }
+
+} // namespace troupe::store::faults_postgresql_suite

@@ -14,7 +14,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
+namespace troupe::store::faults_sqlite_suite {
 
 namespace {
 
@@ -205,3 +205,5 @@ SCENARIO("what is no store is refused with a reason") {
   options.where.name = store.where.name + "/below/a/file.db";
   CHECK(fault_of([&] { database{options}; }) == fault::lost_connection);
 }
+
+} // namespace troupe::store::faults_sqlite_suite

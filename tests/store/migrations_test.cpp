@@ -9,7 +9,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
+namespace troupe::store::migrations_suite {
 
 namespace {
 
@@ -117,3 +117,5 @@ SCENARIO("nodes that start together migrate once") {
     CHECK_EQ(done.load(), 4);
   });
 }
+
+} // namespace troupe::store::migrations_suite

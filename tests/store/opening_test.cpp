@@ -14,8 +14,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
-using namespace troupe::store;
+namespace troupe::store::opening_suite {
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -169,3 +169,5 @@ SCENARIO("a store in use does not open without its master key") {
   CHECK(refused);
   CHECK(!fs::exists(p.dir + "/master.key"));
 }
+
+} // namespace troupe::store::opening_suite

@@ -16,7 +16,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
+namespace troupe::store::plans_suite {
 
 namespace {
 
@@ -164,3 +164,5 @@ SCENARIO("a planted walk is found") {
     });
   });
 }
+
+} // namespace troupe::store::plans_suite

@@ -11,7 +11,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
+namespace troupe::store::requests_suite {
+
 using enum idempotency_verdict;
 
 namespace {
@@ -195,3 +196,5 @@ SCENARIO("the audit trail is asked by tenant, subject, action and time, newest f
     });
   });
 }
+
+} // namespace troupe::store::requests_suite

@@ -8,7 +8,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
+namespace troupe::store::tenants_suite {
 
 SCENARIO("tenants have names of their own and limits that change") {
   on_both([](test_store& store) {
@@ -169,3 +169,5 @@ SCENARIO("a key's role, tenant and user cannot contradict") {
     CHECK(refused({.tenant = 1, .role = role::viewer}));
   });
 }
+
+} // namespace troupe::store::tenants_suite

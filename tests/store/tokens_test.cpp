@@ -12,7 +12,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
+namespace troupe::store::tokens_suite {
+
 namespace crypto = troupe::crypto;
 
 namespace {
@@ -247,3 +248,5 @@ SCENARIO("a token that does not open keeps no other from moving to a new master 
     CHECK_EQ(unreadable, 1u);
   });
 }
+
+} // namespace troupe::store::tokens_suite

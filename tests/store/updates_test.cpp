@@ -8,7 +8,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
+namespace troupe::store::updates_suite {
 
 namespace {
 
@@ -241,3 +241,5 @@ SCENARIO("texts are told from other bytes wherever these are") {
       CHECK(!is_text(text));
     }
 }
+
+} // namespace troupe::store::updates_suite

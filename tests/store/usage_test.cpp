@@ -11,8 +11,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe::store;
-using troupe::bot_id;
+namespace troupe::store::usage_suite {
 
 namespace {
 
@@ -292,3 +291,5 @@ SCENARIO("health comes back as it was saved") {
     });
   });
 }
+
+} // namespace troupe::store::usage_suite

@@ -30,6 +30,13 @@ test("no room includes what the table of rooms forbids", () => {
   assert.deepEqual(sources.flatMap(forbiddenIncludes), []);
 });
 
+// SCENARIO names its types by lines, and each suite's fixture is called fixture.
+const suites = ({ path, text }) => {
+  const name = /([^/]+)_test\.cpp$/.exec(path)?.[1];
+  return name && /^SCENARIO\(/m.test(text) && !new RegExp(`^namespace troupe::(\\w+::)*${name}_suite \\{`, "m").test(text)
+    ? [`${path}: no namespace troupe::${name}_suite`] : [];
+};
+
 test("every include of ours leads to a file", () => {
   const known = new Set(paths);
   const lost = sources.flatMap(({ path, text }) => includesOf(text)
@@ -40,6 +47,10 @@ test("every include of ours leads to a file", () => {
 
 test("nothing outside the tests looks like a bot token", () => {
   assert.deepEqual(files.flatMap(tokens), []);
+});
+
+test("each file of a suite has a namespace of its own, as several are compiled as one", () => {
+  assert.deepEqual(sources.flatMap(suites), []);
 });
 
 test("no test sleeps", () => {
@@ -60,7 +71,7 @@ test("each folder says what lives in it", () => {
 });
 
 test("planted violations are found", () => {
-  const planted = (path, text) => [forbiddenIncludes, tokens, sleeps]
+  const planted = (path, text) => [forbiddenIncludes, tokens, sleeps, suites]
     .flatMap((rule) => rule({ path, text })).length;
   const bad = [
     ["messages/x.hpp", '#include "runtime/log/log.hpp"'],
@@ -78,6 +89,7 @@ test("planted violations are found", () => {
     ["runtime/main/trouped.cpp", '#include "tests/sandbox/sandbox.hpp"'],
     ["docs/x.md", "token: 123456" + ":" + "x".repeat(35)],
     ["tests/net/x_test.cpp", "std::this_thread::sleep_for(1s);"],
+    ["tests/net/x_test.cpp", 'namespace troupe::y_suite {\nSCENARIO("a thing is done") {'],
   ];
   for (const [path, text] of bad) assert.equal(planted(path, text), 1, `${path}: ${text}`);
   const good = [
@@ -85,6 +97,7 @@ test("planted violations are found", () => {
     ["runtime/policy/x.hpp", "#include <chrono>\n#include \"runtime/policy/y.hpp\""],
     ["runtime/main/trouped.cpp", '#include "actors/bot/bot.hpp"\n#include "runtime/main/trouped/node.hpp"'],
     ["tests/net/x_test.cpp", '#include "runtime/api/routes.hpp"\n#include <caf/all.hpp> // sleep_for('],
+    ["tests/net/x_test.cpp", 'namespace troupe::net::x_suite {\nSCENARIO("a thing is done") {'],
     ["docs/x.md", "123456:*** and 12:30:45"],
   ];
   for (const [path, text] of good) assert.equal(planted(path, text), 0, `${path}: ${text}`);

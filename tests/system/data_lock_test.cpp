@@ -10,6 +10,8 @@
 #include <optional>
 #include <sstream>
 
+namespace troupe::data_lock_suite {
+
 namespace fs = std::filesystem;
 using namespace troupe::system;
 
@@ -121,3 +123,5 @@ SCENARIO("a copy that is not whole decides nothing") {
 }
 
 END_FIXTURE_SCOPE()
+
+} // namespace troupe::data_lock_suite

@@ -12,6 +12,8 @@
 #include <future>
 #include <random>
 
+namespace troupe::timer_clock_suite {
+
 using namespace std::literals;
 using troupe::system::timer_clock;
 
@@ -180,3 +182,5 @@ SCENARIO("periodic timers call their actor until they are disposed") {
     }
   }
 }
+
+} // namespace troupe::timer_clock_suite

@@ -5,6 +5,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::errors_suite {
+
 using namespace troupe::telegram;
 using namespace std::literals;
 
@@ -49,3 +51,5 @@ SCENARIO("update kinds have the lifetimes and queues of the official server") {
   CHECK(!kind("poll").urgent());
   CHECK_EQ(find_update_kind("Message"), unknown_update_kind);
 }
+
+} // namespace troupe::errors_suite

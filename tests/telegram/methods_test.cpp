@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <set>
 
+namespace troupe::methods_suite {
+
 using namespace troupe::telegram;
 
 namespace {
@@ -78,3 +80,5 @@ SCENARIO("a method's index is known at compile time") {
   CHECK_EQ(find_method("sendmessage"), index);
   CHECK_EQ(method(index).result, "Message");
 }
+
+} // namespace troupe::methods_suite

@@ -7,7 +7,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::params_suite {
+
 using namespace troupe::telegram;
 using namespace std::literals;
 
@@ -374,3 +375,5 @@ SCENARIO("all parameters of a body are given, whatever its kind") {
                "multipart/form-data; boundary=b", "", note);
   CHECK_EQ(seen, "url=https://x;limit=7;");
 }
+
+} // namespace troupe::params_suite

@@ -10,6 +10,8 @@
 
 #include <sstream>
 
+namespace troupe::token_suite {
+
 using namespace troupe::telegram;
 
 namespace {
@@ -60,3 +62,5 @@ SCENARIO("a token survives serialization") {
   CHECK(source.apply(copy));
   CHECK(copy == token);
 }
+
+} // namespace troupe::token_suite

@@ -8,6 +8,8 @@
 #include <random>
 #include <string>
 
+namespace troupe::update_suite {
+
 using namespace troupe::telegram;
 using namespace std::literals;
 
@@ -247,3 +249,5 @@ SCENARIO("content hashes are what they were in every version") {
   CAF_CHECK_NOT_EQUAL(content_hash("12345678"), content_hash("12345679"));
   CHECK_EQ(content_hash(samples[0].json), content_hash(std::string{samples[0].json}));
 }
+
+} // namespace troupe::update_suite

@@ -5,7 +5,7 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
-using namespace troupe;
+namespace troupe::receive_suite {
 
 SCENARIO("an update with broken text is repaired; what is none all the same is kept apart") {
   auto broken = updates::rescue("{\"update_id\":9,\"message\":{\"chat\":{\"id\":5},\"text\":\"a\xFF\xC3(\xE2\x82\"}}", 7);
@@ -49,3 +49,5 @@ SCENARIO("what Telegram sends becomes what the journal takes") {
   CHECK(!updates::receive("{}", 1000));
   CHECK(!updates::receive("  ", 1000));
 }
+
+} // namespace troupe::receive_suite

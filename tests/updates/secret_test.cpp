@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-using namespace troupe;
+namespace troupe::secret_suite {
 
 namespace {
 
@@ -39,3 +39,5 @@ SCENARIO("a webhook's secret belongs to one bot and one key") {
     CHECK(!known.fits(mine, 4712, secret));
   }
 }
+
+} // namespace troupe::secret_suite

@@ -3,6 +3,8 @@
 
 #include <caf/test/bdd_dsl.hpp>
 
+namespace troupe::settings_suite {
+
 using namespace troupe::updates;
 using namespace std::literals;
 
@@ -151,3 +153,5 @@ SCENARIO("where a webhook led before is kept beside what the tenant says") {
   CHECK_EQ(webhook_before("{}"), "");
   CHECK_EQ(webhook_before("nonsense"), "");
 }
+
+} // namespace troupe::settings_suite

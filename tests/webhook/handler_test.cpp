@@ -25,7 +25,8 @@
 #include <mutex>
 #include <thread>
 
-using namespace troupe;
+namespace troupe::handler_suite {
+
 using namespace std::literals;
 namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
@@ -362,3 +363,5 @@ SCENARIO("a public URL leads to each bot") {
   CHECK_EQ(webhook::bot_in("/tg/webhook/5", "/tg").value_or(0), 5);
   CHECK(!webhook::bot_in("/tgwebhook/5", "/tg"));
 }
+
+} // namespace troupe::handler_suite

@@ -5,7 +5,7 @@
 namespace troupe::api {
 namespace {
 
-std::vector<route> joined() {
+std::vector<route> joined_routes() {
   std::vector<route> all;
   for (auto part :
        {page_routes(), node_routes(), bot_routes(), life_routes(), insight_routes(),
@@ -17,7 +17,7 @@ std::vector<route> joined() {
 } // namespace
 
 std::span<const route> routes() {
-  static const auto all = joined();
+  static const auto all = joined_routes();
   return all;
 }
 

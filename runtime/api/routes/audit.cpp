@@ -35,7 +35,7 @@ constexpr field parameters_of_audit[] = {
   limit_parameter,
 };
 
-constexpr route table[] = {
+constexpr route audit_table[] = {
   {"GET", "/v1/audit", "listAudit",
    "Who did what, when, from where: the newest entries first. A tenant sees its own affairs.",
    access::admin, serve_audit, 200, parameters_of_audit},
@@ -44,7 +44,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> audit_routes() {
-  return table;
+  return audit_table;
 }
 
 } // namespace troupe::api

@@ -10,10 +10,6 @@ namespace json = boost::json;
 
 constexpr std::uint32_t most_unwell = 100'000;
 
-json::value none_if_empty(const std::string& x) {
-  return x.empty() ? json::value(nullptr) : json::value(x);
-}
-
 /// How updates come in; null when nobody says.
 json::value shown_intake(const caf::expected<intake_view>& found) {
   if (!found)

@@ -209,7 +209,7 @@ constexpr field of_registration[] = {
   {"tenant", shape::integer, 1, UINT32_MAX, "Operators only: whose bot it is; 1 without it."},
   {"trusted", shape::boolean, 0, 0, "Operators only: active at once, without proof of ownership."},
 };
-constexpr field of_change[] = {
+constexpr field of_bot_change[] = {
   {"name", shape::text, 1, 200, "For people."},
   limits,
   updates,
@@ -224,7 +224,7 @@ constexpr field of_batch[] = {
    true},
 };
 constexpr std::string_view additions[] = {"updates"sv};
-constexpr field of_list[] = {
+constexpr field of_bot_list[] = {
   {"with", shape::text, 0, 0,
    "`updates`: each bot with `update_state`, as GET /v1/bots/{id}/updates shows it.", false,
    additions},
@@ -234,7 +234,7 @@ constexpr field of_list[] = {
   limit_parameter,
 };
 
-constexpr route table[] = {
+constexpr route bot_table[] = {
   {"POST",
    "/v1/bots",
    "registerBot",
@@ -246,7 +246,7 @@ constexpr route table[] = {
    body_use::needed,
    of_registration},
   {"GET", "/v1/bots", "listBots", "The tenant's bots, by id; an operator sees all.", access::viewer,
-   list_bots, 200, of_list},
+   list_bots, 200, of_bot_list},
   {"POST",
    "/v1/bots:batchGet",
    "batchGetBots",
@@ -267,7 +267,7 @@ constexpr route table[] = {
    200,
    {},
    body_use::needed,
-   of_change},
+   of_bot_change},
   {"DELETE", "/v1/bots/{id}", "removeBot", "Removes the bot and everything that belongs to it.",
    access::developer, remove_bot, 204},
 };
@@ -275,7 +275,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> bot_routes() {
-  return table;
+  return bot_table;
 }
 
 } // namespace troupe::api

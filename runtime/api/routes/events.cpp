@@ -87,7 +87,7 @@ task show_events(context& ctx, const inquiry& from) {
   co_return answer;
 }
 
-constexpr route table[] = {
+constexpr route event_table[] = {
   {"GET",
    "/v1/bots/{id}/events",
    "watchBot",
@@ -104,7 +104,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> event_routes() {
-  return table;
+  return event_table;
 }
 
 } // namespace troupe::api

@@ -51,7 +51,7 @@ constexpr field of_analytics[] = {
   {"days", shape::integer, 1, 90, "The last so many days, today included; 7 without it."},
 };
 
-constexpr route table[] = {
+constexpr route insight_table[] = {
   {"GET", "/v1/bots/{id}/health", "getBotHealth",
    "Status, totals, error rate, latency, last success and failure, breaker.", access::viewer,
    show_health},
@@ -63,7 +63,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> insight_routes() {
-  return table;
+  return insight_table;
 }
 
 } // namespace troupe::api

@@ -84,19 +84,16 @@ task who_am_i(context&, const inquiry& from) {
   co_return json_response(body);
 }
 
-constexpr std::string_view roles[] = {"admin"sv, "developer"sv, "viewer"sv};
-
 constexpr field key_name{"name", shape::text, 1, 200, "What the key is for.", true};
 constexpr field of_tenant_key[] = {
   key_name,
-  {"role", shape::text, 0, 0, "What the key may do; developer without it.", false, roles},
+  {"role", shape::text, 0, 0, "What the key may do; developer without it.", false, user_roles},
   {"user", shape::integer, 1, INT64_MAX, "A user of the tenant to whom it belongs."},
   expiry_field,
 };
 constexpr field of_operator_key[] = {key_name, expiry_field};
-constexpr field of_page[] = {cursor_parameter, limit_parameter};
 
-constexpr route table[] = {
+constexpr route key_table[] = {
   {"GET", "/v1/me", "whoAmI", "The key that makes the request.", access::viewer, who_am_i},
   {"POST", "/v1/tenants/{tenant}/keys", "createTenantKey",
    "Makes a key of the tenant. The key is shown once, in this answer.", access::admin,
@@ -117,7 +114,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> key_routes() {
-  return table;
+  return key_table;
 }
 
 } // namespace troupe::api

@@ -175,9 +175,8 @@ constexpr field of_token[] = {
   {"methods", shape::texts, 1, 200, "The Bot API methods that it may call; without it, all."},
   expiry_field,
 };
-constexpr field of_page[] = {cursor_parameter, limit_parameter};
 
-constexpr route table[] = {
+constexpr route life_table[] = {
   {"POST", "/v1/bots/{id}:activate", "activateBot", "Lets a verified bot take calls.",
    access::developer, activate, 200, {}, body_use::optional, of_activation},
   {"POST", "/v1/bots/{id}:suspend", "suspendBot", "Stops the bot from taking calls.",
@@ -207,7 +206,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> life_routes() {
-  return table;
+  return life_table;
 }
 
 } // namespace troupe::api

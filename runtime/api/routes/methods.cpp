@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t longest_key = 255;
 /// A repetition waits so long for the first request's answer.
-constexpr std::chrono::seconds patience{10};
+constexpr std::chrono::seconds call_patience{10};
 
 bool is_printable(char c) {
   return c > ' ' && c < 0x7f;
@@ -57,7 +57,7 @@ task call_once(context& ctx, const inquiry& from, method_call what, std::string 
   first.bot = bot.id;
   first.key = std::move(key);
   first.body = crypto::plain_hash(what.method + '\n' + what.body);
-  first.patience = patience;
+  first.patience = call_patience;
   auto asked = ask_once(ctx, from.what.io, std::move(first), std::move(what));
   auto answer = co_await answer_to(asked);
   switch (answer.what) {
@@ -138,7 +138,7 @@ task call_method(context& ctx, const inquiry& from) {
   }
 }
 
-constexpr route table[] = {
+constexpr route method_table[] = {
   {"POST", "/v1/bots/{id}/methods/{method}", "callMethod",
    "Calls the Bot API as this bot, without its token; the answer is the Bot API's. With the header "
    "Idempotency-Key a repetition gets the first answer for 24 hours.",
@@ -148,7 +148,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> method_routes() {
-  return table;
+  return method_table;
 }
 
 } // namespace troupe::api

@@ -55,7 +55,7 @@ task serve_supervision(context& ctx, const inquiry& from) {
 
 // -- the store -------------------------------------------------------------------------------------
 
-json::object to_json(const store_report& x) {
+json::object report_json(const store_report& x) {
   return {{"where", x.where},
           {"reachable", x.reachable},
           {"waiting", x.waiting},
@@ -65,7 +65,7 @@ json::object to_json(const store_report& x) {
           {"failures_total", x.failures}};
 }
 
-json::object to_json(const registrar_report& x) {
+json::object report_json(const registrar_report& x) {
   return {{"bots", x.bots},
           {"virtual_tokens", x.virtual_tokens},
           {"restored", x.restored},
@@ -81,8 +81,8 @@ task serve_store(context& ctx, const inquiry& from) {
   auto registered = registrar.take();
   if (!kept)
     throw silent("The store");
-  auto body = to_json(*kept);
-  body["registrar"] = registered ? json::value(to_json(*registered)) : json::value(nullptr);
+  auto body = report_json(*kept);
+  body["registrar"] = registered ? json::value(report_json(*registered)) : json::value(nullptr);
   co_return json_response(body);
 }
 
@@ -109,7 +109,7 @@ constexpr field of_backup[] = {
   {"path", shape::text, 2, 1000, "A file on the node's disk that does not exist yet.", true},
 };
 
-constexpr route table[] = {
+constexpr route node_table[] = {
   {"GET", "/v1/health", "getHealth", "How well the upstream and the bots do.", access::node,
    serve_health, 200, of_report},
   {"GET", "/v1/supervision", "getSupervision", "The supervision tree.", access::node,
@@ -127,7 +127,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> node_routes() {
-  return table;
+  return node_table;
 }
 
 } // namespace troupe::api

@@ -139,7 +139,7 @@ task serve_dashboard(context&, const inquiry&) {
 
 // -- the table -------------------------------------------------------------------------------------
 
-constexpr route table[] = {
+constexpr route page_table[] = {
   {"GET", "/", "getDashboard", "The dashboard.", access::open, serve_dashboard, 200, {},
    body_use::none, {}, "text/html"},
   {"GET", "/openapi.json", "getOpenApi", "This document.", access::open, serve_openapi},
@@ -153,7 +153,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> page_routes() {
-  return table;
+  return page_table;
 }
 
 } // namespace troupe::api

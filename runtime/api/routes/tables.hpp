@@ -4,6 +4,8 @@
 /// The tables of this folder's files, which together are the table of routes.
 namespace troupe::api {
 
+inline constexpr std::string_view user_roles[] = {"admin", "developer", "viewer"};
+
 [[nodiscard]] std::span<const route> page_routes();   ///< Dashboard, metrics, probes, OpenAPI.
 [[nodiscard]] std::span<const route> node_routes();   ///< What the services report; backups.
 [[nodiscard]] std::span<const route> bot_routes();    ///< Register, list, get, change, delete.

@@ -112,8 +112,7 @@ task remove_user(context& ctx, const inquiry& from) {
 // -- the table
 // -------------------------------------------------------------------------------------
 
-constexpr std::string_view states[] = {"active"sv, "suspended"sv};
-constexpr std::string_view roles[] = {"admin"sv, "developer"sv, "viewer"sv};
+constexpr std::string_view tenant_states[] = {"active"sv, "suspended"sv};
 
 constexpr field max_bots{"max_bots", shape::integer, 0, 10'000'000, "0: no limit."};
 constexpr field rps{
@@ -125,19 +124,18 @@ constexpr field of_creation[] = {
   max_bots,
   rps,
 };
-constexpr field of_change[] = {
+constexpr field of_tenant_change[] = {
   {"name", shape::text, 1, 200, "Unique."},
-  {"state", shape::text, 0, 0, "A suspended tenant's keys are refused.", false, states},
+  {"state", shape::text, 0, 0, "A suspended tenant's keys are refused.", false, tenant_states},
   max_bots,
   rps,
 };
 constexpr field of_user[] = {
   {"name", shape::text, 1, 200, "Unique in the tenant.", true},
-  {"role", shape::text, 0, 0, "What the user may do; developer without it.", false, roles},
+  {"role", shape::text, 0, 0, "What the user may do; developer without it.", false, user_roles},
 };
-constexpr field of_page[] = {cursor_parameter, limit_parameter};
 
-constexpr route table[] = {
+constexpr route tenant_table[] = {
   {"POST",
    "/v1/tenants",
    "createTenant",
@@ -161,7 +159,7 @@ constexpr route table[] = {
    200,
    {},
    body_use::needed,
-   of_change},
+   of_tenant_change},
   {"DELETE", "/v1/tenants/{tenant}", "removeTenant",
    "Removes a tenant without bots, with its users and keys.", access::operator_, remove_tenant,
    204},
@@ -184,7 +182,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> tenant_routes() {
-  return table;
+  return tenant_table;
 }
 
 } // namespace troupe::api

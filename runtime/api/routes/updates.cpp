@@ -19,7 +19,7 @@ json::value shown_body(const std::string& body) {
   return failed ? json::value(body) : value;
 }
 
-json::object to_json(const dead_letter_row& x) {
+json::object letter_json(const dead_letter_row& x) {
   return {{"id", x.id},
           {"update_id", x.update_id},
           {"kind", x.kind},
@@ -83,7 +83,7 @@ task list_dead_letters(context& ctx, const inquiry& from) {
   auto found = co_await answer_to(asked);
   json::array letters;
   for (auto& one : found.rows)
-    letters.push_back(to_json(one));
+    letters.push_back(letter_json(one));
   auto last = found.rows.empty() ? 0 : found.rows.back().id;
   co_return json_response(json::object{{"dead_letters", std::move(letters)},
                                        {"next_cursor", next_cursor(last, found.more)}});
@@ -112,13 +112,12 @@ task replay_dead_letters(context& ctx, const inquiry& from) {
     json::object{{"replayed", done.replayed}, {"missing", std::move(missing)}});
 }
 
-constexpr field of_list[] = {cursor_parameter, limit_parameter};
 constexpr field of_replay[] = {
   {"ids", shape::ids, 1, 1000, "Which ones; what there is none of comes back in `missing`."},
   {"all", shape::boolean, 0, 0, "All of the bot's, instead of `ids`."},
 };
 
-constexpr route table[] = {
+constexpr route update_table[] = {
   {"GET", "/v1/updates", "getUpdates",
    "The updates of all bots since the node's start: what waits, what became of the others, and of "
    "how many bots they come in which way.",
@@ -133,7 +132,7 @@ constexpr route table[] = {
    show_signing_key},
   {"GET", "/v1/bots/{id}/dead-letters", "listDeadLetters",
    "Updates that could not be delivered, with the reason, oldest first.", access::viewer,
-   list_dead_letters, 200, of_list},
+   list_dead_letters, 200, of_page},
   {"POST",
    "/v1/bots/{id}/dead-letters:replay",
    "replayDeadLetters",
@@ -149,7 +148,7 @@ constexpr route table[] = {
 } // namespace
 
 std::span<const route> update_routes() {
-  return table;
+  return update_table;
 }
 
 } // namespace troupe::api

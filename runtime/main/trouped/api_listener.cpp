@@ -6,7 +6,7 @@
 namespace troupe {
 namespace {
 
-struct listener_name {
+struct api_listener_name {
   static constexpr const char* text = "troupe.api";
 };
 
@@ -15,7 +15,7 @@ struct listener_name {
 caf::actor spawn_api_listener(caf::actor_system& sys, net::http_server_config config,
                               api::ports ports) {
   api::configure(config);
-  return spawn_held_server<listener_name>(sys, std::move(config),
+  return spawn_held_server<api_listener_name>(sys, std::move(config),
                                           api::make_handler(std::move(ports)));
 }
 

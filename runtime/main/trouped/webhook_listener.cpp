@@ -17,7 +17,7 @@ bool is_forwarded_for(std::string_view header) {
   });
 }
 
-struct listener_name {
+struct webhook_listener_name {
   static constexpr const char* text = "troupe.webhook";
 };
 
@@ -26,7 +26,7 @@ struct listener_name {
 caf::actor spawn_webhook_listener(caf::actor_system& sys, net::http_server_config config,
                                   webhook::settings how, webhook::ports ports) {
   auto handler = webhook::make_handler(config, std::move(how), std::move(ports));
-  return spawn_held_server<listener_name>(sys, std::move(config), std::move(handler));
+  return spawn_held_server<webhook_listener_name>(sys, std::move(config), std::move(handler));
 }
 
 std::function<bool(const net::http_request&)> telegram_sources(const std::string& trusted) {
