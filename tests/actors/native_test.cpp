@@ -91,7 +91,7 @@ struct native_fixture : fixture {
   bool until(F is_so) {
     auto give_up = std::chrono::steady_clock::now() + 10s;
     while (!is_so() && std::chrono::steady_clock::now() < give_up) {
-      advance(1ms);
+      advance(100ms); // What pauses goes on.
       std::this_thread::yield();
     }
     return is_so();
@@ -173,6 +173,7 @@ SCENARIO("a handler that does not return has its bot quarantined") {
   CHECK_EQ(end_of_bot(), ec::quarantined);
   CHECK_EQ(updates().native->report().written_off, 1u);
   all.let_go();
+  CHECK(until([&] { return updates().native->report().written_off == 0; }));
   all.what = [](const native::update&, native::context&) {};
   tell_bot();
   CHECK(until_ended(1));
