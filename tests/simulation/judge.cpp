@@ -1,0 +1,131 @@
+#include "tests/simulation/judge.hpp"
+
+#include <algorithm>
+
+namespace troupe::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What a connection takes to be made; see upstream.
+constexpr duration connecting = 60ms;
+
+std::string member(const std::string& line, const std::string& key) {
+  auto at = line.find('"' + key + "\":");
+  if (at == std::string::npos)
+    return {};
+  at += key.size() + 3;
+  auto quoted = line[at] == '"';
+  auto end = quoted ? line.find('"', at + 1) : line.find_first_of(",}", at);
+  return quoted ? line.substr(at + 1, end - at - 1) : line.substr(at, end - at);
+}
+
+} // namespace
+
+bool exact_window::add(std::int64_t stamp) {
+  auto at = std::upper_bound(stamps_.begin(), stamps_.end(), stamp);
+  auto place = static_cast<std::size_t>(at - stamps_.begin());
+  stamps_.insert(at, stamp);
+  if (limit_ == 0)
+    return true;
+  auto first = place >= limit_ ? place - limit_ : 0;
+  for (auto i = first; i <= place && i + limit_ < stamps_.size(); ++i)
+    if (stamps_[i + limit_] - stamps_[i] < length_.count())
+      return false;
+  return true;
+}
+
+void judge::fail(std::string promise, std::string what) {
+  if (failed())
+    return;
+  broken_ = std::move(promise);
+  how_ = std::move(what);
+}
+
+void judge::count(const char* scope, const key& which, std::uint32_t limit, duration length,
+                  std::int64_t stamp) {
+  auto& window = windows_.try_emplace(which, limit, length).first->second;
+  if (!window.add(stamp))
+    fail("budgets", std::string{"a window of "} + scope + " holds more than "
+                      + std::to_string(limit) + " (bot " + std::to_string(std::get<1>(which))
+                      + ", chat " + std::to_string(std::get<2>(which)) + ')');
+}
+
+void judge::sent(bot_id bot, tenant_id tenant, const chat_ref& charged, std::int64_t stamp,
+                 time_point arrived, duration slack) {
+  ++sends;
+  note(static_cast<std::uint64_t>(arrived.time_since_epoch().count()));
+  note(static_cast<std::uint64_t>(bot));
+  note(static_cast<std::uint64_t>(charged.key));
+  if (stamp == 0)
+    return fail("budgets", "a request of bot " + std::to_string(bot) + " was sent without a permit");
+  auto late = arrived.time_since_epoch() - duration{stamp};
+  if (late > connecting + slack)
+    fail("budgets", "a permit of bot " + std::to_string(bot) + " was used after "
+                      + std::to_string(late.count()) + " ns");
+  const auto& limits = plan_.budgets;
+  auto own = std::find_if(plan_.bots.begin(), plan_.bots.end(),
+                          [bot](const auto& x) { return x.id == bot; });
+  if (own == plan_.bots.end())
+    return fail("budgets", "a request of a bot that nobody has");
+  count("the node", {0, 0, 0}, limits.global_rps, 1s, stamp);
+  count("a tenant", {1, tenant != 0 ? tenant : own->tenant, 0}, limits.tenant_rps, 1s, stamp);
+  count("a bot", {2, bot, 0}, own->rps != 0 ? own->rps : limits.bot_rps, 1s, stamp);
+  if (charged && charged.group)
+    count("a group", {3, bot, charged.key}, limits.group_rpm, 60s, stamp);
+  else if (charged) {
+    count("a chat in 1 s", {4, bot, charged.key}, limits.chat_rps, 1s, stamp);
+    count("a chat in 20 s", {5, bot, charged.key}, limits.chat_per_20s, 20s, stamp);
+  }
+}
+
+void judge::carried_out(std::uint64_t call, bool harm) {
+  note(call);
+  if (++carried_[call] > 1 && harm)
+    fail("answers", "call " + std::to_string(call) + " was carried out twice");
+}
+
+/// A supervisor restarts one child, or a group, five times in ten seconds at most; a bot is restarted
+/// three times in a minute.
+void judge::started(const std::string& supervisor, const std::string& child, time_point now) {
+  bool shard = child == "troupe.bots";
+  bool bot = supervisor == "troupe.bots" && !shard;
+  starts_.erase(child); // A supervisor that starts anew has a budget of its own.
+  if (shard && supervisor == "troupe.bots")
+    starts_.erase("bots");
+  auto& all = starts_[bot ? "bots" : supervisor][child];
+  all.push_back(now);
+  auto most = bot ? 3 : 5;
+  // Budgets count ends; from an end to a start is a pause, which may be shorter the second time.
+  duration period = bot ? duration{58s} : duration{8s};
+  auto recent = std::count_if(all.begin() + 1, all.end(),
+                              [&](time_point x) { return now - x < period; });
+  if (shard && supervisor == "troupe.bots")
+    recent -= static_cast<std::ptrdiff_t>(plan_.shards); // They share a name.
+  if (recent > most)
+    fail("restarts", supervisor + " started " + child + ' ' + std::to_string(recent)
+                       + " times anew within its period");
+}
+
+void judge::logged(const std::string& line) {
+  auto event = member(line, "event");
+  if (event.starts_with("breaker.")) {
+    auto bot = member(line, "bot");
+    auto& last = breakers_[bot.empty() ? "upstream" : bot];
+    // Health may have forgotten (it restarted): then a breaker is closed, whatever it was.
+    // What it is told of the time before by the recorder, no line tells.
+    bool legal = last.empty() ? true
+                 : event == "breaker.opened"        ? last != "breaker.opened"
+                 : event == "breaker.half-opened" ? last == "breaker.opened"
+                                                  : last == "breaker.half-opened";
+    if (!legal)
+      fail("breakers", "of " + (bot.empty() ? "the upstream" : "bot " + bot) + ": " + event
+                         + " after " + (last.empty() ? "nothing" : last));
+    last = event;
+  } else if ((event == "child.started" || event == "child.restarted")
+             && member(line, "actor") == "troupe.health") {
+    breakers_.clear();
+  }
+}
+
+} // namespace troupe::simulation

@@ -1,0 +1,79 @@
+#pragma once
+#include "messages/call.hpp"
+#include "tests/simulation/agenda.hpp"
+#include "tests/simulation/plan.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace troupe::simulation {
+
+/// One budget window, judged by nothing but its stamps: no window of the stated length, wherever it
+/// begins, holds more than the limit. Slow and plain on purpose; shares no code with the governor.
+class exact_window {
+public:
+  exact_window(std::uint32_t limit, duration length) : limit_(limit), length_(length) {}
+
+  /// @returns false when this stamp makes a window too full
+  [[nodiscard]] bool add(std::int64_t stamp);
+
+private:
+  std::uint32_t limit_;
+  duration length_;
+  std::vector<std::int64_t> stamps_; ///< Sorted.
+};
+
+/// Hears of everything that can be seen from outside, and says when a promise is broken.
+class judge {
+public:
+  explicit judge(const plan& what) : plan_(what) {}
+
+  /// A promise is broken: the first one is kept.
+  void fail(std::string promise, std::string what);
+  [[nodiscard]] bool failed() const noexcept { return !broken_.empty(); }
+  [[nodiscard]] const std::string& broken() const noexcept { return broken_; }
+  [[nodiscard]] const std::string& how() const noexcept { return how_; }
+
+  /// Part of the history: two runs of one seed must have the same.
+  void note(std::uint64_t x) noexcept { trace_ = (trace_ ^ x) * 0x100000001B3u; }
+  [[nodiscard]] std::uint64_t trace() const noexcept { return trace_; }
+
+  /// Telegram received a request that counts.
+  /// @param tenant 0: the bot's
+  /// @param stamp of its permit
+  /// @param slack what messages were delayed by the plan
+  void sent(bot_id bot, tenant_id tenant, const chat_ref& charged, std::int64_t stamp,
+            time_point arrived, duration slack);
+  /// Telegram carried out a call of a client. @param harm whether doing it twice does harm
+  void carried_out(std::uint64_t call, bool harm);
+
+  /// A supervisor of the tree started an actor.
+  void started(const std::string& supervisor, const std::string& child, time_point now);
+  /// Another process: nobody has a past.
+  void node_started() { starts_.clear(); }
+
+  /// A line of the log, as JSON: breakers and restarts are judged by them.
+  void logged(const std::string& line);
+
+  std::uint64_t sends = 0;
+
+private:
+  using key = std::tuple<int, std::int64_t, std::int64_t>;
+  void count(const char* scope, const key& which, std::uint32_t limit, duration length,
+             std::int64_t stamp);
+
+  const plan& plan_;
+  std::map<key, exact_window> windows_;
+  std::map<std::uint64_t, int> carried_;
+  /// Of each place in the tree since its supervisor's own start.
+  std::map<std::string, std::map<std::string, std::vector<time_point>>> starts_;
+  std::map<std::string, std::string> breakers_; ///< By bot or "upstream": the last word of it.
+  std::string broken_;
+  std::string how_;
+  std::uint64_t trace_ = 0xCBF29CE484222325u;
+};
+
+} // namespace troupe::simulation

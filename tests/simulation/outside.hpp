@@ -1,0 +1,70 @@
+#pragma once
+#include "tests/simulation/dice.hpp"
+#include "tests/simulation/disk.hpp"
+#include "tests/simulation/telegram.hpp"
+#include "tests/simulation/tenants.hpp"
+#include "tests/simulation/upstream.hpp"
+
+#include <memory>
+
+namespace troupe::simulation {
+
+/// What is wrong with the world now, by the plan's spells.
+struct weather {
+  bool store_fails = false;
+  bool store_slow = false;
+  bool upstream_fails = false;
+  bool upstream_floods = false;
+  bool upstream_breaks = false;
+  bool upstream_hangs = false;
+  bool tenants_fail = false;
+};
+
+/// How a client's call stands.
+struct call_state {
+  bool begun = false;
+  int answers = 0;
+  std::string how;
+};
+
+/// All that is not the node, and outlives it.
+struct outside {
+  explicit outside(const plan& what)
+    : what(what), luck(what.seed ^ 0x6C75636Bu), verdict(what), calls(what.calls.size()),
+      telegram(*this), upstream(std::make_shared<simulation::upstream>(*this)),
+      tenants(std::make_shared<simulation::tenants>(*this)),
+      disk(std::make_shared<simulation::disk>(*this)) {}
+
+  [[nodiscard]] std::int64_t wall() const {
+    using namespace std::chrono;
+    return 1'700'000'000'000 + wall_offset
+           + duration_cast<milliseconds>(now.time_since_epoch()).count();
+  }
+  void later(duration how_long, std::function<void()> act) {
+    plans.at(now + how_long, std::move(act));
+  }
+  /// Evenly between the two, both in microseconds.
+  [[nodiscard]] duration some(std::int64_t from_us, std::int64_t to_us) {
+    return std::chrono::microseconds{luck.between(from_us, to_us)};
+  }
+
+  const plan& what;
+  dice luck;
+  agenda plans;
+  judge verdict;
+  weather sky;
+  time_point now{std::chrono::seconds{1000}};
+  std::int64_t wall_offset = 0; ///< Milliseconds.
+  duration slack{0};            ///< What messages were delayed by, in all.
+  std::vector<call_state> calls;
+  simulation::telegram telegram;
+  std::shared_ptr<simulation::upstream> upstream;
+  std::shared_ptr<simulation::tenants> tenants;
+  std::shared_ptr<simulation::disk> disk;
+  /// Told what happens; may be empty.
+  std::function<void(const std::string&)> tell;
+  /// Brings an update to the node's webhook; false: nobody listens.
+  std::function<bool(std::size_t bot, std::size_t update)> post;
+};
+
+} // namespace troupe::simulation

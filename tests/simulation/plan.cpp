@@ -1,0 +1,125 @@
+#include "tests/simulation/plan.hpp"
+
+#include "tests/simulation/dice.hpp"
+
+#include <algorithm>
+
+namespace troupe::simulation {
+namespace {
+
+void choose_limits(plan& x, dice& d) {
+  x.budgets.global_rps = static_cast<std::uint32_t>(d.between(4, 25));
+  x.budgets.bot_rps = static_cast<std::uint32_t>(d.between(2, 12));
+  x.budgets.tenant_rps = d.chance(500) ? static_cast<std::uint32_t>(d.between(3, 15)) : 0;
+  x.budgets.group_rpm = static_cast<std::uint32_t>(d.between(4, 20));
+  x.pool.max_connections = x.pool.max_per_host = static_cast<std::uint32_t>(d.between(2, 16));
+  x.pool.max_per_bot = static_cast<std::uint32_t>(d.between(2, 8));
+}
+
+void choose_bots(plan& x, dice& d) {
+  auto tenants = d.between(1, 3);
+  for (auto n = d.between(2, 6); n > 0; --n) {
+    bot_plan bot;
+    bot.id = 100 + n;
+    bot.tenant = static_cast<tenant_id>(d.between(1, tenants));
+    auto how = d.below(10);
+    bot.how = how < 5 ? receiver_kind::relay : how < 9 ? receiver_kind::pull : receiver_kind::nobody;
+    bot.polled = !x.webhooks || d.chance(300);
+    x.bots.push_back(bot);
+  }
+}
+
+/// Mostly few chats, so that their windows fill.
+std::int64_t choose_chat(dice& d) {
+  return d.chance(350) ? -1000 - d.between(1, 3) : 500 + d.between(1, d.chance(700) ? 2 : 40);
+}
+
+void choose_calls(plan& x, dice& d) {
+  for (std::int64_t at = 1000; at < x.length_ms;) {
+    // Bursts, and pauses between them.
+    auto burst = d.chance(150) ? d.between(5, 40) : d.between(1, 3);
+    auto bot = d.below(x.bots.size());
+    for (; burst > 0; --burst) {
+      call_plan c;
+      c.at_ms = at + (d.chance(300) ? d.between(0, 400) : 0);
+      c.bot = d.chance(800) ? bot : d.below(x.bots.size());
+      auto kind = d.below(100);
+      c.method = kind < 65 ? "sendMessage" : kind < 90 ? "sendChatAction" : "getChat";
+      c.chat = choose_chat(d);
+      c.patience_ms = d.chance(200) ? d.between(50, 1500) : d.between(3000, 15'000);
+      c.leaves_ms = d.chance(80) ? d.between(0, 3000) : -1;
+      x.calls.push_back(c);
+    }
+    at += d.between(50, 900);
+  }
+  std::stable_sort(x.calls.begin(), x.calls.end(),
+                   [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
+}
+
+void choose_updates(plan& x, dice& d) {
+  for (std::int64_t at = 2000; at < x.length_ms; at += d.between(50, 1500)) {
+    auto bot = d.below(x.bots.size());
+    for (auto n = d.chance(100) ? d.between(2, 15) : 1; n > 0; --n)
+      x.updates.push_back({at, bot, 500 + d.between(1, 5), d.chance(80)});
+  }
+}
+
+fault choose_fault(const plan& x, dice& d) {
+  fault f;
+  f.at_ms = d.between(500, x.length_ms - 1000);
+  f.after = d.below(60);
+  f.pick = d.next() >> 8;
+  auto kind = d.below(100);
+  if (kind < 31) {
+    f.what = trouble::kill;
+  } else if (kind < 34) {
+    f.what = trouble::torment;
+    f.length_ms = d.between(3000, 9000);
+  } else if (kind < 46) {
+    f.what = trouble::slow_actor;
+    f.length_ms = d.chance(800) ? d.between(1, 200) : d.between(200, 3000);
+  } else if (kind < 49) {
+    f.what = trouble::crash;
+    f.length_ms = d.chance(500) ? d.between(10, 2000) : d.between(2000, 70'000);
+  } else if (kind < 51) {
+    f.what = trouble::stop;
+    f.length_ms = d.between(10, 5000);
+  } else {
+    constexpr trouble spells[] = {trouble::store_fails,     trouble::store_slow,
+                                  trouble::upstream_fails,  trouble::upstream_floods,
+                                  trouble::upstream_breaks, trouble::upstream_hangs,
+                                  trouble::tenants_fail,    trouble::clock_jumps};
+    f.what = spells[d.below(std::size(spells))];
+    f.length_ms = d.between(200, 8000);
+  }
+  return f;
+}
+
+} // namespace
+
+plan make_plan(std::uint64_t seed, unsigned scale) {
+  plan x;
+  x.seed = seed;
+  dice d{seed ^ 0x706C616Eu};
+  x.length_ms = d.between(20'000, 90'000);
+  x.webhooks = d.chance(600);
+  x.shards = static_cast<std::size_t>(d.between(1, 2));
+  choose_limits(x, d);
+  choose_bots(x, d);
+  choose_calls(x, d);
+  choose_updates(x, d);
+  auto faults = d.chance(100) ? 0 : d.between(1, 14);
+  for (auto n = faults * scale / 100; n > 0; --n)
+    x.faults.push_back(choose_fault(x, d));
+  std::stable_sort(x.faults.begin(), x.faults.end(),
+                   [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
+  return x;
+}
+
+std::string to_string(const fault& x) {
+  return std::string{trouble_names[static_cast<std::size_t>(x.what)]} + '@'
+         + std::to_string(x.at_ms) + "ms+" + std::to_string(x.after) + " pick "
+         + std::to_string(x.pick) + " length " + std::to_string(x.length_ms) + "ms";
+}
+
+} // namespace troupe::simulation

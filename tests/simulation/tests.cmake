@@ -1,0 +1,26 @@
+# The whole actor graph, one message at a time: a seed decides everything.
+file(GLOB simulation CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
+set(simulation_rooms troupe_actors troupe_actors_store troupe_past)
+list(FILTER simulation EXCLUDE REGEX "/(main|mutants)\\.cpp$")
+add_library(simulation_parts OBJECT ${simulation})
+target_link_libraries(simulation_parts PUBLIC ${simulation_rooms} CAF::test)
+target_precompile_headers(simulation_parts REUSE_FROM troupe_test_main)
+add_executable(simulation ${CMAKE_CURRENT_LIST_DIR}/main.cpp)
+target_link_libraries(simulation PRIVATE simulation_parts)
+add_test(NAME simulation COMMAND simulation --seeds 50)
+set_tests_properties(simulation PROPERTIES TIMEOUT 300)
+
+# The same with faults on purpose: the sources that have one are compiled anew, and taken instead of
+# those in the libraries. Of runtime/policy all of them: its library is made of larger parts.
+file(GLOB mutated CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/policy/*.cpp)
+foreach(name IN ITEMS bot/attempts bot/bot rate_governor/rate_governor supervisor/kin supervisor/ends)
+  list(APPEND mutated ${PROJECT_SOURCE_DIR}/actors/${name}.cpp)
+endforeach()
+add_executable(simulation-mutants ${CMAKE_CURRENT_LIST_DIR}/main.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/mutants.cpp ${mutated})
+target_link_libraries(simulation-mutants PRIVATE simulation_parts)
+target_compile_definitions(simulation-mutants PRIVATE TROUPE_SIMULATION_MUTANTS)
+# No mutation is in the program; the second test shows that the first one would see it.
+add_test(NAME simulation-none COMMAND grep -qa "mutation:window" $<TARGET_FILE:trouped>)
+add_test(NAME simulation-some COMMAND grep -qa "mutation:window" $<TARGET_FILE:simulation-mutants>)
+set_tests_properties(simulation-none PROPERTIES WILL_FAIL TRUE)
