@@ -45,7 +45,8 @@ public:
   };
   void set_pause(bot_id bot, pause what) {
     std::unique_lock lock{mutex_};
-    pauses_[bot] = std::move(what);
+    if (entries_.contains(bot)) // Else it ends after its removal, and nobody would take this out.
+      pauses_[bot] = std::move(what);
   }
   void end_pause(bot_id bot) {
     std::unique_lock lock{mutex_};
@@ -66,7 +67,8 @@ public:
   };
   void set_error(bot_id bot, error what) {
     std::unique_lock lock{mutex_};
-    errors_[bot] = std::move(what);
+    if (entries_.contains(bot))
+      errors_[bot] = std::move(what);
   }
   [[nodiscard]] std::optional<error> last_error(bot_id bot, const std::string& url) const {
     std::shared_lock lock{mutex_};

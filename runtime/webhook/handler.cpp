@@ -4,7 +4,6 @@
 #include "messages/store.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/registry/update_services.hpp"
-#include "runtime/registry/wall_clock.hpp"
 #include "runtime/updates/receive.hpp"
 #include "runtime/webhook/desk.hpp"
 #include "runtime/webhook/path.hpp"
@@ -111,6 +110,23 @@ void tell_code(const context& ctx, bot_id bot, const updates::received_update& x
     caf::anon_send(webhooks, code_received{bot, x.sender, x.chat, x.code});
 }
 
+/// Nothing: it is no update of Telegram's, which would send it again and again.
+std::optional<updates::received_update> read(bot_id bot, std::string_view body, std::int64_t now) {
+  if (auto what = updates::receive(body, now))
+    return what;
+  auto found = updates::rescue(body, now);
+  bool kept = found.repaired || found.id != 0;
+  log::event(log::level::warning,
+             found.repaired ? "update.repaired" : kept ? "update.unreadable" : "update.malformed",
+             actor, {{"bot", bot}, {"bytes", static_cast<std::int64_t>(body.size())}},
+             found.repaired ? "An update's broken text was replaced by U+FFFD."
+             : kept         ? "What Telegram sent is no update; it is kept as a dead letter."
+                            : "What came with a bot's secret is no update.");
+  if (!kept)
+    return std::nullopt;
+  return std::move(found.what);
+}
+
 net::http_task<void> store(std::shared_ptr<context> ctx, desk& at, bot_id bot,
                            updates::received_update what, net::http_response& answer) {
   auto journal = ctx->to.found->updates->journal.get();
@@ -174,12 +190,9 @@ net::http_handler make_handler(net::http_server_config& server, settings how, po
       ctx->count(*ended);
       return std::nullopt;
     }
-    auto what = updates::receive(from.body, wall_now());
+    auto what = read(bot, from.body, ctx->to.found->updates->wall());
     if (!what) {
       ctx->count(ending::malformed);
-      log::event(log::level::warning, "update.malformed", actor,
-                 {{"bot", bot}, {"bytes", static_cast<std::int64_t>(from.body.size())}},
-                 "What came with a bot's secret is no update.");
       fill(answer, 400, "This is no update.\n");
       return std::nullopt;
     }

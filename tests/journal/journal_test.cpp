@@ -285,13 +285,13 @@ SCENARIO("duplicates are known of whether their marks are merged or not") {
   on_both(*this, [&] {
     append_ids(100, {1}); // Its mark is the oldest.
     std::int64_t id = 0;
-    for (int round = 0; round < 30; ++round)
+    for (int round = 0; round < 10; ++round)
       for (bot_id bot = 1; bot <= 3; ++bot) {
         append_ids(bot, {++id, ++id});
         CHECK_EQ(append_ids(bot, {id, id + 1000, id + 1000, id - 1}).duplicates, 3u);
         CHECK(rows("fresh_marks") <= 6 + 2 + 2);
       }
-    CHECK_EQ(rows("update_marks") + rows("fresh_marks"), 1 + 2 * 90 + 90);
+    CHECK_EQ(rows("update_marks") + rows("fresh_marks"), 1 + 2 * 30 + 30);
     for (bot_id bot = 4; bot <= 20; ++bot)
       append_ids(bot, {1});
     CHECK_EQ(append_ids(100, {1}).duplicates, 1u);

@@ -262,6 +262,15 @@ SCENARIO("what is no webhook is refused") {
   CHECK(notes->appended.empty());
 }
 
+SCENARIO("what Telegram would send again and again is kept as well as it can be") {
+  CHECK_EQ(post("{\"update_id\":6,\"message\":{\"chat\":{\"id\":9},\"text\":\"a\xFF\"}}").status, 200);
+  CHECK_EQ(post(R"({"update_id":7,"message":{]})").status, 200);
+  REQUIRE_EQ(notes->appended.size(), 2u);
+  CHECK_EQ(notes->appended[0].updates[0].id, 6);
+  CHECK_NE(notes->appended[0].updates[0].body.str().find("a\xEF\xBF\xBD"), std::string::npos);
+  CHECK_EQ(notes->appended[1].updates[0].id, unreadable_update);
+}
+
 SCENARIO("Telegram keeps what cannot be stored") {
   auto refused_with = [this](caf::error why) {
     std::lock_guard guard{notes->mutex};
