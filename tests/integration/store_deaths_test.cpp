@@ -250,7 +250,7 @@ SCENARIO("a key that was sent when its gateway died has an unknown outcome, whoe
   auto first = node.connect();
   auto second = node.connect();
   send_keyed(node, first);
-  CHECK(until([&] { return node.pool().leased == 1; }));
+  CHECK(until([&] { return node.seen("sendMessage") == 1; }));
   send_keyed(node, second);
   CHECK(until([&] { return node.calls() == 2; }));
   node.kill_gateways();
