@@ -55,6 +55,7 @@ export class Page {
       location: { reload() {} },
       fetch: (path, options) => fetch(root + path, options),
       setTimeout: (call, wait) => {
+        if (page.closed) return undefined; // What it asked for came after its end.
         const timer = setTimeout(call, Math.min(wait, 200)); // Nobody waits ten seconds here.
         page.timers.add(timer);
         return timer;
