@@ -5,16 +5,15 @@
 #include "runtime/net/http_server_parser.hpp"
 #include "runtime/webhook/path.hpp"
 #include "tests/fuzz/check.hpp"
+#include "tests/fuzz/feed.hpp"
 
 #include <troupe_api_paths.inc> // The paths that runtime/api/routes serves.
 
-#include <boost/asio/buffer.hpp>
 #include <boost/json.hpp>
 
 #include <array>
 
 using namespace troupe;
-namespace http = boost::beast::http;
 
 namespace {
 
@@ -51,23 +50,7 @@ void read(reading& x, std::string_view text, std::size_t step) {
   x.parser.header_limit(16 * 1024);
   x.parser.body_limit(1024 * 1024);
   x.parser.eager(true);
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  while (!x.parser.is_done() && end < text.size()) {
-    end = std::min(end + step, text.size());
-    while (begin < end && !x.parser.is_done()) {
-      auto used = x.parser.put(boost::asio::buffer(text.data() + begin, end - begin), x.ec);
-      begin += used;
-      if (x.ec == http::error::need_more) {
-        x.ec = {};
-        break;
-      }
-      if (x.ec || used == 0)
-        break;
-    }
-    if (x.ec)
-      return;
-  }
+  x.ec = fuzz::feed(x.parser, text, step, [&x] { return x.parser.is_done(); });
 }
 
 /// The same, said in the plainest way: segment by segment.

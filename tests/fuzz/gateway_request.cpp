@@ -6,6 +6,7 @@
 #include "runtime/net/http_head.hpp"
 #include "runtime/telegram/token.hpp"
 #include "tests/fuzz/check.hpp"
+#include "tests/fuzz/feed.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -27,16 +28,7 @@ struct reading {
 
 /// Feeds the head in pieces of `step` bytes, as sockets do; what the parser leaves comes again.
 void read(reading& x, std::string_view text, std::size_t step) {
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  while (!x.head.is_header_done() && end < text.size()) {
-    end = std::min(end + step, text.size());
-    begin += x.head.put(boost::asio::buffer(text.data() + begin, end - begin), x.ec);
-    if (x.ec == http::error::need_more)
-      x.ec = {};
-    if (x.ec)
-      return;
-  }
+  x.ec = fuzz::feed(x.head, text, step, [&x] { return x.head.is_header_done(); });
 }
 
 bool same(const reading& a, const reading& b) {

@@ -4,8 +4,8 @@
 #include "runtime/relay/signature.hpp"
 #include "runtime/telegram/errors.hpp"
 #include "tests/fuzz/check.hpp"
+#include "tests/fuzz/feed.hpp"
 
-#include <boost/asio/buffer.hpp>
 #include <boost/json.hpp>
 
 using namespace troupe;
@@ -22,24 +22,9 @@ struct reading {
 void read(reading& x, std::string_view text, std::size_t step) {
   if (x.head.decode)
     x.head.eager(true);
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  auto done = [&x] { return x.head.decode ? x.head.is_done() : x.head.is_header_done(); };
-  while (!done() && end < text.size()) {
-    end = std::min(end + step, text.size());
-    while (begin < end && !done()) {
-      auto used = x.head.put(boost::asio::buffer(text.data() + begin, end - begin), x.ec);
-      begin += used;
-      if (x.ec == http::error::need_more) {
-        x.ec = {};
-        break;
-      }
-      if (x.ec || used == 0)
-        break;
-    }
-    if (x.ec)
-      return;
-  }
+  x.ec = fuzz::feed(x.head, text, step, [&x] {
+    return x.head.decode ? x.head.is_done() : x.head.is_header_done();
+  });
 }
 
 void check_head(std::string_view text, bool decode) {
