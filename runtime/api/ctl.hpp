@@ -17,6 +17,7 @@ struct ctl_world {
   bool colour = false; ///< `out` is a terminal that shows colours.
   /// Environment variables; empty for those that are not set.
   std::function<std::string(std::string_view)> variable;
+  bool watched = false; ///< `err` is a terminal: how far long work is can be shown there.
 };
 
 /// Runs one command. @param args without the program's name

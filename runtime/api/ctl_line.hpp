@@ -45,7 +45,9 @@ struct command {
 };
 
 [[nodiscard]] std::span<const command> node_commands();
+[[nodiscard]] std::span<const command> top_commands();
 [[nodiscard]] std::span<const command> bot_commands();
+[[nodiscard]] std::span<const command> import_commands();
 [[nodiscard]] std::span<const command> update_commands();
 [[nodiscard]] std::span<const command> tenant_commands();
 [[nodiscard]] std::span<const command> store_commands();
@@ -58,14 +60,23 @@ struct command {
 /// Options that every command takes that asks a node.
 inline constexpr std::string_view node_options = "url= ca-file= key-file= data-dir= json";
 
-// -- asking a node ---------------------------------------------------------------------------------
+// -- asking a node
+// ---------------------------------------------------------------------------------
+
+/// The node's answer to one request, whatever it is. @throws std::runtime_error when there is none
+[[nodiscard]] fetched reach_node(const ctl_call& from, std::string_view method,
+                                 const std::string& path, const boost::json::object* body = nullptr,
+                                 const std::string& idempotency_key = {});
+
+/// What went wrong on the node's side, in its own words if it has any.
+[[nodiscard]] std::string reason(const fetched& answer);
 
 /// The answer of a successful request; an empty one is null.
 /// @throws std::runtime_error with the node's own words
 [[nodiscard]] boost::json::value ask_node(const ctl_call& from, std::string_view method,
                                           const std::string& path,
                                           const boost::json::object* body = nullptr,
-                                          const std::string& headers_key = {});
+                                          const std::string& idempotency_key = {});
 
 /// GETs an answer that has no end of its own and gives its pieces to `each` as they come; returns
 /// when the node ends it. @throws like ask_node

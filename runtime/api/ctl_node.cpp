@@ -34,8 +34,8 @@ std::string first_line_of(const fs::path& path) {
   return line;
 }
 
-/// The key to ask with: --key-file, TROUPE_KEY, or the first operator's in the data directory, which
-/// goes to this machine alone.
+/// The key to ask with: --key-file, TROUPE_KEY, or the first operator's in the data directory,
+/// which goes to this machine alone.
 std::string key_of(const ctl_call& from, std::string_view url) {
   if (auto file = from.option("key-file"); !file.empty())
     return first_line_of(file);
@@ -56,26 +56,11 @@ std::string member_text(const json::object& from, std::string_view name) {
   return found != nullptr && found->is_string() ? std::string{found->get_string()} : std::string{};
 }
 
-/// What went wrong on the node's side, in its own words if it has any.
-std::string reason(const fetched& answer) {
-  boost::system::error_code failed;
-  auto body = json::parse(answer.body, failed);
-  if (!failed && body.is_object()) {
-    auto& all = body.get_object();
-    // The Bot API calls it description.
-    auto detail = member_text(all, "detail") + member_text(all, "description");
-    auto advice = member_text(all, "advice");
-    if (!detail.empty())
-      return advice.empty() ? detail : detail + ' ' + advice;
-  }
-  return "the node answered with status " + std::to_string(answer.status);
-}
-
 std::runtime_error not_ours() {
   return std::runtime_error{"the answer is not one of a Troupe node of this version"};
 }
 
-// -- reports ---------------------------------------------------------------------------------------
+// -- reports --------------------------------------------------------------------------------------
 
 int report(const ctl_call& from, std::string path,
            void (*print)(const printer&, const json::object&)) {
@@ -105,8 +90,22 @@ constexpr command node_command_table[] = {
 
 } // namespace
 
-json::value ask_node(const ctl_call& from, std::string_view method, const std::string& path,
-                     const json::object* body, const std::string& idempotency_key) {
+std::string reason(const fetched& answer) {
+  boost::system::error_code failed;
+  auto body = json::parse(answer.body, failed);
+  if (!failed && body.is_object()) {
+    auto& all = body.get_object();
+    // The Bot API calls it description.
+    auto detail = member_text(all, "detail") + member_text(all, "description");
+    auto advice = member_text(all, "advice");
+    if (!detail.empty())
+      return advice.empty() ? detail : detail + ' ' + advice;
+  }
+  return "the node answered with status " + std::to_string(answer.status);
+}
+
+fetched reach_node(const ctl_call& from, std::string_view method, const std::string& path,
+                   const json::object* body, const std::string& idempotency_key) {
   auto url = url_of(from);
   fetch_request what;
   what.method = method;
@@ -116,13 +115,18 @@ json::value ask_node(const ctl_call& from, std::string_view method, const std::s
   what.ca_file = from.option("ca-file");
   if (body != nullptr)
     what.body = json::serialize(*body);
-  auto answer = fetch(url, what, backup_patience);
+  return fetch(url, what, backup_patience);
+}
+
+json::value ask_node(const ctl_call& from, std::string_view method, const std::string& path,
+                     const json::object* body, const std::string& idempotency_key) {
+  auto answer = reach_node(from, method, path, body, idempotency_key);
   // Lists of many pages meet the quota: reading goes on when the node says.
-  while (answer.status == 429 && what.method == "GET" && answer.retry_after.count() > 0
+  while (answer.status == 429 && method == "GET" && answer.retry_after.count() > 0
          && answer.retry_after <= longest_wait) {
     from.world.err << "troupectl: the node asks to wait " << answer.retry_after.count() << " s\n";
     std::this_thread::sleep_for(answer.retry_after);
-    answer = fetch(url, what, backup_patience);
+    answer = reach_node(from, method, path, body, idempotency_key);
   }
   if (answer.status < 200 || answer.status > 299)
     throw std::runtime_error{reason(answer)};
@@ -160,8 +164,8 @@ json::array ask_pages(const ctl_call& from, const std::string& path, std::string
   auto most = from.has("limit") ? static_cast<std::size_t>(from.number("limit")) : SIZE_MAX;
   std::string cursor;
   while (all.size() < most) {
-    auto page = path + (path.find('?') == std::string::npos ? '?' : '&') + "limit="
-                + std::to_string(std::min<std::size_t>(most - all.size(), 1000));
+    auto page = path + (path.find('?') == std::string::npos ? '?' : '&')
+                + "limit=" + std::to_string(std::min<std::size_t>(most - all.size(), 1000));
     if (!cursor.empty())
       page += "&cursor=" + cursor;
     auto answer = ask_node(from, "GET", page);

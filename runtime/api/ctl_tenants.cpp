@@ -2,6 +2,8 @@
 
 #include <boost/json/array.hpp>
 
+#include <algorithm>
+
 // Tenants, keys and the audit trail.
 namespace troupe::api {
 namespace {
@@ -31,7 +33,7 @@ int show_rows(const ctl_call& from, const json::array& all, std::string_view nam
   return 0;
 }
 
-// -- tenants ---------------------------------------------------------------------------------------
+// -- tenants --------------------------------------------------------------------------------------
 
 int create_tenant(const ctl_call& from) {
   json::object body{{"name", from.words[0]}};
@@ -69,7 +71,58 @@ int list_credentials(const ctl_call& from) {
                     {"last used", "used_at"}});
 }
 
-// -- keys ------------------------------------------------------------------------------------------
+/// What keeps a bot from working, for people; empty when nothing does.
+std::string trouble_of(const json::object& bot) {
+  auto phase = shown_member(bot, "phase");
+  if (phase == "pending")
+    return "its owner has not proven that it is theirs: troupectl bot verify";
+  if (phase == "unauthorized")
+    return "Telegram rejects its token: troupectl bot rotate";
+  if (phase == "quarantined")
+    return "it crashed too often and rests: troupectl bot restart";
+  if (phase == "suspended")
+    return "it is suspended: troupectl bot resume";
+  return shown_member(bot, "health") == "unhealthy" ? "its calls fail: troupectl bot health" : "";
+}
+
+/// Whether a tenant can work: it is there and not suspended, has a valid key, and all its bots take
+/// calls.
+int verify_tenant(const ctl_call& from) {
+  auto id = id_word(from, 0);
+  auto tenant = ask_node(from, "GET", "/v1/tenants/" + id).as_object();
+  auto keys = ask_pages(from, "/v1/tenants/" + id + "/keys", "keys");
+  auto bots = ask_pages(from, "/v1/bots?tenant=" + id, "bots");
+  json::array troubles;
+  auto note = [&](const json::value& bot, const std::string& text) {
+    troubles.push_back(json::object{{"bot", bot}, {"trouble", text}});
+  };
+  if (auto state = shown_member(tenant, "state"); state != "active")
+    note(nullptr, "the tenant is " + state);
+  auto valid = std::count_if(keys.begin(), keys.end(),
+                             [](const json::value& one) { return one.at("revoked_at").is_null(); });
+  if (valid == 0)
+    note(nullptr, "it has no key: troupectl key create --tenant=" + id);
+  for (auto& one : bots)
+    if (auto text = trouble_of(one.as_object()); !text.empty())
+      note(one.at("id"), text);
+  auto status = troubles.empty() ? 0 : 1;
+  if (shown_as_json(from, json::object{{"tenant", tenant},
+                                       {"keys", valid},
+                                       {"bots", bots.size()},
+                                       {"troubles", troubles}}))
+    return status;
+  from.world.out << "tenant " << id << " (" << shown_member(tenant, "name") << "): " << valid
+                 << " keys, " << bots.size() << " bots, "
+                 << (troubles.empty() ? "nothing is wrong" : "this is wrong:") << '\n';
+  for (auto& one : troubles) {
+    auto bot = shown_member(one.as_object(), "bot");
+    from.world.out << (bot == "-" ? "  " : "  bot " + bot + ": ")
+                   << shown_member(one.as_object(), "trouble") << '\n';
+  }
+  return status;
+}
+
+// -- keys -----------------------------------------------------------------------------------------
 
 /// The tenant's keys with --tenant, else the operators'.
 std::string keys_path(const ctl_call& from) {
@@ -112,7 +165,7 @@ int revoke_key(const ctl_call& from) {
   return 0;
 }
 
-// -- audit -----------------------------------------------------------------------------------------
+// -- audit ----------------------------------------------------------------------------------------
 
 int audit(const ctl_call& from) {
   std::string path = "/v1/audit";
@@ -135,6 +188,9 @@ int audit(const ctl_call& from) {
 constexpr command tenant_command_table[] = {
   {"tenant create", "NAME", "max-bots= rps=", "add a tenant", create_tenant},
   {"tenant list", "", "limit=", "the tenants", list_tenants},
+  {"tenant verify", "ID", "",
+   "whether a tenant can work: its state, its keys, each of its bots; exit status 1 if not",
+   verify_tenant},
   {"tenant credentials", "ID", "limit=", "a tenant's keys", list_credentials},
   {"key create", "", "tenant= role= name= user= expires-in=",
    "make a key: an operator's, or with --tenant=ID a tenant's (--role=admin|developer|viewer)",

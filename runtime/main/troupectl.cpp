@@ -15,5 +15,6 @@ int main(int argc, char** argv) {
     return value == nullptr ? "" : value;
   };
   auto colour = ::isatty(STDOUT_FILENO) == 1 && variable("NO_COLOR").empty();
-  return troupe::api::run_ctl(args, {std::cin, std::cout, std::cerr, colour, variable});
+  auto watched = ::isatty(STDERR_FILENO) == 1;
+  return troupe::api::run_ctl(args, {std::cin, std::cout, std::cerr, colour, variable, watched});
 }
