@@ -3,6 +3,7 @@
 #include "runtime/log/mask.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <array>
@@ -208,6 +209,9 @@ void import_reader::fill_csv(const std::string& text, import_row& row) const {
     row.bot = bot_of(token->get_string());
   else if (row.problem.empty())
     row.problem = "It has no token.";
+  boost::system::error_code failed;
+  if (row.problem.empty() && (json::parse(json::serialize(row.body), failed), failed))
+    row.problem = "It is no UTF-8.";
   if (!row.problem.empty())
     row.body.clear();
 }

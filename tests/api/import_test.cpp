@@ -77,6 +77,7 @@ SCENARIO("what is wrong with one row is said there and costs the others nothing"
                   + token_a + ",,,perhaps\n" + token_a + ",1\n" + token_a + ",\"1\"x,,\n"
                   + std::string(70'000, 'x') + "\n" + token_b + ",1,,\n");
   CAF_REQUIRE_EQUAL(csv.size(), 8u);
+  CHECK_EQ(read("token,name\n" + token_a + ",\xDA\n").at(0).problem, "It is no UTF-8.");
   CHECK_EQ(csv[0].problem, "rps must be a number.");
   CHECK_EQ(csv[0].bot, "123456");
   CHECK(csv[0].body.empty());
