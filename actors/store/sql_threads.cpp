@@ -58,9 +58,71 @@ private:
   bool ended_ = false;
 };
 
+/// Of SQLite's log, when nobody else tidies it: 256 MiB.
+constexpr std::uint32_t most_log_pages = 64'000;
+
+/// Puts the log's pages in their places beside the thread that writes, which would stand still for
+/// as long as thousands take. It has to do the last ones itself: while it writes, there are always
+/// some that came meanwhile, and the log begins anew only when none is left.
+class log_keeper {
+public:
+  explicit log_keeper(std::size_t pages) : pages_(pages) {}
+
+  /// Called by the thread that writes, after each unit.
+  void written(store::database& db) {
+    auto now = db.log_pages();
+    if (now < begun_at_)
+      begun_at_ = 0; // It began anew.
+    if (at_ == step::rest) {
+      db.tidy_log();
+      begun_at_ = now;
+      move(step::rest, step::idle);
+    } else if (now >= begun_at_ + pages_ && move(step::idle, step::most)) {
+      at_.notify_one();
+    }
+  }
+
+  /// The other thread, until `end`.
+  void run(const store::database_options& options) {
+    std::optional<store::database> db;
+    for (auto at = at_.load(); at != step::ended; at = at_.load()) {
+      if (at != step::most) {
+        at_.wait(at);
+        continue;
+      }
+      try {
+        if (!db)
+          db.emplace(options);
+        db->tidy_log();
+      } catch (const store::store_error&) {
+        db.reset(); // The thread that writes will say what is wrong.
+      }
+      move(step::most, step::rest);
+    }
+  }
+
+  void end() {
+    at_ = step::ended;
+    at_.notify_all();
+  }
+
+private:
+  enum class step : int { idle, most, rest, ended };
+
+  bool move(step from, step to) { return at_.compare_exchange_strong(from, to); }
+
+  std::size_t pages_;
+  std::size_t begun_at_ = 0; ///< Pages that the log kept because somebody read them.
+  std::atomic<step> at_{step::idle};
+};
+
 class sql_threads final : public sql_port {
 public:
-  explicit sql_threads(sql_threads_config config) : cfg_(std::move(config)) {
+  explicit sql_threads(sql_threads_config config)
+    : cfg_(std::move(config)), writing_(cfg_.database), log_(cfg_.log_pages) {
+    writing_.max_log_pages = std::max(writing_.max_log_pages, most_log_pages);
+    if (cfg_.database.where.kind == store::backend::sqlite)
+      threads_.emplace_back([this] { log_.run(cfg_.database); });
     threads_.emplace_back([this] { write(); });
     for (std::size_t i = 0; i < std::max<std::size_t>(cfg_.readers, 1); ++i)
       threads_.emplace_back([this] { read(); });
@@ -70,6 +132,7 @@ public:
     for (auto* each : {&reads_, &writes_})
       for (auto& one : each->end())
         fail(one, unavailable());
+    log_.end();
     for (auto& one : threads_)
       one.join();
   }
@@ -103,9 +166,10 @@ private:
     if ((x == nullptr) == !troubled_.exchange(x != nullptr))
       return;
     if (x != nullptr)
-      log::event(log::level::error, "alert.raised", "troupe.store",
-                 {{"alert", "store.failing"}, {"fault", to_string(x->kind())}, {"reason", x->what()}},
-                 "The store's database does not do what it is asked.");
+      log::event(
+        log::level::error, "alert.raised", "troupe.store",
+        {{"alert", "store.failing"}, {"fault", to_string(x->kind())}, {"reason", x->what()}},
+        "The store's database does not do what it is asked.");
     else
       log::event(log::level::info, "alert.resolved", "troupe.store", {{"alert", "store.failing"}},
                  "The store's database works again.");
@@ -113,9 +177,9 @@ private:
 
   /// Connects before there is something to do: the first request need not wait for it. When that
   /// fails, the first work tries again.
-  void connect(std::optional<store::database>& db) {
+  void connect(std::optional<store::database>& db, const store::database_options& how) {
     try {
-      db.emplace(cfg_.database);
+      db.emplace(how);
     } catch (const store::store_error& x) {
       tell(&x);
     }
@@ -125,7 +189,7 @@ private:
 
   void read() {
     std::optional<store::database> db;
-    connect(db);
+    connect(db, cfg_.database);
     for (auto batch = reads_.pop(1); !batch.empty(); batch = reads_.pop(1)) {
       if (!drop_expired(batch))
         continue;
@@ -153,10 +217,13 @@ private:
 
   void write() {
     std::optional<store::database> db;
-    connect(db);
-    for (auto group = writes_.pop(cfg_.group); !group.empty(); group = writes_.pop(cfg_.group))
+    connect(db, writing_);
+    for (auto group = writes_.pop(cfg_.group); !group.empty(); group = writes_.pop(cfg_.group)) {
       if (drop_expired(group))
         commit(db, group);
+      if (db)
+        log_.written(*db);
+    }
   }
 
   void commit(std::optional<store::database>& db, std::deque<work>& group) {
@@ -164,7 +231,7 @@ private:
     bool together = true; // Whether what failed would fail for each of them.
     try {
       if (!db)
-        db.emplace(cfg_.database);
+        db.emplace(writing_);
       db->write([&](store::unit& u) {
         for (auto& one : group)
           one.run(u);
@@ -198,6 +265,8 @@ private:
   }
 
   sql_threads_config cfg_;
+  store::database_options writing_;
+  log_keeper log_;
   line reads_;
   line writes_;
   std::atomic<std::uint64_t> commits_{0};

@@ -6,7 +6,8 @@ namespace troupe::storage {
 struct sql_threads_config {
   store::database_options database;
   std::size_t readers = 2;
-  std::size_t group = 256; ///< Writes in one commit at most.
+  std::size_t group = 256;      ///< Writes in one commit at most.
+  std::size_t log_pages = 4000; ///< SQLite: with so many in the log they go to their places.
 };
 
 /// Threads of its own: one that writes, several that read, each with a connection of its

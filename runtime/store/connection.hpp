@@ -47,6 +47,9 @@ struct connection {
     /// Whether a transaction is open.
     virtual bool in_transaction() const = 0;
     virtual void take(step what) = 0;
+    /// @see database::log_pages, database::tidy_log
+    virtual std::size_t log_pages() const noexcept { return 0; }
+    virtual void tidy_log() noexcept {}
   };
 
   backend kind = backend::sqlite;

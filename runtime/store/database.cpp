@@ -103,13 +103,25 @@ database::database(database_options options) : options_(std::move(options)) {
 database::~database() = default;
 database::database(database&&) noexcept = default;
 
-void database::attempt(mode how, const work& what) {
+connection& database::connected() {
   if (!connection_) {
     connection_ =
       options_.where.kind == backend::sqlite ? open_sqlite(options_) : open_postgresql(options_);
     connection_->trace = options_.trace;
   }
-  auto& on = *connection_;
+  return *connection_;
+}
+
+std::size_t database::log_pages() const noexcept {
+  return connection_ ? connection_->own->log_pages() : 0;
+}
+
+void database::tidy_log() {
+  connected().own->tidy_log();
+}
+
+void database::attempt(mode how, const work& what) {
+  auto& on = connected();
   auto give_up = [&] {
     on.undo();
     if (on.broken)

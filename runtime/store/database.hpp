@@ -21,6 +21,9 @@ struct database_options {
   std::function<void(std::string_view sql, std::span<const parameter>)> trace{};
   /// SQLite: at most so many pages of 4 KiB, then `disk_full`; 0: as many as the disk holds.
   std::uint32_t max_pages = 0;
+  /// SQLite: when the log has so many pages, the unit that brought it there puts them in their
+  /// places before it returns.
+  std::uint32_t max_log_pages = 8000;
 };
 
 struct connection;
@@ -123,6 +126,14 @@ public:
 
   [[nodiscard]] backend kind() const noexcept { return options_.where.kind; }
 
+  /// SQLite: pages in the log after the last unit that was written on this connection; 0: none was.
+  [[nodiscard]] std::size_t log_pages() const noexcept;
+
+  /// SQLite: puts the log's pages in their places, as far as nobody reads older ones, while others
+  /// read and write. What cannot be done now stays in the log. When all are, the next unit that
+  /// writes begins the log anew. Other databases: nothing. @throws store_error (no connection)
+  void tidy_log();
+
   /// Changes how long units are tried again. @returns the former value
   std::chrono::milliseconds set_patience(std::chrono::milliseconds patience) noexcept {
     return std::exchange(options_.patience, patience);
@@ -145,6 +156,7 @@ private:
 
   void run(mode how, const work& what);
   void attempt(mode how, const work& what);
+  connection& connected();
 
   database_options options_;
   std::unique_ptr<connection> connection_;

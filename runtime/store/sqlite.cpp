@@ -52,8 +52,11 @@ store_error sqlite_error(const soci::soci_error& x) {
 
 class sqlite_dialect : public connection::dialect {
 public:
-  explicit sqlite_dialect(soci::session& on)
-    : raw_(static_cast<soci::sqlite3_session_backend*>(on.get_backend())->conn_) {}
+  sqlite_dialect(soci::session& on, std::uint32_t max_log_pages)
+    : raw_(static_cast<soci::sqlite3_session_backend*>(on.get_backend())->conn_),
+      max_log_pages_(max_log_pages) {
+    sqlite3_wal_hook(raw_, &committed, this);
+  }
 
   store_error explain(const soci::soci_error& x) const override { return sqlite_error(x); }
 
@@ -76,7 +79,23 @@ public:
     }
   }
 
+  std::size_t log_pages() const noexcept override { return log_pages_; }
+
+  void tidy_log() noexcept override {
+    // PASSIVE waits for nobody. Its failures are found by whoever writes next.
+    sqlite3_wal_checkpoint_v2(raw_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  }
+
 private:
+  /// Called after each commit that wrote.
+  static int committed(void* self, sqlite3*, const char*, int log_pages) noexcept {
+    auto& me = *static_cast<sqlite_dialect*>(self);
+    me.log_pages_ = static_cast<std::size_t>(log_pages);
+    if (me.log_pages_ >= me.max_log_pages_)
+      me.tidy_log();
+    return SQLITE_OK;
+  }
+
   void allow_writing(bool allowed) {
     if (allowed != writable_)
       exec(allowed ? "PRAGMA query_only=0" : "PRAGMA query_only=1");
@@ -90,6 +109,8 @@ private:
 
   sqlite_api::sqlite3* raw_;
   bool writable_ = true;
+  std::size_t max_log_pages_;
+  std::size_t log_pages_ = 0;
 };
 
 /// SOCI reads `key=value` pairs, unless there is no `=` at all.
@@ -130,8 +151,6 @@ void configure_sqlite(soci::session& on, const database_options& options) {
   // FULL: the log is on disk when COMMIT returns. NORMAL would lose the last units with the power.
   on << "PRAGMA synchronous=FULL";
   on << "PRAGMA foreign_keys=ON";
-  // 32 MiB of log before its pages go to their places, each once however often it was written.
-  on << "PRAGMA wal_autocheckpoint=8000";
   // A log that grew in a burst is cut back instead of kept.
   on << "PRAGMA journal_size_limit=67108864";
   // 4 MiB; what is not here the system has. A commit after a tree was balanced looks through all
@@ -170,7 +189,7 @@ std::unique_ptr<connection> open_sqlite(const database_options& options) {
   } catch (const soci::soci_error& x) {
     throw sqlite_error(x);
   }
-  result->own = std::make_unique<sqlite_dialect>(*result->session);
+  result->own = std::make_unique<sqlite_dialect>(*result->session, options.max_log_pages);
   return result;
 }
 

@@ -4,8 +4,10 @@
 
 #include "runtime/store/tenants.hpp"
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
+#include <fstream>
 
 #include <caf/test/bdd_dsl.hpp>
 
@@ -100,6 +102,28 @@ auto add(std::string name) {
   return [name](store::unit& u) { (void)store::add_tenant(u, {.name = name}); };
 }
 
+/// How often SQLite began its log anew (https://www.sqlite.org/fileformat.html, "The WAL File
+/// Format": bytes 12 to 15, big-endian).
+std::uint32_t logs_begun(const test_store& on) {
+  std::ifstream in{on.where.name + "-wal", std::ios::binary};
+  std::array<unsigned char, 16> head{};
+  in.read(reinterpret_cast<char*>(head.data()), head.size());
+  return std::uint32_t{head[12]} << 24 | std::uint32_t{head[13]} << 16
+         | std::uint32_t{head[14]} << 8 | head[15];
+}
+
+/// Writes one unit after the other until the log began anew `times` times, or there were `most`.
+/// @returns how many were written
+std::size_t write_until(desk& d, const test_store& on, std::uint32_t times, std::size_t most) {
+  auto end = logs_begun(on) + times;
+  std::size_t count = 0;
+  for (; count < most && logs_begun(on) < end; ++count) {
+    d.write(add("t" + std::to_string(d.ends.size())));
+    d.await(d.ends.size());
+  }
+  return count;
+}
+
 std::size_t tenants(const test_store& on) {
   auto db = on.connect();
   return db.read([](store::unit& u) { return store::list_tenants(u, 0, 10'000).size(); });
@@ -158,9 +182,8 @@ SCENARIO("reads go on while a write waits") {
     });
     busy.await();
     std::size_t seen = 0;
-    d.sql->submit(d.make(work::kind::read, [&](store::unit& u) {
-      seen = store::list_tenants(u, 0, 10).size();
-    }));
+    d.sql->submit(d.make(work::kind::read,
+                         [&](store::unit& u) { seen = store::list_tenants(u, 0, 10).size(); }));
     d.await(1);
     CHECK_EQ(seen, 1u); // Of the write under way, nothing.
     busy.let_go();
@@ -202,6 +225,50 @@ SCENARIO("at the end, what runs is finished and what waits is refused") {
   CHECK_EQ(tenants(on), 2u);
 }
 
+SCENARIO("the log is put in place beside the thread that writes, and begins anew all the time") {
+  test_store on{store::backend::sqlite};
+  desk d{on};
+  d.config.log_pages = 40;
+  d.open();
+  auto written = write_until(d, on, 3, 5000);
+  CHECK_LT(written, 5000u);
+  for (auto& end : d.ends)
+    CHECK(!*end);
+  CHECK_EQ(tenants(on), written + 1);
+  auto db = on.connect();
+  CHECK_EQ(db.read([](store::unit& u) { return *u.value<std::string>("PRAGMA integrity_check"); }),
+           "ok");
+}
+
+SCENARIO("a log that somebody reads goes on, until he has read") {
+  test_store on{store::backend::sqlite};
+  desk d{on};
+  d.config.log_pages = 40;
+  d.open();
+  d.write(add("first"));
+  d.await(1);
+  gate busy;
+  std::size_t before = 0;
+  std::size_t after = 0;
+  d.sql->submit(d.make(work::kind::read, [&](store::unit& u) {
+    before = store::list_tenants(u, 0, 10'000).size();
+    busy.pass();
+    after = store::list_tenants(u, 0, 10'000).size();
+  }));
+  busy.await();
+  auto begun = logs_begun(on);
+  for (int i = 0; i < 200; ++i) {
+    d.write(add("t" + std::to_string(i)));
+    d.await(static_cast<std::size_t>(i) + 2);
+  }
+  CHECK_EQ(logs_begun(on), begun);
+  busy.let_go();
+  d.await(202);
+  CHECK_EQ(before, 2u);
+  CHECK_EQ(after, 2u);
+  CHECK_LT(write_until(d, on, 1, 5000), 5000u);
+}
+
 SCENARIO("a database that goes away is unavailable, and found again") {
   test_store on{store::backend::postgresql};
   desk d{on};
@@ -211,8 +278,8 @@ SCENARIO("a database that goes away is unavailable, and found again") {
   store::server().stop(SIGQUIT);
   d.write(add("b"));
   d.await(2);
-  bool told = *d.ends[1] == store_refusal::unavailable
-              || *d.ends[1] == store_refusal::outcome_unknown;
+  bool told =
+    *d.ends[1] == store_refusal::unavailable || *d.ends[1] == store_refusal::outcome_unknown;
   CHECK(told);
   store::server().start();
   store::database{{.where = on.where, .patience = 30s}};
