@@ -46,7 +46,7 @@ struct rate_governor_state {
       // The two of every call first: handlers are tried in this order.
       [this](const permit_request& x) { return on_request(x); },
       [this](credit x) {
-        engine.credit(x.epoch, x.bot, x.gone);
+        engine.credit(x.epoch, x.bot, x.gone, now());
         serve();
       },
       [this](permit_cancel x) {
@@ -119,7 +119,7 @@ struct rate_governor_state {
       note_held(at);
       return refuse(ec::budget_wait_too_long, answer.retry_after);
     case grant_engine::result::refused_session:
-      return refuse(ec::no_session);
+      return refuse(ec::no_session, answer.retry_after);
     case grant_engine::result::refused_upstream:
       return refuse(ec::upstream_open, answer.retry_after);
     case grant_engine::result::refused_full:
@@ -166,8 +166,9 @@ struct rate_governor_state {
   void expire(time_point at) {
     if (TROUPE_MUTATION("deadline-ignored"))
       return;
-    engine.expire(at, [&](auto slot, const fair_queue::waiter&, grant_engine::departure why) {
-      waiters.take(slot).promise.deliver(refuse(late(why)));
+    engine.expire(at, [&](auto slot, const fair_queue::waiter&, grant_engine::departure why,
+                          duration retry_after) {
+      waiters.take(slot).promise.deliver(refuse(late(why), retry_after));
     });
   }
 

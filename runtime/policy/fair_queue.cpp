@@ -88,8 +88,9 @@ fair_queue::slot fair_queue::push(const waiter& x) {
   ++lanes_[lane].count;
   auto& bot = bots_[lanes_[lane].bot];
   bot.paid += x.lane.paid;
+  ++tenants_[bot.tenant].waiters;
   if (!lanes_[lane].parked)
-    ++bot.ready;
+    add_ready(lanes_[lane].bot, 1);
   if (fresh)
     insert_ready(lane, true);
   call_index_.touch({x.bot, x.call}) = i;
@@ -122,8 +123,9 @@ void fair_queue::remove(slot at) {
   unlink(node.waiters, at, [this](auto w) -> links& { return waiters_[w].in_lane; });
   --node.count;
   bots_[bot].paid -= node.key.paid;
+  --tenants_[bots_[bot].tenant].waiters;
   if (!node.parked)
-    --bots_[bot].ready;
+    drop_ready(bot, 1);
   if (node.count == 0) {
     lane_wakes_.remove(lane);
     lane_index_.erase({bots_[bot].id, node.key});

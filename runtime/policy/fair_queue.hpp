@@ -113,8 +113,14 @@ public:
     std::uint32_t bot = 0;    ///< Waiters of the bot that are not parked in a lane.
     std::uint32_t tenant = 0; ///< Turns of the tenant's bots, this one's included.
     std::uint32_t global = 0; ///< Turns of all.
+    std::uint32_t most = 0;   ///< Turns of all, if everybody who is parked were not.
+    /// The same if all others have somebody waiting at each of their turns.
+    std::uint32_t tenant_crowd = 0;
+    std::uint32_t global_crowd = 0;
+    std::uint32_t tenant_all = 0; ///< Waiters of the tenant that are not parked.
+    std::uint32_t global_all = 0; ///< Of all tenants.
   };
-  /// Exact over the first 64 bots and tenants, a lower bound beyond.
+  /// Exact over the first 64 bots and tenants; those beyond count like the average of these.
   [[nodiscard]] backlog ahead_of(const waiter& x) const noexcept;
 
 private:
@@ -155,6 +161,8 @@ private:
   struct tenant_node {
     std::uint32_t id = 0;
     std::uint32_t bots = 0;       ///< With waiters.
+    std::uint32_t waiters = 0;    ///< Of all of them, parked ones included.
+    std::uint32_t ready = 0;      ///< Of the bots in the ring, without those in parked lanes.
     std::uint32_t ready_bots = 0; ///< In the ring.
     bool parked = false;
     bool in_ring = false;
@@ -201,6 +209,8 @@ private:
   void wake_due(time_point now);
   void wake_bot_node(std::uint32_t bot, bool lanes);
   void wake_tenant_node(std::uint32_t tenant);
+  void add_ready(std::uint32_t bot, std::uint32_t n);
+  void drop_ready(std::uint32_t bot, std::uint32_t n);
   void settle_bot(std::uint32_t bot);
   void settle_tenant(std::uint32_t tenant);
   void insert_ready(std::uint32_t lane, bool newest);
@@ -222,6 +232,8 @@ private:
   timer_heap bot_wakes_;
   timer_heap tenant_wakes_;
   std::uint64_t sequence_ = 0;
+  std::uint32_t ready_ = 0;         ///< Waiters of the tenants in the queue that are not parked.
+  std::uint32_t ready_tenants_ = 0; ///< Tenants in the queue.
   std::uint32_t first_tenant_ = none;
   std::uint32_t last_tenant_ = none;
 };

@@ -44,7 +44,7 @@ void fair_queue::park_lane(std::uint32_t lane) {
   unlink(bot.ready_lanes, lane, get);
   append(bot.parked_lanes, lane, get);
   node.parked = true;
-  bot.ready -= node.count;
+  drop_ready(node.bot, node.count);
 }
 
 void fair_queue::unpark_lane(std::uint32_t lane) {
@@ -53,7 +53,7 @@ void fair_queue::unpark_lane(std::uint32_t lane) {
   lane_wakes_.remove(lane);
   unlink(bot.parked_lanes, lane, [this](auto l) -> links& { return lanes_[l].in_bot; });
   node.parked = false;
-  bot.ready += node.count;
+  add_ready(node.bot, node.count);
   insert_ready(lane, false);
 }
 
@@ -98,6 +98,25 @@ void fair_queue::wake_all() {
   bot_index_.for_each([this](std::int64_t, std::uint32_t at) { wake_bot_node(at, true); });
 }
 
+/// What a bot has ready counts for its tenant while it is in the ring.
+void fair_queue::add_ready(std::uint32_t bot, std::uint32_t n) {
+  bots_[bot].ready += n;
+  auto& tenant = tenants_[bots_[bot].tenant];
+  if (bots_[bot].in_ring)
+    tenant.ready += n;
+  if (bots_[bot].in_ring && tenant.in_ring)
+    ready_ += n;
+}
+
+void fair_queue::drop_ready(std::uint32_t bot, std::uint32_t n) {
+  bots_[bot].ready -= n;
+  auto& tenant = tenants_[bots_[bot].tenant];
+  if (bots_[bot].in_ring)
+    tenant.ready -= n;
+  if (bots_[bot].in_ring && tenant.in_ring)
+    ready_ -= n;
+}
+
 /// Puts a bot into its tenant's ring, or takes it out, as its state wants.
 void fair_queue::settle_bot(std::uint32_t bot) {
   auto& node = bots_[bot];
@@ -110,9 +129,15 @@ void fair_queue::settle_bot(std::uint32_t bot) {
   if (wanted) {
     append(tenant.ring, bot, get);
     ++tenant.ready_bots;
+    tenant.ready += node.ready;
+    if (tenant.in_ring)
+      ready_ += node.ready;
   } else {
     unlink(tenant.ring, bot, get);
     --tenant.ready_bots;
+    tenant.ready -= node.ready;
+    if (tenant.in_ring)
+      ready_ -= node.ready;
   }
   settle_tenant(node.tenant);
 }
@@ -125,10 +150,15 @@ void fair_queue::settle_tenant(std::uint32_t tenant) {
   node.in_ring = wanted;
   chain queue{first_tenant_, last_tenant_};
   auto get = [this](auto t) -> links& { return tenants_[t].in_queue; };
-  if (wanted)
+  if (wanted) {
     append(queue, tenant, get);
-  else
+    ready_ += node.ready;
+    ++ready_tenants_;
+  } else {
     unlink(queue, tenant, get);
+    ready_ -= node.ready;
+    --ready_tenants_;
+  }
   first_tenant_ = queue.first;
   last_tenant_ = queue.last;
 }
@@ -155,7 +185,11 @@ time_point fair_queue::next_wake() const noexcept {
 }
 
 fair_queue::backlog fair_queue::ahead_of(const waiter& x) const noexcept {
-  constexpr int depth = 64;
+  constexpr std::uint32_t depth = 64;
+  // Turns of `count` others: those that were looked at, and the rest as the average of these.
+  auto of_all = [](std::uint64_t turns, std::uint32_t seen, std::uint32_t count) {
+    return static_cast<std::uint32_t>(seen == 0 ? 0 : turns * count / seen);
+  };
   backlog result;
   result.lane = waiting_in_lane(x);
   auto* bot = bot_index_.find(x.bot);
@@ -163,20 +197,51 @@ fair_queue::backlog fair_queue::ahead_of(const waiter& x) const noexcept {
     result.bot = bots_[*bot].ready;
   auto own = tenant_index_.find(x.tenant);
   result.tenant = result.bot;
+  auto others = size();
+  auto in_tenant = result.bot;
   if (own) {
+    const auto& tenant = tenants_[*own];
     // In turns, every other bot goes at most once more often than this one has waiters.
-    auto b = tenants_[*own].ring.first;
+    auto b = tenant.ring.first;
+    std::uint64_t turns = 0;
     auto seen = 0u;
-    for (int i = 0; i < depth && b != none; ++i, ++seen, b = bots_[b].in_tenant.next)
-      if (!bot || b != *bot)
-        result.tenant += std::min(bots_[b].ready, result.bot + 1);
-    result.tenant += tenants_[*own].ready_bots - seen;
+    auto count = tenant.ready_bots - (bot && bots_[*bot].in_ring ? 1u : 0u);
+    for (std::uint32_t i = 0; i < depth && b != none; ++i, b = bots_[b].in_tenant.next)
+      if (!bot || b != *bot) {
+        turns += std::min(bots_[b].ready, result.bot + 1);
+        ++seen;
+      }
+    result.tenant += of_all(turns, seen, count);
+    others -= tenant.waiters;
+    in_tenant = std::min(tenant.waiters, (result.bot + 1) * tenant.bots);
   }
   result.global = result.tenant;
   auto t = first_tenant_;
-  for (int i = 0; i < depth && t != none; ++i, t = tenants_[t].in_queue.next)
-    if (!own || t != *own)
-      result.global += std::min(tenants_[t].ready_bots, result.tenant + 1);
+  std::uint64_t turns = 0;
+  auto seen = 0u;
+  auto in_queue = own && tenants_[*own].in_ring ? 1u : 0u;
+  for (std::uint32_t i = 0; i < depth && t != none; ++i, t = tenants_[t].in_queue.next)
+    if (!own || t != *own) {
+      turns += std::min(tenants_[t].ready, result.tenant + 1);
+      ++seen;
+    }
+  result.global += of_all(turns, seen, ready_tenants_ - in_queue);
+  auto tenants = static_cast<std::uint64_t>(tenant_index_.size()) - (own ? 1u : 0u);
+  result.most = in_tenant
+                + static_cast<std::uint32_t>(
+                  std::min<std::uint64_t>(others, tenants * (std::uint64_t{in_tenant} + 1)));
+  auto rounds = [](std::uint64_t turns, std::uint64_t members) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>((turns + 1) * members - 1, none));
+  };
+  result.tenant_crowd = result.tenant;
+  if (own && tenants_[*own].ready_bots > 0) {
+    result.tenant_all = tenants_[*own].ready;
+    result.tenant_crowd = std::max(result.tenant, rounds(result.bot, tenants_[*own].ready_bots));
+  }
+  result.global_all = ready_;
+  result.global_crowd = result.global;
+  if (ready_tenants_ > 0)
+    result.global_crowd = std::max(result.global, rounds(result.tenant_crowd, ready_tenants_));
   return result;
 }
 

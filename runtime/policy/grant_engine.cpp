@@ -72,14 +72,19 @@ time_point grant_engine::gate(time_point now) noexcept {
   return budgets_.global_opens(now);
 }
 
-bool grant_engine::at_cap(std::int64_t bot) const noexcept {
+std::uint32_t grant_engine::cap_of(std::int64_t bot) const noexcept {
   auto cap = per_bot_ == 0 || per_bot_ >= capacity_ ? capacity_ : per_bot_;
   if (auto* own = memory_->bot_caps.size() == 0 ? nullptr : memory_->bot_caps.find(bot))
     cap = *own;
+  return cap;
+}
+
+bool grant_engine::at_cap(std::int64_t bot) const noexcept {
+  auto cap = cap_of(bot);
   if (cap >= capacity_)
     return false;
   auto* out = leased_.find(bot);
-  return out && *out >= cap;
+  return out && out->count >= cap;
 }
 
 fair_queue::decision grant_engine::judge(const fair_queue::waiter& w, time_point now) {
@@ -106,9 +111,12 @@ void grant_engine::charge_all(const fair_queue::waiter& w, time_point now) {
     budgets_.record_chat(x, now);
     memory_->chats.append(now, x, w.call);
   }
+  times_.pass(now, held());
   --credits_;
   ++granted_total_;
-  auto out = ++leased_.touch(w.bot);
+  auto& lessee = leased_.touch(w.bot);
+  lessee.times.pass(now, lessee.count);
+  auto out = ++lessee.count;
   if (upstream_ == upstream::half_open) {
     probe_until_ = now + limits_.probe_timeout;
     probe_bot_ = w.bot;
@@ -135,41 +143,108 @@ grant_engine::answer grant_engine::ask(const grant_request& x, time_point now) {
     charge_all(w, now);
     return {};
   }
-  if (auto at = estimate(w, now); at > w.deadline)
-    return refuse(result::refused_patience, at - now);
-  if (x.patience <= duration::zero())
-    return refuse(result::refused_session, duration{0});
+  if (queue_.empty())
+    slips_ = {};
+  auto expected = estimate(w, now);
+  if (expected.scope != budget_scopes)
+    ++throttled_[expected.scope];
+  auto wait = std::max(expected.budget, expected.session) - now;
+  if (expected.budget > w.deadline)
+    return refuse(result::refused_patience, wait);
+  if (expected.session > w.deadline || x.patience <= duration::zero())
+    return refuse(result::refused_session, wait);
   if (queue_.size() >= limits_.max_waiting)
-    return refuse(result::refused_full, std::chrono::seconds{1});
+    return refuse(result::refused_full, std::max<duration>(wait, std::chrono::seconds{1}));
   auto at = queue_.push(w);
+  if (at >= promised_.size())
+    promised_.resize(std::size_t{at} + 1);
+  promised_[at] = {now, expected.turns, expected.rest, expected.by};
   // Its bot may be parked for what binds only unpaid requests.
   if (x.paid)
     queue_.wake_bot(x.bot);
   return {result::waiting, at, duration{0}};
 }
 
-/// When this request would go at the earliest, with those before it in the queue. Counts the scope
-/// that is last to open as the one that throttles.
-time_point grant_engine::estimate(const fair_queue::waiter& w, time_point now) {
+/// When this request would go at the earliest, with those before it in the queue.
+grant_engine::forecast grant_engine::estimate(const fair_queue::waiter& w, time_point now) const {
   auto x = to_charge(w);
   auto ahead = queue_.ahead_of(w);
-  auto latest = now;
-  auto scope = budget_scopes;
+  forecast result{now, now};
   auto consider = [&](budget_scope s, time_point at) {
-    if (at > latest) {
-      latest = at;
-      scope = static_cast<std::size_t>(s);
+    if (at > result.budget) {
+      result.budget = at;
+      result.scope = static_cast<std::size_t>(s);
     }
   };
-  consider(budget_scope::global, budgets_.global_opens(now, ahead.global));
-  consider(budget_scope::tenant, budgets_.tenant_opens(x, now, ahead.tenant));
+  share_waits(result, w, x, ahead, now);
+  auto together = std::max(result.budget, result.session);
   consider(budget_scope::bot, budgets_.bot_opens(x, now, ahead.bot));
   consider(x.group ? budget_scope::group : budget_scope::chat,
            budgets_.chat_opens(x, now, ahead.lane));
-  if (scope != budget_scopes)
-    ++throttled_[scope];
-  return std::max({latest, memory_->holds.bot_free_at(w.bot),
-                   memory_->holds.chat_free_at(w.bot, w.lane.chat, w.lane.method)});
+  result.budget = std::max({result.budget, memory_->holds.bot_free_at(w.bot),
+                            memory_->holds.chat_free_at(w.bot, w.lane.chat, w.lane.method)});
+  if (result.budget > together)
+    result.by = shared::nothing;
+  return result;
+}
+
+/// What all bots, or those of a tenant, wait for together. Others who come later may go first.
+void grant_engine::share_waits(forecast& to, const fair_queue::waiter& w, const charge& x,
+                               const fair_queue::backlog& ahead, time_point now) const {
+  auto latest = now;
+  auto worst = [&](shared by, time_point first, time_point last) {
+    auto by_turns = std::max(last - std::max(first, now), duration{0});
+    if (last > latest) {
+      latest = last;
+      to.by = by;
+      to.turns = by_turns;
+      to.rest = last - by_turns - now;
+    }
+    return last - by_turns + slips_[static_cast<std::size_t>(by)].worst(by_turns);
+  };
+  auto consider = [&](budget_scope s, time_point at) {
+    if (at > to.budget) {
+      to.budget = at;
+      to.scope = static_cast<std::size_t>(s);
+    }
+  };
+  // Where nearly all is taken of what can go before its deadline, a bot is let have its share of
+  // that, and no more: others come in who have theirs.
+  auto crowded = [&](time_point all) { return (all - now) * 5 > (w.deadline - now) * 4; };
+  auto global = [&](std::uint32_t n) { return budgets_.global_opens(now, n); };
+  auto tenant = [&](std::uint32_t n) { return budgets_.tenant_opens(x, now, n); };
+  auto turns = crowded(global(ahead.global_all)) ? ahead.global_crowd : ahead.global;
+  consider(budget_scope::global, worst(shared::global, global(0), global(turns)));
+  turns = crowded(tenant(ahead.tenant_all)) ? ahead.tenant_crowd : ahead.tenant;
+  consider(budget_scope::tenant, worst(shared::tenant, tenant(0), tenant(turns)));
+  to.session = now;
+  if (capacity_ == 0)
+    return;
+  // While sessions are all that is missing, those who wait for their own share of them count, too.
+  if (credits_ == 0) {
+    auto at = now + times_.mean(now, held()) * (std::int64_t{ahead.most} + 1) / capacity_;
+    to.session = worst(shared::sessions, now, at);
+  }
+  if (at_cap(w.bot)) {
+    auto& lessee = *leased_.find(w.bot);
+    auto own = std::int64_t{ahead.bot} + 1;
+    auto at = now + lessee.times.mean(now, lessee.count) * own / cap_of(w.bot);
+    to.session = std::max(to.session, worst(shared::sessions, now, at));
+  }
+}
+
+/// A waiter goes, or its time is over: how long it took, compared with what was foretold.
+void grant_engine::learn(slot at, time_point now, bool cut) {
+  auto& x = promised_[at];
+  slips_[static_cast<std::size_t>(x.by)].learn(x.turns, now - x.since - x.rest, cut);
+}
+
+/// When somebody who waited in vain should try again.
+duration grant_engine::retry_after(const fair_queue::waiter& w, time_point now) const {
+  if (upstream_ == upstream::open)
+    return std::max(open_until_ - now, duration{0});
+  auto expected = estimate(w, now);
+  return std::max(expected.budget, expected.session) - now;
 }
 
 grant_engine::departure grant_engine::why_late(slot at, time_point now) const noexcept {
@@ -317,19 +392,23 @@ void grant_engine::merge_leases(std::int64_t from, std::int64_t to) {
   while (memory_->merged.size() > max_merged)
     memory_->merged.erase_oldest();
   std::uint32_t moved = 0;
+  lent before;
   if (auto* out = leased_.find(from)) {
-    moved = *out;
+    before = *out;
+    moved = out->count;
     leased_.erase(from);
   }
   auto* there = leased_.find(to);
   if (probe_credits_ > 0 && probe_bot_ == from) // Which of them end it can no more be told.
-    probe_credits_ += there ? *there : 0;
+    probe_credits_ += there ? there->count : 0;
   else if (probe_credits_ > 0 && probe_bot_ == to)
     probe_credits_ += moved;
   if (probe_bot_ == from)
     probe_bot_ = to;
-  if (moved > 0)
-    leased_.touch(to) += moved;
+  if (moved > 0 && !there)
+    leased_.touch(to) = before;
+  else if (moved > 0)
+    there->count += moved;
 }
 
 std::int64_t grant_engine::known_as(std::int64_t bot) const noexcept {
@@ -337,9 +416,9 @@ std::int64_t grant_engine::known_as(std::int64_t bot) const noexcept {
   return now ? *now : bot;
 }
 
-void grant_engine::set_capacity(
-  std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot, std::uint32_t places,
-  const std::vector<std::pair<std::int64_t, std::uint32_t>>& leases) {
+void grant_engine::set_capacity(std::uint32_t epoch, std::uint32_t sessions, std::uint32_t per_bot,
+                                std::uint32_t places,
+                                const std::vector<std::pair<std::int64_t, std::uint32_t>>& leases) {
   epoch_ = epoch;
   credits_ = sessions;
   capacity_ = std::max(sessions, places);
@@ -347,10 +426,11 @@ void grant_engine::set_capacity(
   per_bot_ = per_bot;
   probe_credits_ = 0;
   std::vector<std::int64_t> bots;
-  leased_.for_each([&](std::int64_t bot, std::uint32_t) { bots.push_back(bot); });
+  leased_.for_each([&](std::int64_t bot, const lent&) { bots.push_back(bot); });
   leased_ = {};
+  times_ = {};
   for (const auto& [bot, n] : leases)
-    leased_.touch(known_as(bot)) += n;
+    leased_.touch(known_as(bot)).count += n;
   for (auto bot : bots)
     queue_.wake_bot(bot);
 }
@@ -366,9 +446,14 @@ void grant_engine::change_capacity(std::uint32_t epoch, std::uint32_t added, std
   queue_.wake_all();
 }
 
-void grant_engine::credit(std::uint32_t epoch, std::int64_t bot, bool gone) {
+void grant_engine::credit(std::uint32_t epoch, std::int64_t bot, bool gone, time_point now) {
   if (epoch != epoch_)
     return;
+  bool learns = now != time_point{};
+  if (learns) {
+    times_.pass(now, held());
+    times_.back();
+  }
   credits_ += gone ? 0 : 1;
   // Leases of an earlier governor come back too: what was free at first is not all there is.
   if (!capacity_exact_)
@@ -376,8 +461,14 @@ void grant_engine::credit(std::uint32_t epoch, std::int64_t bot, bool gone) {
   if (!leased_.find(bot))
     bot = known_as(bot);
   auto was_capped = at_cap(bot);
-  if (auto* out = leased_.find(bot); out && --*out == 0)
-    leased_.erase(bot);
+  if (auto* out = leased_.find(bot)) {
+    if (learns) {
+      out->times.pass(now, out->count);
+      out->times.back();
+    }
+    if (--out->count == 0)
+      leased_.erase(bot);
+  }
   if (probe_credits_ > 0 && bot == probe_bot_)
     --probe_credits_;
   if (was_capped)

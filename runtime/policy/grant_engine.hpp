@@ -2,6 +2,8 @@
 #include "runtime/policy/budgets.hpp"
 #include "runtime/policy/fair_queue.hpp"
 #include "runtime/policy/flood_holds.hpp"
+#include "runtime/policy/hold_time.hpp"
+#include "runtime/policy/slip.hpp"
 
 #include <functional>
 #include <vector>
@@ -36,8 +38,8 @@ struct grant_memory {
   permit_log rates; ///< Permits of the last second.
   permit_log chats; ///< Permits charged to chats in the last minute.
   flood_holds holds;
-  recent_map<std::int64_t, std::uint32_t> bot_rates; ///< Own rates of bots.
-  recent_map<std::int64_t, std::uint32_t> bot_caps;  ///< Own limits of requests at once.
+  recent_map<std::int64_t, std::uint32_t> bot_rates;     ///< Own rates of bots.
+  recent_map<std::int64_t, std::uint32_t> bot_caps;      ///< Own limits of requests at once.
   recent_map<std::uint32_t, std::uint32_t> tenant_rates; ///< Own rates of tenants.
   /// Bots that turned out to be others: what ends under the old name counts for the new one.
   recent_map<std::int64_t, std::int64_t> merged;
@@ -75,7 +77,7 @@ public:
     granted,          ///< Charged; a credit is spent.
     waiting,          ///< In `slot`, until dispatched, expired, refused or cancelled.
     refused_patience, ///< The budget opens too late.
-    refused_session,  ///< No patience to wait for a session.
+    refused_session,  ///< No session becomes free in time, as far as can be told.
     refused_upstream, ///< The upstream's breaker is open.
     refused_full,     ///< Too many wait.
   };
@@ -106,19 +108,22 @@ public:
       };
       if (!queue_.take_next(now, judge))
         return;
+      learn(granted_.first, now, false);
       charge_all(granted_.second, now);
       granted(granted_.first, granted_.second);
     }
   }
 
-  /// Sends away whose deadline has passed; calls `gone(slot, waiter, departure)` for each.
+  /// Sends away whose deadline has passed; calls `gone(slot, waiter, departure, retry_after)` for
+  /// each.
   template <class F>
   void expire(time_point now, F&& gone) {
     for (auto at = queue_.expired(now); at != fair_queue::none; at = queue_.expired(now)) {
       auto w = queue_[at];
       auto why = why_late(at, now);
+      learn(at, now, true);
       refuse(at);
-      gone(at, w, why);
+      gone(at, w, why, retry_after(w, now));
     }
   }
 
@@ -171,7 +176,8 @@ public:
   void change_capacity(std::uint32_t epoch, std::uint32_t added, std::uint32_t per_bot,
                        std::uint32_t places);
   /// A session came back; or, `gone`, only its bot's use of it is over.
-  void credit(std::uint32_t epoch, std::int64_t bot, bool gone = false);
+  /// @param now not given: how long it was held is not learnt from it
+  void credit(std::uint32_t epoch, std::int64_t bot, bool gone = false, time_point now = {});
 
   void upstream_opens(time_point until) noexcept;
   void upstream_half_opens() noexcept;
@@ -205,7 +211,25 @@ private:
   void limit_tenant(std::uint32_t tenant, std::uint32_t rps);
   [[nodiscard]] time_point gate(time_point now) noexcept;
   [[nodiscard]] fair_queue::decision judge(const fair_queue::waiter& w, time_point now);
-  [[nodiscard]] time_point estimate(const fair_queue::waiter& w, time_point now);
+  /// What waiters of different bots share: the order among them is not only by age.
+  enum class shared : std::uint8_t { nothing, global, tenant, sessions };
+  struct forecast {
+    time_point budget; ///< When every budget is open for it, and no hold in the way.
+    time_point session;
+    std::size_t scope = budget_scopes; ///< The budget that opens last; none: it waits for none.
+    shared by = shared::nothing;       ///< What it waits for longest, if that is shared.
+    duration turns{0};                 ///< The part of that wait that others' turns make, ...
+    duration rest{0};                  ///< ... and the rest of it.
+  };
+  [[nodiscard]] forecast estimate(const fair_queue::waiter& w, time_point now) const;
+  void share_waits(forecast& to, const fair_queue::waiter& w, const charge& x,
+                   const fair_queue::backlog& ahead, time_point now) const;
+  void learn(slot at, time_point now, bool cut);
+  [[nodiscard]] duration retry_after(const fair_queue::waiter& w, time_point now) const;
+  [[nodiscard]] std::uint32_t cap_of(std::int64_t bot) const noexcept;
+  [[nodiscard]] std::uint32_t held() const noexcept {
+    return capacity_ > credits_ ? capacity_ - credits_ : 0;
+  }
   [[nodiscard]] departure why_late(slot at, time_point now) const noexcept;
   [[nodiscard]] bool at_cap(std::int64_t bot) const noexcept;
   [[nodiscard]] std::int64_t known_as(std::int64_t bot) const noexcept;
@@ -218,7 +242,21 @@ private:
   grant_memory* memory_;
   budgets budgets_;
   fair_queue queue_;
-  recent_map<std::int64_t, std::uint32_t> leased_; ///< Credits out, by bot.
+  struct lent {
+    std::uint32_t count = 0;
+    hold_time times;
+  };
+  recent_map<std::int64_t, lent> leased_; ///< Credits out, by bot.
+  hold_time times_;                       ///< Of all bots.
+  /// What was foretold to the waiter in a slot.
+  struct promise {
+    time_point since;
+    duration turns{0};
+    duration rest{0};
+    shared by = shared::nothing;
+  };
+  std::vector<promise> promised_;
+  std::array<slip, 4> slips_; ///< By what is shared.
   std::pair<slot, fair_queue::waiter> granted_;
   std::array<std::uint64_t, budget_scopes> throttled_{};
   std::uint64_t granted_total_ = 0;

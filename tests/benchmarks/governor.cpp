@@ -66,7 +66,7 @@ speed policy_speed(double seconds) {
     x.call = ++grants;
     if (engine.ask(x, steady::now()).what != grant_engine::result::granted)
       std::abort();
-    engine.credit(1, x.bot);
+    engine.credit(1, x.bot, false, steady::now());
   }
   auto n = static_cast<double>(grants);
   return {n / seconds_since(begin), 1e6 * (cpu_seconds() - cpu) / n};

@@ -96,7 +96,7 @@ struct world {
   }
 
   void dispatch() {
-    engine->expire(now, [&](auto, const fair_queue::waiter& w, auto) {
+    engine->expire(now, [&](auto, const fair_queue::waiter& w, auto, auto) {
       if (w.deadline > now)
         FAIL("sent away before its deadline");
       waiting.erase(w.call);
@@ -144,7 +144,7 @@ struct world {
     if (leased.empty())
       return;
     auto i = pick(static_cast<std::uint32_t>(leased.size()));
-    engine->credit(epoch, leased[i]);
+    engine->credit(epoch, leased[i], false, now);
     leased.erase(leased.begin() + i);
     ++credits;
   }

@@ -90,7 +90,7 @@ SCENARIO("what waits for a session alone is sent away for want of one") {
   CHECK(engine.ask(request_of(1, 2, 0s), start).what == result::refused_session);
   CHECK(engine.next_due(start) == start + 5s);
   std::vector<grant_engine::departure> why;
-  engine.expire(start + 5s, [&](auto, auto&, auto reason) { why.push_back(reason); });
+  engine.expire(start + 5s, [&](auto, auto&, auto reason, auto) { why.push_back(reason); });
   CHECK_EQ(why.size(), 1u);
   CHECK(why.at(0) == grant_engine::departure::session);
 }
