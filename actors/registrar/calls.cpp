@@ -1,4 +1,5 @@
 #include "actors/registrar/state.hpp"
+#include "messages/rate_governor.hpp"
 #include "messages/supervisor.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/methods.hpp"
@@ -55,67 +56,96 @@ std::optional<bot_face> face_of(const method_answer& x) {
   return face;
 }
 
+/// What the answer to getMe says of a token that claims to be this bot's.
+expected<bot_face> read_face(const expected<method_answer>& said, bot_id claimed) {
+  if (!said)
+    return caf::make_error(store_refusal::upstream_failed);
+  if (said->status == 401 || said->status == 404)
+    return caf::make_error(store_refusal::token_rejected);
+  auto face = said->status == 200 ? face_of(*said) : std::nullopt;
+  if (!face)
+    return caf::make_error(store_refusal::upstream_failed);
+  if (face->id != claimed)
+    return caf::make_error(store_refusal::token_rejected);
+  return std::move(*face);
+}
+
 } // namespace
 
 // -- who a token's bot is -------------------------------------------------------------------------
 
-void registrar_state::probe(const std::string& token, bot_id claimed, caf::timespan patience,
-                            std::function<void(expected<bot_face>)> then) {
-  auto digest = token_hash(ports.token_key, token);
+void registrar_state::probe(const std::string& token, bot_id claimed, tenant_id tenant,
+                            caf::timespan patience, std::function<void(expected<bot_face>)> then) {
+  // No client's token has this digest: whatever clients get with the token, they get it without
+  // this bot.
+  auto digest = token_hash(ports.token_key, token + "/probe/" + std::to_string(next_call++));
+  auto home = provisional_bot_id(digest);
   api_call x;
   x.token = digest;
   x.request.path = "/bot" + token + "/getMe";
-  x.then = [claimed, then](expected<method_answer> said) {
-    if (!said)
-      return then(caf::make_error(store_refusal::upstream_failed));
-    if (said->status == 401 || said->status == 404)
-      return then(caf::make_error(store_refusal::token_rejected));
-    auto face = said->status == 200 ? face_of(*said) : std::nullopt;
-    if (!face)
-      return then(caf::make_error(store_refusal::upstream_failed));
-    if (face->id != claimed)
-      return then(caf::make_error(store_refusal::token_rejected));
-    then(std::move(*face));
+  x.then = [this, claimed, then](expected<method_answer> said) {
+    auto face = read_face(said, claimed);
+    if (!face) {
+      end_probe(claimed);
+      return then(std::move(face));
+    }
+    // What it took of the bot's budget, it took of the bot's own from now on.
+    merge_budgets(probes.at(claimed).first, claimed, [this, claimed, then, face] {
+      end_probe(claimed);
+      then(face);
+    });
   };
-  auto ask = [this, x = std::move(x), patience] {
-    begin_call(x, telegram::find_method("getMe"), patience);
-  };
-  if (ports.names->find(digest, now()))
-    return ask();
-  auto home = provisional_bot_id(digest);
   auto shard = ports.found->bots_of(home);
-  auto put = ports.names->put(digest, home, 1, false, now());
+  auto put = ports.names->put(digest, home, tenant, false, now());
   if (put.evicted)
     caf::anon_send(ports.found->bots_of(put.evicted->home), stop_bot{put.evicted->home});
-  if (!put.accepted || !shard)
+  if (!put.accepted || !shard) {
+    ports.names->erase(digest.key, home);
     return then(caf::make_error(store_refusal::unavailable));
+  }
+  probes[claimed] = {home, digest.key};
   start_bot what;
   what.bot = home;
+  what.tenant = tenant;
   what.proven = false;
-  what.claimed = claimed;
   what.token_hash = digest.key;
   self->request(shard, caf::infinite, what)
-    .then([ask](const caf::strong_actor_ptr&) { ask(); },
-          [then](const caf::error&) { then(caf::make_error(store_refusal::unavailable)); });
+    .then(
+      [this, x = std::move(x), patience](const caf::strong_actor_ptr&) {
+        begin_call(x, telegram::find_method("getMe"), patience);
+      },
+      [this, claimed, then](const caf::error&) {
+        end_probe(claimed);
+        then(caf::make_error(store_refusal::unavailable));
+      });
 }
 
-void registrar_state::unprobe(const std::string& token) {
-  auto digest = token_hash(ports.token_key, token);
-  auto known = ports.names->find(digest, now());
-  if (!known || known->home != provisional_bot_id(digest))
-    return; // It was known before.
-  ports.names->erase(digest.key);
-  if (auto shard = ports.found->bots_of(known->home))
-    caf::anon_send(shard, stop_bot{known->home});
-  // When it was proven, the bot's number led to it.
-  if (auto mine = bots.find(known->bot); mine != bots.end())
-    ports.names->prove(mine->second.token.key, known->bot);
+void registrar_state::end_probe(bot_id claimed) {
+  auto ended = probes.extract(claimed);
+  if (ended.empty())
+    return;
+  auto [home, key] = ended.mapped();
+  ports.names->erase(key, home);
+  if (auto shard = ports.found->bots_of(home))
+    caf::anon_send(shard, stop_bot{home});
+}
+
+void registrar_state::merge_budgets(bot_id from, bot_id to, std::function<void()> then) {
+  auto again = [=, this] {
+    self->run_delayed(lookup_pause, [=, this] { merge_budgets(from, to, then); });
+  };
+  auto governor = ports.found->rate_governor.get();
+  if (!governor) // Being restarted.
+    return again();
+  // It may be dead, and nobody know it yet: then its successor is told.
+  self->request(governor, caf::infinite, identity_proven{from, to})
+    .then(then, [again](const caf::error&) { again(); });
 }
 
 // -- calls ----------------------------------------------------------------------------------------
 
-/// However it ends: what its calls hold goes back, or their bots would keep it until they give a call
-/// up that nobody is heard of again.
+/// However it ends: what its calls hold goes back, or their bots would keep it until they give a
+/// call up that nobody is heard of again.
 registrar_state::~registrar_state() {
   outcome how;
   how.what = failure::aborted;
@@ -129,6 +159,8 @@ registrar_state::~registrar_state() {
       caf::anon_send(x.bot, call_done{id, {}, how}); // Its grant may have been on the way.
     }
   }
+  while (!probes.empty())
+    end_probe(probes.begin()->first);
 }
 
 caf::result<method_answer> registrar_state::call_method(const method_call& x) {
@@ -214,6 +246,8 @@ void registrar_state::try_call(call_id id) {
   auto left = std::max<caf::timespan>(x.deadline - now(), caf::timespan{0});
   if (!x.failed) {
     auto known = ports.names->find(x.token, now());
+    if (known && !known->actor && known->phase == bot_phase::passive && left.count() > 0)
+      return activate(id, known->home);
     if (!known || !known->actor) {
       auto phase = known ? known->phase : bot_phase::stopped;
       auto why = !known                             ? ec::unknown_bot
@@ -237,6 +271,17 @@ void registrar_state::try_call(call_id id) {
     x.what.patience = left;
     self->request(x.bot, caf::infinite, x.what).then(granted, refused);
   }
+}
+
+/// The call's bot is idle: it comes back for it.
+void registrar_state::activate(call_id id, bot_id home) {
+  auto again = [this, id] { try_call(id); };
+  auto later = [this, again](const caf::error&) { self->run_delayed(lookup_pause, again); };
+  if (auto shard = ports.found->bots_of(home))
+    self->request(shard, caf::infinite, activate_bot{home, false})
+      .then([again](const caf::strong_actor_ptr&) { again(); }, later);
+  else
+    later({});
 }
 
 void registrar_state::on_grant(call_id id, const grant& granted) {

@@ -58,9 +58,8 @@ caf::result<bot_row> registrar_state::enrol(const bot_register& x) {
     if (there != bots.end()
         && (there->second.tenant == x.tenant || (held && *held == x.token.text)))
       return finish<bot_row>(op, refuse(x.by, x.tenant, op.bot, action, store_refusal::duplicate));
-    probe(x.token.text, op.bot, x.patience, [=, this](expected<bot_face> face) mutable {
+    probe(x.token.text, op.bot, x.tenant, x.patience, [=, this](expected<bot_face> face) mutable {
       if (!face) {
-        unprobe(x.token.text);
         auto why = static_cast<store_refusal>(face.error().code());
         return finish<bot_row>(op, refuse(x.by, x.tenant, op.bot, action, why));
       }
@@ -81,8 +80,6 @@ caf::result<bot_row> registrar_state::enrol(const bot_register& x) {
       ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
         if (stored)
           serve(*stored, x.token.text);
-        else
-          unprobe(x.token.text);
         if (stored || stored.error() != store_refusal::outcome_unknown)
           return finish(op, std::move(stored));
         // It may be there: then it is served, whatever the caller does now.
@@ -112,21 +109,19 @@ caf::result<bot_row> registrar_state::rotate(const bot_rotate& x) {
         enter(x.by, row->tenant, x.bot, action, "unchanged"); // It has this token.
         return finish(op, std::move(row));
       }
-      probe(x.token.text, x.bot, x.patience, [=, this](expected<bot_face> face) mutable {
-        if (!face) {
-          unprobe(x.token.text);
-          auto why = static_cast<store_refusal>(face.error().code());
-          return finish<bot_row>(op, refuse(x.by, row->tenant, x.bot, action, why));
-        }
-        bot_token_set what{x.by, x.tenant, x.bot, x.token, true};
-        ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
-          if (stored)
-            serve(*stored, x.token.text);
-          else
-            unprobe(x.token.text);
-          finish(op, std::move(stored));
-        });
-      });
+      probe(x.token.text, x.bot, row->tenant, x.patience,
+            [=, this](expected<bot_face> face) mutable {
+              if (!face) {
+                auto why = static_cast<store_refusal>(face.error().code());
+                return finish<bot_row>(op, refuse(x.by, row->tenant, x.bot, action, why));
+              }
+              bot_token_set what{x.by, x.tenant, x.bot, x.token, true};
+              ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
+                if (stored)
+                  serve(*stored, x.token.text);
+                finish(op, std::move(stored));
+              });
+            });
     });
   });
 }
@@ -228,8 +223,8 @@ void registrar_state::tell_phase(const bot_row& row, std::string_view order) con
   // A row that was removed says what it was; the bot is stopped for good.
   auto phase = order == "remove" ? bot_phase::stopped : row.phase;
   ports.found->updates->events.publish(row.id, "phase", [&] {
-    return boost::json::serialize(boost::json::object{
-      {"phase", to_string(phase)}, {"order", order}, {"reason", row.reason}});
+    return boost::json::serialize(
+      boost::json::object{{"phase", to_string(phase)}, {"order", order}, {"reason", row.reason}});
   });
 }
 

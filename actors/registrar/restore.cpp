@@ -94,7 +94,7 @@ void registrar_state::load_virtual_tokens(std::int64_t after) {
 
 void registrar_state::serve(const bot_row& row, const std::string& token) {
   auto digest = token_hash(ports.token_key, token);
-  // One that was adopted, or only asked for getMe, lives under another id: that ends.
+  // One that was adopted lives under another id: that ends.
   if (auto old = ports.names->find(digest, now()); old && old->home != row.id) {
     ports.names->erase(digest.key);
     caf::anon_send(ports.found->bots_of(old->home), stop_bot{old->home});
@@ -172,14 +172,16 @@ void registrar_state::run(bot_id bot, const served& x) {
   auto shard = ports.found->bots_of(bot);
   if (!shard) { // Being restarted.
     self->run_delayed(milliseconds{25}, [this, bot] {
-      if (auto again = bots.find(bot);
-          again != bots.end()
-          && (again->second.phase == bot_phase::active || again->second.phase == bot_phase::pending))
+      if (auto again = bots.find(bot); again != bots.end()
+                                       && (again->second.phase == bot_phase::active
+                                           || again->second.phase == bot_phase::pending))
         run(bot, again->second);
     });
     return;
   }
-  caf::anon_send(shard, start_of(bot, x));
+  auto start = start_of(bot, x);
+  start.needed = false; // Nobody waits for it.
+  caf::anon_send(shard, start);
   // If it is one that was suspended, or pending. One that is pending runs on in that phase.
   caf::anon_send(shard, bot_command{bot, bot_phase::active});
 }
@@ -237,8 +239,9 @@ void registrar_state::tell_updates(const bot_row& row) {
   bool changed = before && before != entry;
   to.book.put(row.id, std::move(entry));
   // What waits may go another way now. Its bot looks there at each use, but may not have one soon.
-  if (auto known = changed ? ports.names->find(row.id) : std::nullopt; known && known->actor)
-    caf::anon_send(known->actor, updates_ready{row.id, 0});
+  if (auto known = changed ? ports.names->find(row.id) : std::nullopt)
+    if (auto shard = ports.found->bots_of(known->home))
+      caf::anon_send(shard, activate_bot{known->home, true});
   tell_intake(row.id, bots.at(row.id));
 }
 
@@ -282,8 +285,7 @@ void registrar_state::wake(bot_id bot, served x, std::function<void()> then) {
   run(bot, x);
   // Answered behind that: whoever calls the bot then finds it awake.
   self->request(shard, release_patience, start_of(bot, x))
-    .then([then](const caf::strong_actor_ptr&) { then(); },
-          [then](const caf::error&) { then(); });
+    .then([then](const caf::strong_actor_ptr&) { then(); }, [then](const caf::error&) { then(); });
 }
 
 /// It was woken to be removed, and stays after all.
@@ -344,9 +346,8 @@ void registrar_state::store_note(bot_id bot, std::uint64_t note, bot_phase phase
     ask_store<bot_row>(what, [=, this](caf::expected<bot_row> row) {
       if (!row && is_worth_repeating(row.error())) {
         auto left = std::max(rest - cfg.store_pause, caf::timespan{0});
-        self->run_delayed(cfg.store_pause, [=, this] {
-          store_note(bot, note, phase, left, reason, quarantines);
-        });
+        self->run_delayed(cfg.store_pause,
+                          [=, this] { store_note(bot, note, phase, left, reason, quarantines); });
       }
       if (auto again = bots.find(bot); row && again != bots.end()) {
         bool rested = again->second.phase == bot_phase::quarantined && phase == bot_phase::active;

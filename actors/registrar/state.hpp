@@ -30,7 +30,7 @@ struct served {
   std::uint32_t concurrent = 0;
   std::uint32_t quarantines = 0;
   std::uint64_t notes = 0; ///< Counts what was heard of it, and what was ordered.
-  caf::disposable rest; ///< The end of a quarantine that began before this start.
+  caf::disposable rest;    ///< The end of a quarantine that began before this start.
 };
 
 /// A bot in such a phase does not even take the node's own calls, though its token is good.
@@ -47,8 +47,8 @@ struct api_call {
   time_point deadline;
   std::optional<attempt_failed> failed; ///< The attempt before.
   lease held;
-  method_answer last; ///< Of the attempt before, if it had any.
-  bool sent = false;  ///< It may have been carried out.
+  method_answer last;                 ///< Of the attempt before, if it had any.
+  bool sent = false;                  ///< It may have been carried out.
   std::chrono::milliseconds limit{0}; ///< Of one exchange; 0: as configured.
   /// The answer, or why there is none.
   std::function<void(caf::expected<method_answer>)> then;
@@ -150,13 +150,14 @@ struct registrar_state {
   caf::result<done> remove_tenant(const tenant_remove& x);
   /// Reads the rates of all tenants, tells the governor, then `then`.
   void load_rates(std::function<void()> then);
-  void load_rates(tenant_id after, std::map<tenant_id, std::uint32_t> found,
-                  std::uint64_t changes, std::function<void()> then);
+  void load_rates(tenant_id after, std::map<tenant_id, std::uint32_t> found, std::uint64_t changes,
+                  std::function<void()> then);
   void set_rate(tenant_id tenant, std::uint32_t rps);
   /// Until the governor knows them as they are by then; then `then`.
   void tell_rates(std::function<void()> then);
 
-  /// Has Telegram's side of a bot's updates put back before it is removed; then `then`, in any case.
+  /// Has Telegram's side of a bot's updates put back before it is removed; then `then`, in any
+  /// case.
   void release(bot_id bot, std::function<void()> then);
   void wake(bot_id bot, served x, std::function<void()> then);
   void sleep_again(bot_id bot, std::function<void()> then);
@@ -186,17 +187,20 @@ struct registrar_state {
 
   // -- calls.cpp
 
-  /// Asks the Bot API who a token's bot is. The token is served as an unproven one meanwhile.
-  void probe(const std::string& token, bot_id claimed, caf::timespan patience,
+  /// Asks the Bot API who a token's bot is, within the tenant's budget: by a bot that only the
+  /// registrar finds, and that is gone when `then` runs. One at a time per bot.
+  void probe(const std::string& token, bot_id claimed, tenant_id tenant, caf::timespan patience,
              std::function<void(caf::expected<bot_face>)> then);
-  /// Takes back what `probe` left in the directory.
-  void unprobe(const std::string& token);
+  void end_probe(bot_id claimed);
+  /// Tells the governor, until it knows, that two ids are one bot; then `then`.
+  void merge_budgets(bot_id from, bot_id to, std::function<void()> then);
   caf::result<method_answer> call_method(const method_call& x);
   void begin_call(api_call what, std::uint16_t method, caf::timespan patience);
   /// Makes a call a long poll.
   bool receives_updates(bot_id bot) const;
   void make_poll(api_call& x) const;
   void try_call(call_id id);
+  void activate(call_id id, bot_id home);
   void on_grant(call_id id, const grant& granted);
   void on_refusal(call_id id, caf::error why);
   void on_exchange(call_id id, const outcome& how, method_answer& what);
@@ -217,6 +221,8 @@ struct registrar_state {
   /// Who waits for a turn; the bot whose turn it is has an entry, too.
   std::unordered_map<bot_id, std::deque<std::function<void()>>> turns;
   std::deque<std::function<void()>> ready; ///< Turns that begin now, one after the other.
+  /// Bots that ask who they are, by the number they claim: the id each has, the directory's key.
+  std::map<bot_id, std::pair<bot_id, std::uint64_t>> probes;
   std::map<call_id, api_call> calls; ///< In order: a simulation repeats itself.
   call_id next_call = 0;
 };

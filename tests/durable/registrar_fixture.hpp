@@ -17,9 +17,9 @@ struct shard_notes {
   std::vector<bot_command> commands;
   std::vector<call> calls;
   std::size_t calls_done = 0;
-  std::vector<bot_id> nudged; ///< Told that updates may wait.
+  std::vector<bot_id> nudged;     ///< Told that updates may wait.
   std::weak_ptr<directory> names; ///< It holds the bots, which hold these notes.
-  caf::error refusal; ///< What calls are refused with.
+  caf::error refusal;             ///< What calls are refused with.
 };
 
 inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<shard_notes> notes) {
@@ -39,6 +39,7 @@ inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<sha
     [=](const updates_ready& x) { notes->nudged.push_back(x.bot); },
     [](const pull_request&) { return pull_answer{}; },
     [](const pull_cancel&) {},
+    [](const passivate&) { return passivation{}; },
     [](get_report) { return bot_report{}; },
   };
 }
@@ -58,6 +59,12 @@ inline bots_actor::behavior_type fake_shard(bots_actor::pointer self,
     [=](stop_bot x) { notes->stops.push_back(x.bot); },
     [](const identity_proven&) {},
     [=](const bot_command& x) { notes->commands.push_back(x); },
+    [=](const activate_bot& x) -> caf::result<caf::strong_actor_ptr> {
+      if (x.look)
+        notes->nudged.push_back(x.bot);
+      return caf::make_error(ec::unknown_bot);
+    },
+    [](const passivation_limits&) {},
   };
 }
 
@@ -65,6 +72,7 @@ inline bots_actor::behavior_type fake_shard(bots_actor::pointer self,
 struct governor_notes {
   std::vector<bot_limits> bots;
   std::vector<std::vector<std::pair<tenant_id, std::uint32_t>>> tenants;
+  std::vector<identity_proven> proofs;
 };
 
 inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::pointer,
@@ -81,7 +89,7 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
     [](const credit&) {},
     [](const rate_limits&) {},
     [=](const tenant_limits& x) { heard->tenants.push_back(x.rates); },
-    [](const identity_proven&) {},
+    [=](const identity_proven& x) { heard->proofs.push_back(x); },
     [](const breaker_change&) {},
     [](const get_report&) { return governor_report{}; },
   };
@@ -99,7 +107,7 @@ struct fake_api final : net::call_port {
   std::vector<std::string> types;
   std::vector<std::chrono::milliseconds> limits;
   std::deque<std::pair<outcome, net::api_answer>> next; ///< Answered before what is known.
-  bool silent = false; ///< No request is answered.
+  bool silent = false;                                  ///< No request is answered.
 
   void perform(const lease&, net::api_request what, std::chrono::milliseconds limit,
                std::function<void(outcome, net::api_answer)> then) override {
@@ -144,6 +152,8 @@ struct registrar_fixture : fixture {
     shard = sys.spawn(fake_shard, notes);
     found = std::make_shared<services>();
     found->bots[0].publish(shard);
+    if (governed)
+      found->rate_governor.publish(governor);
     names->set_complete(false);
     ports = {};
     ports.store = [this] { return who; };
@@ -161,10 +171,12 @@ struct registrar_fixture : fixture {
     boot();
   }
   ~registrar_fixture() override {
-    for (auto& one : {caf::actor_cast<caf::actor>(registrar), caf::actor_cast<caf::actor>(shard)})
+    for (auto& one : {caf::actor_cast<caf::actor>(registrar), caf::actor_cast<caf::actor>(shard),
+                      caf::actor_cast<caf::actor>(governor)})
       if (one)
         caf::anon_send_exit(one, caf::exit_reason::kill);
     found->bots[0].publish({});
+    found->rate_governor.publish({});
     sched.run();
   }
 
@@ -217,6 +229,9 @@ struct registrar_fixture : fixture {
     return get<page<bot_row>>(all).rows;
   }
 
+  bool governed = true; ///< There is a governor from a start on.
+  std::shared_ptr<governor_notes> heard = std::make_shared<governor_notes>();
+  rate_governor_actor governor = sys.spawn(fake_governor, heard);
   std::shared_ptr<shard_notes> notes;
   std::shared_ptr<directory> names;
   std::shared_ptr<token_vault> vault;

@@ -12,10 +12,11 @@ using rates = std::vector<std::pair<tenant_id, std::uint32_t>>;
 
 struct tenants_fixture : registrar_fixture {
   test_store on{store::backend::sqlite};
-  std::shared_ptr<governor_notes> heard = std::make_shared<governor_notes>();
-  rate_governor_actor governor = sys.spawn(fake_governor, heard);
 
-  tenants_fixture() { open(on); }
+  tenants_fixture() {
+    governed = false;
+    open(on);
+  }
   ~tenants_fixture() override { lose_governor(); }
 
   void publish() {

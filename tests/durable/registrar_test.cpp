@@ -37,6 +37,64 @@ SCENARIO("a registered bot is asked who it is, stored, and served under its own 
   CHECK_EQ(trail().at(0).action, "bot.register");
 }
 
+SCENARIO(
+  "until it is registered nobody finds a bot by its token or number, and its tenant pays for it") {
+  auto fresh = registration(42);
+  fresh.tenant = get<tenant_row>(tenant_put{ada(), {0, "other", false, 0, 0, 0}}).id;
+  api->silent = true;
+  auto pending = self->request(registrar, caf::infinite, fresh);
+  sched.run();
+  REQUIRE_EQ(api->paths.size(), 1u); // It is asked who it is.
+  CHECK(!entry(token_of(42)));
+  CHECK(!names->find(42));
+  REQUIRE_EQ(notes->starts.size(), 1u);
+  auto probe = notes->starts.front();
+  CHECK_EQ(probe.tenant, fresh.tenant);
+  CHECK(!probe.proven);
+  caf::anon_send_exit(registrar, caf::exit_reason::kill);
+  sched.run();
+  CHECK_EQ(notes->stops, std::vector<bot_id>{probe.bot});
+  CHECK_EQ(names->size(), 0u);
+}
+
+SCENARIO("what a bot used of its budget before it was registered counts afterwards") {
+  sql->hold = true;
+  auto pending = self->request(registrar, caf::infinite, registration(42));
+  sched.run();
+  REQUIRE_EQ(notes->starts.size(), 1u);
+  auto probe = notes->starts.front().bot;
+  REQUIRE_EQ(heard->proofs.size(), 1u);
+  CHECK_EQ(heard->proofs.front().from, probe);
+  CHECK_EQ(heard->proofs.front().to, 42);
+  CHECK_EQ(notes->stops, std::vector<bot_id>{probe});
+  CHECK(!entry(token_of(42))); // It is no bot of anybody's before that is stored.
+  CHECK(!names->find(42));
+  sql->hold = false;
+  sql->release();
+  sched.run();
+  CHECK(answer_of<bot_row>(pending).engaged());
+  CHECK_EQ(entry(token_of(42))->home, 42);
+}
+
+SCENARIO(
+  "an adopted bot goes on while its token is being registered, and becomes the registered one") {
+  auto digest = token_hash({1, 2}, token_of(42));
+  auto home = provisional_bot_id(digest);
+  names->put(digest, home, 1, false, sched.clock().now());
+  sql->hold = true;
+  auto pending = self->request(registrar, caf::infinite, registration(42));
+  sched.run();
+  CHECK_EQ(api->paths.size(), 1u);
+  REQUIRE(entry(token_of(42)).has_value());
+  CHECK_EQ(entry(token_of(42))->home, home);
+  sql->hold = false;
+  sql->release();
+  sched.run();
+  CHECK(answer_of<bot_row>(pending).engaged());
+  CHECK_EQ(entry(token_of(42))->home, 42);
+  CHECK_EQ(notes->stops.back(), home);
+}
+
 SCENARIO("without a proof a new bot is pending") {
   auto row = want<bot_row>(registration(42, false));
   CHECK(row.phase == bot_phase::pending);
@@ -143,7 +201,7 @@ SCENARIO("limits change live") {
 
 SCENARIO("limits that a dying governor did not hear reach its successor") {
   enrol(42);
-  auto heard = std::make_shared<governor_notes>();
+  heard = std::make_shared<governor_notes>();
   auto dead = sys.spawn(fake_governor, heard);
   found->rate_governor.publish(dead);
   caf::anon_send_exit(dead, caf::exit_reason::kill);
@@ -219,7 +277,8 @@ SCENARIO("a quarantine outlives the node, and ends when it was to end") {
   CHECK_EQ(stored().at(0).quarantines, 0u);
 }
 
-SCENARIO("what a bot got into is stored later when the store cannot now, unless it is old by then") {
+SCENARIO(
+  "what a bot got into is stored later when the store cannot now, unless it is old by then") {
   enrol(42);
   sql->faults = {store_refusal::unavailable};
   note_phase(registrar, 42, bot_phase::quarantined, 60s, "crashed", 3);
@@ -363,8 +422,7 @@ SCENARIO("a registrar that was killed finds what was done behind its back") {
   enrol(44);
   sql->hold = true;
   auto removed = self->request(registrar, caf::infinite, bot_remove{ada(), 1, 42});
-  auto suspended =
-    self->request(registrar, caf::infinite, order(43, bot_order_kind::suspend));
+  auto suspended = self->request(registrar, caf::infinite, order(43, bot_order_kind::suspend));
   sched.run();
   sql->release();
   sched.run();
@@ -400,9 +458,8 @@ SCENARIO("a token that does not open keeps no other bot from starting") {
   enrol(42);
   enrol(43);
   auto db = on.connect();
-  db.write([](store::unit& u) {
-    u.execute("UPDATE bots SET token_box = 'damaged' WHERE id = 42");
-  });
+  db.write(
+    [](store::unit& u) { u.execute("UPDATE bots SET token_box = 'damaged' WHERE id = 42"); });
   boot();
   CHECK(!entry(token_of(42)));
   CHECK(entry(token_of(43)).has_value());
