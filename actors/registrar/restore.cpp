@@ -179,9 +179,7 @@ void registrar_state::run(bot_id bot, const served& x) {
     });
     return;
   }
-  auto start = start_of(bot, x);
-  start.needed = false; // Nobody waits for it.
-  caf::anon_send(shard, start);
+  caf::anon_send(shard, start_of(bot, x));
   // If it is one that was suspended, or pending. One that is pending runs on in that phase.
   caf::anon_send(shard, bot_command{bot, bot_phase::active});
 }
@@ -239,9 +237,8 @@ void registrar_state::tell_updates(const bot_row& row) {
   bool changed = before && before != entry;
   to.book.put(row.id, std::move(entry));
   // What waits may go another way now. Its bot looks there at each use, but may not have one soon.
-  if (auto known = changed ? ports.names->find(row.id) : std::nullopt)
-    if (auto shard = ports.found->bots_of(known->home))
-      caf::anon_send(shard, activate_bot{known->home, true});
+  if (auto known = changed ? ports.names->find(row.id) : std::nullopt; known && known->actor)
+    caf::anon_send(known->actor, updates_ready{row.id, 0});
   tell_intake(row.id, bots.at(row.id));
 }
 
