@@ -62,6 +62,20 @@ struct bot_command {
   bot_phase to = bot_phase::active;
 };
 
+/// Its supervisor asks a bot to leave memory. It goes (and ends with ec::passivated) if nothing of
+/// it is under way, it was used at most `spare` times since it was last asked, and was not used for
+/// `unused_for`. The use that it was started for does not count.
+struct passivate {
+  std::uint32_t spare = 0;
+  caf::timespan unused_for{0};
+};
+/// How it stands with that.
+struct passivation {
+  bool goes = false;
+  std::uint32_t uses = 0; ///< Since it was last asked.
+  caf::timespan unused_for{0};
+};
+
 /// What a bot says of itself.
 struct bot_report {
   bot_id bot = 0;
@@ -88,6 +102,8 @@ struct bot_report {
 ///                     delivery book says; see messages/updates.hpp.
 ///   pull_request    → pull_answer, at once or when something came or its timeout is over. Errors:
 ///                     not_pulled, pull_conflict, suspended, unauthorized.
+///   passivate → passivation: whether it goes. What comes between that and its end is answered with
+///                     an error of the actor system, as with any bot that ended: nothing was begun.
 ///   call_done, call_cancelled, answer_streams, breaker_change, bot_command: notifications without
 ///                     an answer.
 
@@ -122,6 +138,17 @@ bool inspect(Inspector& f, breaker_change& x) {
 template <class Inspector>
 bool inspect(Inspector& f, bot_command& x) {
   return f.object(x).fields(f.field("bot", x.bot), f.field("to", x.to));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, passivate& x) {
+  return f.object(x).fields(f.field("spare", x.spare), f.field("unused_for", x.unused_for));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, passivation& x) {
+  return f.object(x).fields(f.field("goes", x.goes), f.field("uses", x.uses),
+                            f.field("unused_for", x.unused_for));
 }
 
 template <class Inspector>

@@ -16,6 +16,7 @@ bool is_transient(const caf::error& err) noexcept {
     case ec::draining:
     case ec::deadline_passed:
     case ec::transport_failed:
+    case ec::passivated:
       return true;
     default:
       return false;

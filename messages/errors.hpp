@@ -35,6 +35,7 @@ enum class ec : std::uint8_t {
   journal_full,            ///< The bot has as many updates waiting as it may have.
   pull_conflict,           ///< Another poll of the bot's updates took over, or was first.
   not_pulled,              ///< The bot's updates are delivered in another way than by polls.
+  passivated,              ///< The bot was idle and left memory; it comes back when it is needed.
 };
 
 /// Names in the order of the enumerators: the only list that spells them.
@@ -59,9 +60,10 @@ inline constexpr std::array ec_names{"none",
                                      "too_many_bots",
                                      "journal_full",
                                      "pull_conflict",
-                                     "not_pulled"};
+                                     "not_pulled",
+                                     "passivated"};
 
-static_assert(ec_names.size() == static_cast<std::size_t>(ec::not_pulled) + 1);
+static_assert(ec_names.size() == static_cast<std::size_t>(ec::passivated) + 1);
 
 inline std::string to_string(ec x) {
   return ec_names.at(static_cast<std::size_t>(x));

@@ -17,7 +17,7 @@ using bot_actor =
                    caf::result<void>(answer_streams), caf::result<void>(breaker_change),
                    caf::result<void>(bot_command), caf::result<void>(updates_ready),
                    caf::result<pull_answer>(pull_request), caf::result<void>(pull_cancel),
-                   caf::result<bot_report>(get_report)>;
+                   caf::result<passivation>(passivate), caf::result<bot_report>(get_report)>;
 
 /// See messages/session_pool.hpp.
 using session_pool_actor =
@@ -49,7 +49,9 @@ using supervisor_actor = caf::typed_actor<caf::result<supervision_report>(get_re
 using bots_actor =
   caf::typed_actor<caf::result<supervision_report>(get_report),
                    caf::result<caf::strong_actor_ptr>(start_bot), caf::result<void>(stop_bot),
-                   caf::result<void>(identity_proven), caf::result<void>(bot_command)>;
+                   caf::result<void>(identity_proven), caf::result<void>(bot_command),
+                   caf::result<caf::strong_actor_ptr>(activate_bot),
+                   caf::result<void>(passivation_limits)>;
 
 /// See messages/gateway.hpp.
 using gateway_actor =

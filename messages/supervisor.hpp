@@ -44,6 +44,33 @@ struct stop_bot {
   bot_id bot = 0;
 };
 
+  /// False: nobody waits for it. It may be passive until somebody needs it; then the answer is
+  /// ec::passivated.
+  bool needed = true;
+};
+
+/// Brings a bot back that is passive, or answers with the one that runs.
+struct activate_bot {
+  bot_id bot = 0;    ///< The id it is kept under: directory::found::home.
+  bool look = false; ///< It may have updates: it is told so (updates_ready).
+};
+
+/// Which idle bots leave memory when there are more than there may be.
+enum class passivation_kind : std::uint8_t {
+  off,  ///< None ever does.
+  idle, ///< Those unused for longest.
+  lru,  ///< Those whose last use was first, found without being exact about times.
+  slru, ///< The same, but those used once go before those used again: resists scans.
+};
+inline constexpr std::array passivation_kind_names{"off", "idle", "lru", "slru"};
+TROUPE_ENUM(passivation_kind, passivation_kind_names)
+
+/// Live limits of one shard.
+struct passivation_limits {
+  passivation_kind policy = passivation_kind::off;
+  std::size_t max_active = 0;  ///< Bots that run at once; 0: any number.
+  caf::timespan idle_after{0}; ///< One unused for so long leaves in any case; 0: none does.
+  std::vector<bot_id> pinned;  ///< These never do. By their numbers.
 /// Counts of bots, for metrics.
 struct bots_report {
   std::array<std::uint64_t, 9> by_phase{}; ///< Indexed by bot_phase.
@@ -62,7 +89,9 @@ struct bots_report {
 ///               too_many_bots, unknown_bot (no directory entry), draining, stopped.
 ///   identity_proven (from an adopted bot whose token the upstream accepted): its record and its
 ///   directory entry carry the number `to` from now on, its key stays `from`.
-///   stop_bot, bot_command: notifications. get_report → supervision_report.
+///   activate_bot → the bot's handle; waits for a place, if it must, for a second at most. Errors: as
+///               start_bot's; too_many_bots (with `refusal`): no other bot is idle.
+///   stop_bot, bot_command, passivation_limits: notifications. get_report → supervision_report.
 
 template <class Inspector>
 bool inspect(Inspector& f, child_info& x) {
@@ -84,7 +113,18 @@ bool inspect(Inspector& f, start_bot& x) {
                             f.field("proven", x.proven), f.field("claimed", x.claimed),
                             f.field("token_hash", x.token_hash), f.field("rps", x.rps),
                             f.field("concurrent", x.concurrent), f.field("pending", x.pending),
-                            f.field("quarantines", x.quarantines));
+                            f.field("quarantines", x.quarantines), f.field("needed", x.needed));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, activate_bot& x) {
+  return f.object(x).fields(f.field("bot", x.bot), f.field("look", x.look));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, passivation_limits& x) {
+  return f.object(x).fields(f.field("policy", x.policy), f.field("max_active", x.max_active),
+                            f.field("idle_after", x.idle_after), f.field("pinned", x.pinned));
 }
 
 template <class Inspector>

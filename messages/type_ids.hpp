@@ -28,6 +28,8 @@ struct breaker_change;
 struct bot_command;
 struct bot_report;
 struct answer_streams;
+struct passivate;
+struct passivation;
 
 struct lease_request;
 struct lease_return;
@@ -65,6 +67,8 @@ struct supervision_report;
 struct start_bot;
 struct stop_bot;
 struct bots_report;
+struct activate_bot;
+struct passivation_limits;
 
 struct drain;
 struct gateway_report;
@@ -96,6 +100,8 @@ CAF_ADD_TYPE_ID(troupe_bot, (troupe::bot_command))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::bot_report))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::answer_streams))
 CAF_END_TYPE_ID_BLOCK(troupe_bot)
+CAF_ADD_TYPE_ID(troupe_bot, (troupe::passivate))
+CAF_ADD_TYPE_ID(troupe_bot, (troupe::passivation))
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_session_pool, caf::first_custom_type_id + 200)
 CAF_ADD_TYPE_ID(troupe_session_pool, (troupe::lease_request))
@@ -141,6 +147,8 @@ CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::start_bot))
 CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::stop_bot))
 CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::bots_report))
 CAF_END_TYPE_ID_BLOCK(troupe_supervisor)
+CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::activate_bot))
+CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::passivation_limits))
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_gateway, caf::first_custom_type_id + 600)
 CAF_ADD_TYPE_ID(troupe_gateway, (troupe::drain))

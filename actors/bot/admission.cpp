@@ -25,6 +25,7 @@ caf::result<grant> bot_state::admit(const call& c) {
   if (auto wait = early ? caf::timespan{0} : breaker_wait(now, c, probe); wait.count() > 0)
     return refuse(ec::breaker_open, wait);
   // Whoever waits, waits in the governor or in the pool, where a full chat or an exhausted budget
+  touch();
   // holds up nobody else; how many of a bot's calls run at once is theirs to bound too.
   bool full =
     c.kind == call_kind::long_poll ? polls >= limits().max_polls : waiting() >= limits().max_queue;

@@ -28,6 +28,7 @@ bot_state::bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32
   : self(self), spec(spec), id(spec.bot), proven(spec.proven), found(std::move(found)),
     config(std::move(config)),
     jitter(static_cast<std::uint64_t>(spec.bot) * 0x9E3779B97F4A7C15u + incarnation) {
+  last_used = self->clock().now();
   ask_breaker();
   if (spec.rps != 0 || spec.concurrent != 0)
     notify(this->found->rate_governor.get(), bot_limits{id, spec.rps, spec.concurrent});
@@ -54,10 +55,12 @@ bot_actor::behavior_type bot_state::make_behavior() {
     [this](const breaker_change& x) { change_breaker(x); },
     [this](const bot_command& x) { obey(x.to); },
     [this](const updates_ready&) {
+      touch();
       if (found->updates)
         inbox::of(*this).told();
     },
     [this](const pull_request& x) {
+      touch();
       return found->updates ? inbox::of(*this).pull(x)
                             : caf::result<pull_answer>{refuse(ec::not_pulled)};
     },
@@ -65,8 +68,33 @@ bot_actor::behavior_type bot_state::make_behavior() {
       if (updates)
         updates->cancel(x);
     },
+    [this](const troupe::passivate& x) { return passivate(x); },
     [this](const get_report&) { return report(); },
   };
+}
+
+void bot_state::touch() {
+  ++uses;
+  last_used = self->clock().now();
+}
+
+passivation bot_state::passivate(const troupe::passivate& x) {
+  passivation said;
+  said.uses = static_cast<std::uint32_t>(std::max(uses, 0));
+  said.unused_for = self->clock().now() - last_used;
+  // Whoever it was started for is on the way.
+  bool awaited = uses < 0 && said.unused_for < 1s;
+  bool rests = !awaited && calls.empty() && phase == bot_phase::active && (!updates || updates->rests());
+  uses = std::min(uses, 0); // Its first use is still to come, or it was told of all.
+  said.goes = rests && said.uses <= x.spare && said.unused_for >= x.unused_for;
+  if (!said.goes)
+    return said;
+  // What it knows others hold: health its breaker, the governor its windows, the journal its
+  // updates, the delivery book where they go.
+  move_to(bot_phase::passivating);
+  flush();
+  self->quit(caf::make_error(ec::passivated));
+  return said;
 }
 
 void bot_state::change_breaker(const breaker_change& x) {

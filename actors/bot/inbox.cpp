@@ -307,6 +307,11 @@ time_point inbox::drop_at() const {
   return at;
 }
 
+bool inbox::rests() const {
+  auto keeps = [at = now()](const auto& x) { return x && x->keep_until() > at; };
+  return idle() && !paused_ && std::none_of(receivers_.begin(), receivers_.end(), keeps);
+}
+
 /// One timer: for the window's times, for a journal that is asked again, for being idle.
 void inbox::arm() {
   auto at = now();

@@ -39,6 +39,8 @@ public:
   void told();
   /// The bot is in another phase.
   void phase_changed();
+  /// Whether nothing is lost with it now: what it knows, the journal knows.
+  [[nodiscard]] bool rests() const;
   caf::result<pull_answer> pull(const pull_request& what);
   void cancel(const pull_cancel& what);
 

@@ -109,6 +109,9 @@ struct bot_state {
   void obey(bot_phase to);
   void move_to(bot_phase to);
   bot_report report() const { return {id, phase, granted + polls, waiting(), breaker}; }
+  /// It is used: a call, or news of updates.
+  void touch();
+  passivation passivate(const troupe::passivate& x);
 
   /// One timer for all calls: governor and pool end what waits too long, and this bot what they
   /// left waiting all the same, or whose exchange nobody reported on.
@@ -135,6 +138,8 @@ struct bot_state {
   std::uint32_t granted = 0; ///< Entries of `calls` that hold a session, without polls.
   std::uint32_t polls = 0;   ///< Entries that are long polls.
   time_point open_until{};
+  std::int32_t uses = -1;    ///< Since it was last asked to leave; the first is what it started for.
+  time_point last_used{};
   time_point timer_at{}; ///< When the timer fires; zero if it is not armed.
   caf::disposable timer;
   std::shared_ptr<services> found;

@@ -14,6 +14,16 @@ caf::error refuse_start(ec why, caf::timespan retry_after) {
   return caf::make_error(why, refusal{std::max(retry_after, caf::timespan::zero())});
 }
 
+namespace {
+
+std::shared_ptr<bots_ledger> ledger_of(const bots_config& config) {
+  auto ledger = std::make_shared<bots_ledger>();
+  ledger->limits = config.passivation;
+  return ledger;
+}
+
+} // namespace
+
 bots_state::bots_state(bots_impl::pointer self, bots_config config,
                        std::shared_ptr<directory> names, std::shared_ptr<bots_ledger> ledger)
   : self(self), cfg(std::move(config)), names(std::move(names)), shared(std::move(ledger)),
@@ -26,6 +36,7 @@ bots_state::~bots_state() {
     timer.dispose();
   for (auto& [at, trouble] : ledger.troubles)
     trouble.timer.dispose();
+  stop_passivating();
 }
 
 bots_impl::behavior_type bots_state::make_behavior() {
@@ -34,13 +45,19 @@ bots_impl::behavior_type bots_state::make_behavior() {
     if (ask.reason)
       end(ask.reason);
   });
+  if (cfg.limits)
+    ledger.limits = cfg.limits->get();
+  begin_passivating();
   take_over();
+  make_room();
   return {
     [this](get_report ask) { return report(ask.limit); },
     [this](const start_bot& spec) { return start(spec); },
     [this](stop_bot ask) { stop(ask.bot); },
     [this](const bot_command& order) { obey(order); },
     [this](const identity_proven& proof) { prove(proof); },
+    [this](const activate_bot& what) { return activate(what); },
+    [this](const passivation_limits& x) { limit(x); },
     [](ready_request) {},
   };
 }
@@ -77,6 +94,12 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
       record.returns = true;
     } else if (record.actor) {
       return caf::actor_cast<caf::strong_actor_ptr>(record.actor);
+    } else if (record.phase == bot_phase::passive && !record.pending) {
+      names->set_phase(record.token_hash, record.bot, record.phase);
+      if (!spec.needed)
+        return caf::make_error(ec::passivated);
+      bring_back(at);
+      return promise_of(at);
     } else if (record.phase == bot_phase::quarantined) {
       names->set_phase(record.token_hash, record.bot, record.phase, record.since);
       return refuse_start(ec::quarantined, record.since - now());
@@ -97,6 +120,17 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
   if (!known && spec.quarantines > 0) // They were before this node's start.
     trouble_of(at).quarantines = spec.quarantines;
   rest(at);
+  if (!known && !record.pending && full() && !is_pinned(record)) { // A place is for one that somebody needs.
+    record.phase = bot_phase::passive;
+    if (!names->set_phase(record.token_hash, record.bot, record.phase)) {
+      forget(at, caf::make_error(ec::unknown_bot));
+      return caf::make_error(ec::unknown_bot);
+    }
+    if (!spec.needed)
+      return caf::make_error(ec::passivated);
+    bring_back(at);
+    return promise_of(at);
+  }
   launch(at);
   if (!record.taken)
     return caf::make_error(ec::unknown_bot);
@@ -168,6 +202,7 @@ void bots_state::suspend(place at, const bot_command& order) {
   if (std::exchange(record.phase, bot_phase::suspended) != bot_phase::suspended)
     log::event(log::level::info, "bot.suspended", "troupe.bot", {{"bot", record.known_as()}},
                "An operator suspended the bot.");
+  reckon(at);
   if (record.actor && !record.leaving) {
     caf::anon_send(record.actor, order);
     names->set_phase(record.token_hash, record.bot, bot_phase::suspended);
@@ -178,7 +213,14 @@ void bots_state::suspend(place at, const bot_command& order) {
 
 void bots_state::resume(place at, const bot_command& order) {
   auto& record = ledger[at];
-  if (record.phase == record.at_work() && !record.leaving)
+  bool runs = record.phase == record.at_work() || record.phase == bot_phase::passivating;
+  if (runs && !record.leaving)
+    return;
+  if (record.phase == bot_phase::passive) // It does, as soon as somebody needs it.
+    return;
+  // It crashed, and starts after its pause: a registrar that begins anew says this of every bot,
+  // and must not give it another restart budget.
+  if (record.phase == bot_phase::starting && !record.actor)
     return;
   if (record.phase == bot_phase::pending)
     log::event(log::level::info, "bot.activated", "troupe.bot",
@@ -194,6 +236,7 @@ void bots_state::resume(place at, const bot_command& order) {
     record.phase = record.at_work();
     caf::anon_send(record.actor, bot_command{order.bot, record.phase});
     names->set_phase(record.token_hash, record.bot, record.phase);
+    reckon(at);
   } else {
     rest(at);
     if (auto trouble = ledger.troubles.find(at); trouble != ledger.troubles.end())
@@ -205,7 +248,8 @@ void bots_state::resume(place at, const bot_command& order) {
 /// Its past is forgiven, its next incarnation starts at once.
 void bots_state::restart(place at) {
   auto& record = ledger[at];
-  if (record.phase == bot_phase::suspended || record.phase == bot_phase::unauthorized)
+  if (record.phase == bot_phase::suspended || record.phase == bot_phase::unauthorized
+      || record.phase == bot_phase::passive)
     return;
   rest(at);
   if (auto trouble = ledger.troubles.find(at); trouble != ledger.troubles.end()) {
@@ -236,9 +280,12 @@ supervision_report bots_state::report(std::size_t limit) const {
       row.uptime = at_now - record.since;
     return row;
   };
-  auto collect = [&](bool healthy) {
+  auto is_well = [](bot_phase x) {
+    return x == bot_phase::active || x == bot_phase::passivating || x == bot_phase::passive;
+  };
+  auto collect = [&](bool well) {
     for (place at = 0; at < ledger.end() && result.rows.size() < limit; ++at)
-      if (auto& record = ledger[at]; record.taken && (record.phase == bot_phase::active) == healthy)
+      if (auto& record = ledger[at]; record.taken && is_well(record.phase) == well)
         result.rows.push_back(row_of(record));
   };
   for (place at = 0; at < ledger.end(); ++at)
@@ -252,7 +299,7 @@ supervision_report bots_state::report(std::size_t limit) const {
 bots_actor spawn_bots(caf::actor_system& sys, bots_config config, std::shared_ptr<directory> names,
                       std::shared_ptr<bots_ledger> ledger) {
   if (!ledger)
-    ledger = std::make_shared<bots_ledger>();
+    ledger = ledger_of(config);
   return sys.spawn<bots_impl::stateful_impl<bots_state>>(std::move(config), std::move(names),
                                                          std::move(ledger));
 }
@@ -260,9 +307,10 @@ bots_actor spawn_bots(caf::actor_system& sys, bots_config config, std::shared_pt
 child_spec supervise_bots(std::size_t shard, bots_config config, std::shared_ptr<directory> names,
                           std::shared_ptr<services> found) {
   config.found = found;
+  auto ledger = ledger_of(config);
   auto start = [shard, config = std::move(config), names = std::move(names),
                 found = std::move(found),
-                ledger = std::make_shared<bots_ledger>()](caf::actor_system& sys) {
+                ledger](caf::actor_system& sys) {
     auto handle = spawn_bots(sys, config, names, ledger);
     found->bots.at(shard).publish(handle);
     return caf::actor_cast<caf::actor>(handle);

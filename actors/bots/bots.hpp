@@ -2,12 +2,16 @@
 #include "actors/bots/ledger.hpp"
 #include "actors/supervisor/supervisor.hpp"
 #include "runtime/registry/directory.hpp"
+#include "runtime/registry/live_value.hpp"
 #include "runtime/registry/services.hpp"
 
 #include <functional>
 #include <memory>
 
 namespace troupe {
+
+/// What a bot in memory takes, about: measured by tests/benchmarks/passivation.cpp.
+inline constexpr std::size_t active_bot_bytes = 4096;
 
 struct bots_config {
   /// Spawns one bot; must not block. What it throws, and an empty handle, count as a crash.
@@ -30,6 +34,16 @@ struct bots_config {
   caf::timespan calm = std::chrono::minutes{10};
   caf::timespan stop_deadline = std::chrono::seconds{5}; ///< From the ask to the kill.
   std::size_t max_bots = 1'000'000;                      ///< More are refused with too_many_bots.
+  passivation_limits passivation; ///< At the start; `passivation_limits` changes them.
+  /// As they are now, for a supervisor that starts. May be null: as it was told.
+  std::shared_ptr<const live_value<passivation_limits>> limits;
+  caf::timespan sweep_every = std::chrono::seconds{1}; ///< Idle bots are looked for so often.
+  caf::timespan activation_patience =
+    std::chrono::seconds{1}; ///< A bot that is needed waits no longer for the place of another.
+  /// Told of each bot that came back, with how long whoever needed it waited. May be empty; must not
+  /// block.
+  std::function<void(caf::timespan)> activated;
+  std::function<void()> evicted; ///< The same for each that left memory.
 };
 
 /// Spawns the supervisor of one shard of bots. Bots are published in `names` at each start, end and
@@ -40,6 +54,8 @@ struct bots_config {
 /// - unauthorized or suspended: keeps that phase, is not restarted; bot_command active (or
 /// start_bot
 ///   with another token) starts it again;
+/// - passivated: is passive, costs its records and nothing else, and starts again when somebody
+///   needs it (`activate_bot`), its restart budget untouched;
 /// - nothing, user_shutdown or stopped: is forgotten, here and in the directory;
 /// - quarantined: rests at once, as if it had spent its restart budget;
 /// - anything else: crashed.

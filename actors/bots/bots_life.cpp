@@ -11,7 +11,8 @@ namespace {
 
 /// Whether a bot in this phase runs, or is about to.
 bool is_wanted(bot_phase phase) noexcept {
-  return phase == bot_phase::pending || phase == bot_phase::starting || phase == bot_phase::active;
+  return phase == bot_phase::pending || phase == bot_phase::starting || phase == bot_phase::active
+         || phase == bot_phase::passivating;
 }
 
 /// What a bot is spawned from. One that was proven is no adopted bot any more.
@@ -87,7 +88,9 @@ void bots_state::launch(place at) {
   if (!names->set_phase(record.token_hash, record.bot, bot_phase::starting))
     return forget(at, caf::make_error(ec::unknown_bot));
   auto before = record.phase;
-  ++record.starts;
+  bool back = before == bot_phase::passive; // Neither a restart nor a new bot.
+  if (!back || record.starts == 0)
+    ++record.starts;
   record.since = now();
   record.returns = record.leaving = false;
   bot_actor actor;
@@ -107,7 +110,8 @@ void bots_state::launch(place at) {
   record.phase = record.at_work();
   names->attach(record.token_hash, record.bot, actor, record.phase);
   ledger.bind(at, std::move(actor));
-  if (record.starts > 1)
+  reckon(at);
+  if (record.starts > 1 && !back)
     log::event(log::level::info, "child.restarted", "troupe.bot",
                {{"bot", record.known_as()},
                 {"tenant", std::int64_t{record.tenant}},
@@ -124,20 +128,18 @@ void bots_state::launch(place at) {
     resolve_alert(record, "bot.unauthorized",
                   "The bot starts again, with a new token or by order.");
   await_calm(at);
-  if (auto found = waiting.find(at); found != waiting.end()) {
-    for (auto& promise : found->second)
-      promise.deliver(caf::actor_cast<caf::strong_actor_ptr>(record.actor));
-    waiting.erase(found);
-  }
+  hand_over(at);
 }
 
 /// A bot that crashed was active all the time, as its owner sees it.
 void bots_state::tell_activated(place at, bot_phase before) const {
   auto& record = ledger[at];
-  bool first = record.starts == 1;
+  bool first = record.starts == 1 && before != bot_phase::passive;
   if (record.pending)
     return;
-  if (!first && (before == bot_phase::starting || before == bot_phase::active))
+  if (!first
+      && (before == bot_phase::starting || before == bot_phase::active
+          || before == bot_phase::passivating))
     return;
   // All the bots of a configuration start at once; an adopted one tells when it is proven.
   auto level = first ? log::level::debug : log::level::info;
@@ -164,6 +166,7 @@ void bots_state::prove(const identity_proven& proof) {
   auto& record = ledger[*at];
   bool first = !std::exchange(record.proven, true);
   record.claimed = proof.to;
+  reckon(*at);
   names->prove(record.token_hash, proof.to);
   if (first)
     log::event(log::level::info, "bot.activated", "troupe.bot",
@@ -178,11 +181,20 @@ void bots_state::on_down(const caf::down_msg& down) {
   auto at = *found;
   auto& record = ledger[at];
   ledger.unbind(at);
+  reckon(at);
   record.since = now();
   if (auto timer = deadlines.find(at); timer != deadlines.end()) {
     timer->second.dispose();
     deadlines.erase(timer);
   }
+  settle_down(at, down.reason);
+  if (!ending)
+    admit_line();
+}
+
+/// What becomes of a bot that ended.
+void bots_state::settle_down(place at, const caf::error& reason) {
+  auto& record = ledger[at];
   if (ending) {
     record.leaving = false;
     names->detach(record.token_hash, record.bot, bot_phase::stopped);
@@ -190,24 +202,26 @@ void bots_state::on_down(const caf::down_msg& down) {
   }
   if (std::exchange(record.leaving, false)) {
     if (record.forgotten)
-      forget(at, down.reason);
+      forget(at, reason);
     else if (record.returns)
       launch(at);
     else
-      settle(at, record.phase, down.reason);
-  } else if (down.reason == ec::unauthorized) {
-    settle(at, bot_phase::unauthorized, down.reason);
-  } else if (down.reason == ec::suspended) {
-    settle(at, bot_phase::suspended, down.reason);
-  } else if (down.reason == ec::quarantined) {
+      settle(at, record.phase, reason);
+  } else if (reason == ec::passivated && record.phase != bot_phase::suspended) {
+    evicted(at);
+  } else if (reason == ec::unauthorized) {
+    settle(at, bot_phase::unauthorized, reason);
+  } else if (reason == ec::suspended) {
+    settle(at, bot_phase::suspended, reason);
+  } else if (reason == ec::quarantined) {
     rest(at);
-    quarantine(at, trouble_of(at), down.reason);
-  } else if (is_orderly(down.reason)) {
-    forget(at, down.reason);
+    quarantine(at, trouble_of(at), reason);
+  } else if (is_orderly(reason)) {
+    forget(at, reason);
   } else if (record.phase == bot_phase::suspended) {
-    settle(at, bot_phase::suspended, down.reason); // Nothing to restart it for.
+    settle(at, bot_phase::suspended, reason); // Nothing to restart it for.
   } else {
-    crash(at, down.reason);
+    crash(at, reason);
   }
 }
 
@@ -215,6 +229,7 @@ void bots_state::on_down(const caf::down_msg& down) {
 void bots_state::leave(place at) {
   auto& record = ledger[at];
   record.leaving = true;
+  reckon(at);
   // Its own way answers the calls it holds; the exit message is for one that has no such way.
   caf::anon_send(record.actor, bot_command{record.bot, bot_phase::stopped});
   self->send_exit(record.actor, caf::exit_reason::user_shutdown);
@@ -315,6 +330,7 @@ void bots_state::await_calm(place at) {
   auto& x = trouble->second;
   auto wait = x.alert || x.quarantines == 0 ? cfg.period : std::max(cfg.calm, cfg.period);
   auto up = now() - ledger[at].since;
+  x.timer.dispose(); // It may have left memory and come back meanwhile.
   x.timer =
     self->run_delayed(wait + std::chrono::milliseconds{1} - up, [this, at] { calm_down(at); });
 }
@@ -328,7 +344,9 @@ void bots_state::calm_down(place at) {
   }
   bool counted = trouble.quarantines > 0;
   ledger.troubles.erase(at);
-  if (counted && record.phase == bot_phase::active) // What is stored starts from nothing, too.
+  bool runs = record.phase == bot_phase::active || record.phase == bot_phase::passivating
+              || record.phase == bot_phase::passive;
+  if (counted && runs) // What is stored starts from nothing, too.
     tell(at, caf::timespan{0}, {});
 }
 
@@ -337,6 +355,7 @@ void bots_state::end(caf::error reason) {
   if (ending)
     return;
   ending = std::move(reason);
+  stop_passivating();
   for (auto& [at, trouble] : ledger.troubles)
     trouble.timer.dispose();
   for (auto& [at, promises] : std::exchange(waiting, {}))
@@ -368,6 +387,9 @@ void bots_state::rest(place at) {
 }
 
 void bots_state::refuse_waiting(place at, const caf::error& why) {
+  needed.erase(at);
+  to_look.erase(at);
+  in_line.erase(at);
   if (auto found = waiting.find(at); found != waiting.end()) {
     auto promises = std::move(found->second);
     waiting.erase(found);

@@ -1,12 +1,16 @@
 #pragma once
 #include "actors/bots/bots.hpp"
 #include "messages/rate_governor.hpp"
+#include "messages/updates.hpp"
+#include "runtime/policy/passivation.hpp"
 
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
+#include <deque>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 /// The state of a shard's supervisor; for the files of this folder only.
@@ -41,6 +45,7 @@ struct bots_state {
   void launch(place at);
   void prove(const identity_proven& proof);
   void on_down(const caf::down_msg& down);
+  void settle_down(place at, const caf::error& reason);
   void leave(place at);
   void settle(place at, bot_phase phase, const caf::error& reason);
   void forget(place at, const caf::error& reason);
@@ -52,6 +57,38 @@ struct bots_state {
   void tell(place at, caf::timespan rest, std::string reason) const;
   void end(caf::error reason);
   void finish_if_empty();
+
+  // Who is in memory, bots_passivation.cpp.
+  caf::result<caf::strong_actor_ptr> activate(const activate_bot& what);
+  void limit(const passivation_limits& x);
+  /// Starts a passive bot when there is a place for it.
+  void bring_back(place at);
+  /// Whoever needs it is told, once the bot of a promise runs.
+  caf::result<caf::strong_actor_ptr> promise_of(place at);
+  /// Takes over in the orders what the record says: called wherever that may have changed.
+  void reckon(place at);
+  void make_room();
+  void ask(place at, const passivate& how);
+  void asked(place at, caf::actor_id id, const passivation& said);
+  void evicted(place at);
+  /// Bots that wait for a place get the one that became free.
+  void admit_line();
+  void wait_in_line();
+  void end_wait();
+  /// The bot runs: whoever waits for that is told.
+  void hand_over(place at);
+  void begin_passivating();
+  void sweep();
+  void arm_sweep();
+  void stop_passivating();
+  [[nodiscard]] bool passivates() const noexcept {
+    return ledger.limits.policy != passivation_kind::off;
+  }
+  [[nodiscard]] bool full() const noexcept {
+    return passivates() && ledger.limits.max_active != 0
+           && ledger.running() >= ledger.limits.max_active;
+  }
+  [[nodiscard]] bool is_pinned(const bot_record& record) const;
 
   bot_trouble& trouble_of(place at);
   void rest(place at); ///< Cancels what its timer was going to do.
@@ -65,6 +102,22 @@ struct bots_state {
   bots_ledger& ledger;
   std::unordered_map<place, std::vector<bot_promise>> waiting; ///< For a bot that is to start soon.
   std::unordered_map<place, caf::disposable> deadlines;        ///< Of bots asked to stop.
+  struct waiter {
+    place at;
+    time_point since;
+  };
+  std::deque<waiter> line;            ///< Passive bots that are needed and find no place.
+  std::unordered_set<place> in_line;  ///< The same.
+  std::unordered_set<place> to_look;  ///< May have updates: told when they run.
+  std::unordered_map<place, time_point> needed; ///< Since when a passive bot is.
+  std::unordered_set<bot_id> pinned;
+  std::unique_ptr<passivation_order::order> pressed; ///< Who leaves when there are too many.
+  std::unique_ptr<passivation_order::idle> unused;   ///< Who leaves in any case.
+  std::size_t asking = 0;                            ///< Bots that have not said yet.
+  std::size_t stayed = 0;                            ///< Bots in a row that did not leave.
+  caf::disposable sweeper;
+  caf::disposable line_timer;
+  bool line_waits = false; ///< The timer is set.
   std::optional<caf::error> ending;
   caf::disposable last_deadline; ///< For all bots, once this shard ends.
 };

@@ -26,10 +26,10 @@ struct bot_record {
   std::uint32_t starts = 0;             ///< Its incarnations so far.
   bot_phase phase = bot_phase::pending; ///< What the directory says, too.
   bool proven = true;
-  bool taken = false;     ///< The place holds a bot.
+  bool taken : 1 = false; ///< The place holds a bot.
+  bool forgotten : 1 = false; ///< Leaves the ledger once it has ended.
   bool leaving = false;   ///< Asked or forced to end: its end is no crash.
   bool returns = false;   ///< Starts again once it has ended.
-  bool forgotten = false; ///< Leaves the ledger once it has ended.
   bool pending = false;   ///< Its owner is not proven: it runs in that phase.
   bool rejected = false;  ///< An alert was raised, since the upstream rejected its token.
 
@@ -74,6 +74,7 @@ public:
   bot_actor unbind(place at); ///< @returns the actor, for its release.
 
   std::unordered_map<place, bot_trouble> troubles;
+  passivation_limits limits; ///< As they are now; they outlive a supervisor.
 
   /// Makes the caller the owner; builds the tables anew. @returns the number of its ownership.
   std::uint64_t take_over();

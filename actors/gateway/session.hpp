@@ -95,6 +95,7 @@ private:
   bool find_running(const request_facts& facts, directory::found& entry);
   task<bool> find_bot(request_facts& facts, directory::found& entry);
   bool stand_in(request_facts& facts);
+  task<caf::error> activate(const directory::found& entry);
   task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
 
   // session_keep.hpp: requests with an Idempotency-Key.

@@ -51,7 +51,16 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
       entry = *hit;
       co_return true;
     }
-    if (hit) {
+    if (hit && (hit->phase == bot_phase::passive || hit->phase == bot_phase::passivating)) {
+      auto refused = co_await activate(*hit);
+      if (!refused)
+        continue;
+      if (refused == ec::too_many_bots || clock::now() >= facts.wait_until) {
+        auto text = explain(refused);
+        co_await refuse(text, false);
+        co_return false;
+      }
+    } else if (hit) {
       why = hit->phase == bot_phase::unauthorized  ? ec::unauthorized
             : hit->phase == bot_phase::suspended   ? ec::suspended
             : hit->phase == bot_phase::quarantined ? ec::quarantined
@@ -111,6 +120,16 @@ inline bool is_allowed(const request_facts& facts, std::string_view method) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
   return std::ranges::find(facts.only, name) != facts.only.end();
+}
+
+/// Brings a bot back that is passive. @returns why not, if it did not come
+template <class Stream>
+task<caf::error> session<Stream>::activate(const directory::found& entry) {
+  enter(state::waiting, clock::duration::max());
+  request(ctx_->ports.found->bots_of(entry.home), activate_bot{entry.home, false});
+  co_await answered();
+  auto* why = std::get_if<caf::error>(&*verdict_);
+  co_return why ? *why : caf::error{};
 }
 
 /// Makes a bot of a token that nobody registered. @returns false when there are too many

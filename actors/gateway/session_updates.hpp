@@ -40,7 +40,8 @@ task<bool> session<Stream>::serve_updates(request_facts& facts, const directory:
     enter(state::writing, clock::duration::max()); // It is carried out, also if the client leaves.
     request(steering, what);
     co_await answered();
-    ctx_->lane().tell(entry.actor, updates_ready{entry.bot, 0}); // It sees what its settings are.
+    // It sees what its settings are; it may have left memory meanwhile.
+    ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), activate_bot{entry.home, true});
     auto* said = std::get_if<method_answer>(&*verdict_);
     if (!said || !polls || said->status != 200) {
       count(facts, said && said->status == 200 ? "ok" : "refused", caf::timespan{0});

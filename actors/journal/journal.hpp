@@ -33,6 +33,10 @@ struct journal_ports {
   std::shared_ptr<storage::sql_port> sql; ///< Outlives the actor.
   /// The bot's actor; empty while there is none. Asked before a bot is told.
   std::function<bot_actor(bot_id)> bot;
+  /// Asked about a bot that has updates and no actor: brings it back if it is idle and out of memory,
+  /// and has it look for them. @returns false if nobody needs to tell it: it comes back by itself. May
+  /// be empty.
+  std::function<bool(bot_id)> wake;
   /// Wall clock, milliseconds since 1970; the system's unless given.
   std::function<std::int64_t()> now;
   /// Called on the actor for each update that was newly stored. May be empty.

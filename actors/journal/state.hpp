@@ -121,6 +121,7 @@ struct journal_state {
   void watch(bot_id bot, bot_queue& q, bot_actor who);
   void unwatch(bot_id bot, bot_queue& q);
   void consumer_down(caf::actor_id who);
+  void look_for(bot_id bot);
   void find_bots();
 
   // -- works

@@ -20,14 +20,19 @@ void journal_state::tell(bot_id bot, bot_queue& q) {
   if (!q.consumer && ports.bot)
     if (auto who = ports.bot(bot))
       watch(bot, q, who);
-  if (!q.consumer) {
-    not_found.insert(bot);
-    if (!std::exchange(finding, true))
-      self->run_delayed(cfg.find_pause, [this] { find_bots(); });
-    return;
-  }
+  if (!q.consumer)
+    return look_for(bot);
   q.told = true;
   caf::anon_send(q.consumer, updates_ready{bot, q.count()});
+}
+
+/// A bot that is idle comes back at once; any other one starts sooner or later.
+void journal_state::look_for(bot_id bot) {
+  if (ports.wake && !ports.wake(bot))
+    return;
+  not_found.insert(bot);
+  if (!std::exchange(finding, true))
+    self->run_delayed(cfg.find_pause, [this] { find_bots(); });
 }
 
 void journal_state::find_bots() {
@@ -71,9 +76,9 @@ void journal_state::consumer_down(caf::actor_id who) {
     if (auto* q = find(bot)) {
       q->consumer = bot_actor{};
       q->told = false;
-      // Its successor, which needs a moment to start.
-      if (q->count() > 0 && not_found.insert(bot).second && !std::exchange(finding, true))
-        self->run_delayed(cfg.find_pause, [this] { find_bots(); });
+      // Its successor, which needs a moment to start. What it was told it may not have heard.
+      if (q->count() > 0)
+        look_for(bot);
     }
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/token.hpp"
 #include "runtime/telegram/updates.hpp"
+#include "runtime/updates/settings.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -25,6 +26,14 @@ template <class Handle>
 caf::actor published(service_slot<Handle>& slot, Handle handle) {
   slot.publish(handle);
   return caf::actor_cast<caf::actor>(handle);
+}
+
+/// Each shard's part: all together keep within the bound.
+passivation_limits per_shard(const tree_config& config) {
+  auto limits = config.bots.passivation;
+  if (limits.max_active != 0)
+    limits.max_active = std::max<std::size_t>(limits.max_active / std::max<std::size_t>(config.shards, 1), 1);
+  return limits;
 }
 
 /// Counts in `book` what bots ask of the Bot API; long polls, whose time says nothing, left out.
@@ -52,7 +61,8 @@ auto counting_in(std::shared_ptr<usage_book> book, std::shared_ptr<update_servic
 tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
   : sys_(sys), config_(std::move(config)),
     ports_(std::move(ports)), limits_{{config_.health, config_.budgets, config_.pool}},
-    bot_(std::make_shared<live_bot_config>(config_.bot)), journal_limits_(config_.journal),
+    bot_(std::make_shared<live_bot_config>(config_.bot)),
+    passivation_(std::make_shared<live_value<passivation_limits>>(per_shard(config_))), journal_limits_(config_.journal),
     delivery_limits_(config_.delivery),
     found_(std::make_shared<services>(config_.shards)),
     names_(std::make_shared<directory>(config_.names, sys.clock().now())),
@@ -128,6 +138,12 @@ caf::actor tree::start_service(service_slot<Handle>& slot, Limits live_limits::*
 
 void tree::reconfigure(const tree_config& config) {
   bot_->publish(config.bot);
+  auto passivation = config;
+  passivation.shards = config_.shards; // It does not change.
+  passivation_->publish(per_shard(passivation));
+  for (const auto& shard : found_->bots)
+    if (auto bots = shard.get())
+      caf::anon_send(bots, passivation_->get());
   journal_limits_.publish(config.journal);
   delivery_limits_.publish(config.delivery);
   if (found_->updates) {
@@ -175,6 +191,21 @@ caf::actor tree::start_journal(caf::actor_system& system) {
   ports.bot = [names = names_](bot_id bot) {
     auto known = names->find(bot);
     return known ? known->actor : bot_actor{};
+  };
+  ports.wake = [names = names_, found = found_](bot_id bot) {
+    auto known = names->find(bot);
+    bool gone = known
+                && (known->phase == bot_phase::passive || known->phase == bot_phase::passivating);
+    if (!gone)
+      return true;
+    // Whose clients come for the updates is brought back by them.
+    auto entry = found->updates->book.find(bot);
+    bool pulled = entry && entry->delivery.mode == updates::delivery_mode::pull;
+    if (pulled)
+      return known->phase != bot_phase::passive;
+    if (auto shard = found->bots_of(known->home))
+      caf::anon_send(shard, activate_bot{known->home, true});
+    return true;
   };
   ports.stored = [updates = found_->updates, usage = usage_,
                   silence = silence_](bot_id bot, const stored_update& x) {
@@ -332,6 +363,9 @@ supervisor_spec tree::bots_spec() {
       note_phase(registrar_.get(), bot, phase, rest, std::move(reason), quarantines);
     };
   config.stop_deadline = config_.shutdown_deadline;
+  config.limits = passivation_;
+  config.activated = ports_.bot_activated;
+  config.evicted = ports_.bot_evicted;
   std::vector<child_spec> shards;
   for (std::size_t i = 0; i < found_->bots.size(); ++i)
     shards.push_back(supervise_bots(i, config, names_, found_));
@@ -408,6 +442,7 @@ bot_id tree::start_bot(std::string_view token) {
   troupe::start_bot what;
   what.bot = telegram::bot_token::parse(token)->id();
   what.token_hash = digest.key;
+  what.needed = false;
   names_->put(digest, what.bot, what.tenant, true, std::chrono::steady_clock::now());
   caf::anon_send(found_->bots_of(what.bot), what);
   return what.bot;

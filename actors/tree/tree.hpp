@@ -25,7 +25,8 @@
 
 namespace troupe {
 
-/// Every actor's settings. `bots.spawn` and `bots.found`, and `pool.lanes`, are the tree's own.
+/// Every actor's settings. `bots.spawn`, `bots.found` and `bots.limits`, and `pool.lanes`, are the
+/// tree's own. `bots.passivation.max_active` is that of all shards together.
 struct tree_config {
   std::size_t intensity = 5; ///< Of the supervisors of services and ingress, see supervisor_spec.
   caf::timespan period = std::chrono::seconds{10};
@@ -66,6 +67,9 @@ struct tree_ports {
   std::function<std::string(bot_id)> signing_key;
   std::string delivery_ca_file; ///< PEM file of authorities for tenants' URLs; empty: the system's.
   update_meter count_updates; ///< May be empty.
+  /// See bots_config. May be empty.
+  std::function<void(caf::timespan)> bot_activated;
+  std::function<void()> bot_evicted;
   wall_clock wall = wall_now; ///< Of those who deal with updates.
   std::shared_ptr<native::pool> native; ///< Runs native handlers; null: there are none.
   /// The secrets of webhooks at Telegram. Needed with a store.
@@ -106,7 +110,7 @@ public:
   void stop();
 
   /// Takes over what can change while the actors run: the limits of health, governor, pool,
-  /// journal and delivery, and all of `bot`. The rest of `config` is left as it was. From any thread.
+  /// journal and delivery, who leaves memory (`bots.passivation`), and all of `bot`. The rest of `config` is left as it was. From any thread.
   void reconfigure(const tree_config& config);
 
   /// Starts a bot whose token the upstream is known to accept. @returns its id
@@ -164,6 +168,7 @@ private:
   tree_ports ports_;
   told_limits<live_limits> limits_;
   std::shared_ptr<live_bot_config> bot_;
+  std::shared_ptr<live_value<passivation_limits>> passivation_; ///< Of one shard.
   live_value<journal_limits> journal_limits_;
   live_value<delivery_limits> delivery_limits_;
   std::shared_ptr<relay::port> relay_; ///< Null without a store.

@@ -130,6 +130,7 @@ constexpr std::array of_node{
              "Run one poller for each bot, or give each worker a virtual token of its own."},
   error_text{"not_pulled", 409, "The bot's updates are delivered in another way than by polls.",
              "Change the bot's `delivery` to `pull`, or stop polling."},
+  error_text{"bot_passive", 503, "The bot is idle and not in memory.", "Try again."},
 };
 static_assert(of_node.size() == ec_names.size());
 

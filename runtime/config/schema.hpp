@@ -20,6 +20,7 @@ enum class form : std::uint8_t {
   public_url, ///< Empty, or https://host[:port][/path]
   store_uri,  ///< Empty, sqlite:PATH, or postgresql://…
   networks,   ///< Addresses and networks, separated by commas; may be empty.
+  bot_ids,    ///< Bots' numbers, separated by commas; may be empty.
 };
 
 enum flag : std::uint8_t {

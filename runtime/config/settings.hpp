@@ -53,7 +53,11 @@ struct bot_settings {
   std::size_t retries = 3;
   caf::timespan first_delay = 1s;
   caf::timespan max_delay = 30s;
+  std::string passivation = "slru";
   std::size_t max_active = 200'000;
+  std::size_t max_active_memory = 0;
+  caf::timespan idle_after = 1h;
+  std::string pinned;
   std::size_t shards = 4;
   caf::timespan lease_timeout = 150s;
   std::vector<secret>

@@ -1,4 +1,5 @@
 #include "runtime/config/value.hpp"
+#include "runtime/config/bot_ids.hpp"
 #include "runtime/config/networks.hpp"
 #include "runtime/log/mask.hpp"
 
@@ -97,6 +98,8 @@ bool fits(const option& what, const std::string& text) {
            || (text.starts_with("postgresql://") && text.size() > 13);
   case form::networks:
     return parse_networks(text).has_value();
+  case form::bot_ids:
+    return parse_bot_ids(text).has_value();
   default:
     return true;
   }
@@ -239,6 +242,8 @@ std::string allowed_text(const option& what) {
     return "\"https://HOST[:PORT][/PATH]\" in quotes, or \"\"; \"http://127.0.0.1:PORT\" for a sandbox";
   case form::store_uri:
     return "\"sqlite:PATH\" or \"postgresql://…\" in quotes, or \"\"";
+  case form::bot_ids:
+    return "bots' numbers like \"123456789, 987654321\", separated by commas, in quotes, or \"\"";
   case form::networks:
     return "addresses like \"192.0.2.1\" and networks like \"10.0.0.0/8\", separated by commas, in quotes, or \"\"";
   default:

@@ -65,6 +65,9 @@ instruments::instruments(metric_registry& registry, std::span<const std::string_
     histogram(registry, "permit-wait", "Time that calls waited for permit and session.");
   update_lag_seconds =
     histogram(registry, "update-lag", "Time from an update's arrival to its delivery.");
+  activation_seconds = histogram(registry, "activation", "Time until an evicted bot was back.");
+  evictions = registry.counter_singleton("troupe", "evictions",
+                                         "Idle bots that left memory.", "1", true);
   leases = registry.gauge_singleton("troupe", "leases", "Sessions leased now.");
   leases_reclaimed = registry.counter_singleton(
     "troupe", "leases-reclaimed", "Leases taken back from lessees that died.", "1", true);

@@ -73,6 +73,8 @@ public:
   caf::telemetry::dbl_histogram* call_seconds;
   caf::telemetry::dbl_histogram* permit_wait_seconds;
   caf::telemetry::dbl_histogram* update_lag_seconds;
+  caf::telemetry::dbl_histogram* activation_seconds;
+  caf::telemetry::int_counter* evictions;
   caf::telemetry::int_gauge* leases;
   caf::telemetry::int_counter* leases_reclaimed;
   caf::telemetry::int_gauge* journal_pending;

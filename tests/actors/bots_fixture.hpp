@@ -19,6 +19,10 @@ struct bots_world {
   std::map<bot_id, std::vector<bot_phase>> orders; ///< What each bot was told.
   std::set<bot_id> failing;                        ///< Whose spawn throws.
   std::set<bot_id> deaf;                           ///< Who hears neither order nor ask.
+  std::set<bot_id> busy;                           ///< Who does not leave memory.
+  std::map<bot_id, std::uint32_t> uses;            ///< Since they were asked to.
+  std::vector<std::pair<bot_id, passivate>> asked; ///< To leave memory.
+  std::map<bot_id, int> looks;                     ///< Times they were told of updates.
   int most_alive = 0;                              ///< Incarnations of one bot at the same time.
 };
 
@@ -52,9 +56,18 @@ inline bot_actor spawn_stand_in(caf::actor_system& sys, const start_bot& spec,
               [](const answer_streams&) {},
               [](const breaker_change&) {},
               obey,
-              [](const updates_ready&) {},
+              [world, id](const updates_ready&) { ++world->looks[id]; },
               [](const pull_request&) { return pull_answer{}; },
               [](const pull_cancel&) {},
+              [self, world, id](const passivate& x) {
+                world->asked.emplace_back(id, x);
+                auto busy = world->busy.count(id) != 0;
+                auto uses = std::exchange(world->uses[id], 0);
+                if (busy || uses > x.spare)
+                  return passivation{false, uses, {}};
+                self->quit(caf::make_error(ec::passivated));
+                return passivation{true, uses, {}};
+              },
               [](const get_report&) { return bot_report{}; }};
     });
   world->actors[spec.bot] = actor;

@@ -52,6 +52,7 @@ inline bot_actor::behavior_type behave(bot_actor::pointer, std::shared_ptr<heard
     [](const updates_ready&) {},
     [](const pull_request&) { return pull_answer{}; },
     [](const pull_cancel&) {},
+    [](const passivate&) { return passivation{}; },
     [](get_report) { return bot_report{}; },
   };
 }

@@ -70,6 +70,7 @@ bot_actor::behavior_type idle_bot(bot_actor::pointer) {
           [](const updates_ready&) {},
           [](const pull_request&) { return pull_answer{}; },
           [](const pull_cancel&) {},
+          [](const passivate&) { return passivation{}; },
           [](const get_report&) { return bot_report{}; }};
 }
 

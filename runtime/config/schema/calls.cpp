@@ -32,7 +32,39 @@ const std::array of_bot{
            hour}),
   changes_live(option{
     "bot", "max-delay", AT(bot.max_delay), "The longest pause before a retry.", {}, ms, hour}),
-  option{"bot", "max-active", AT(bot.max_active), "Bots in memory at once.", "bots", 1, 10'000'000},
+  changes_live(option{
+    "bot",
+    "passivation",
+    AT(bot.passivation),
+    "Which idle bots leave memory when there are too many; the next call or update brings one back. "
+    "idle: those unused for longest; lru: the least recently used; slru: the same, but those used "
+    "once before those used again, so that a walk over all bots moves out none that is busy.",
+    {},
+    0,
+    0,
+    form::choice,
+    "off|idle|lru|slru"}),
+  changes_live(option{"bot", "max-active", AT(bot.max_active),
+                      "Bots in memory at once, spread evenly over the shards. One that is needed "
+                      "while all of them are busy waits for a second, then is refused with 503.",
+                      "bots", 1, 10'000'000}),
+  changes_live(option{"bot",
+                      "max-active-memory",
+                      AT(bot.max_active_memory),
+                      "The same bound as memory, of which a bot takes about 4 KiB; 0: none.",
+                      {},
+                      0,
+                      1e15,
+                      form::any,
+                      {},
+                      bytes}),
+  changes_live(option{
+    "bot", "idle-after", AT(bot.idle_after),
+    "A bot that was unused for so long, and at most for twice as long, leaves memory in any case; "
+    "0s: none does.",
+    {}, 0, 30 * day}),
+  changes_live(option{"bot", "pinned", AT(bot.pinned), "Bots that never leave memory.", {}, 0, 0,
+                      form::bot_ids}),
   option{"bot", "shards", AT(bot.shards), "Supervisors that the bots are spread over.",
          "supervisors", 1, 1024},
   changes_live(option{

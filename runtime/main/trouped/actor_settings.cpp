@@ -1,5 +1,7 @@
 #include "runtime/main/trouped/actor_settings.hpp"
 
+#include "runtime/config/bot_ids.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 #include <fstream>
@@ -74,6 +76,19 @@ bot_config bot_config_of(const config::bot_settings& s) {
   result.retry_delay.first = s.first_delay;
   result.retry_delay.longest = s.max_delay;
   result.lease_timeout = s.lease_timeout;
+  return result;
+}
+
+/// Of all shards together.
+passivation_limits passivation_of(const config::bot_settings& s) {
+  passivation_limits result;
+  from_string(s.passivation, result.policy);
+  result.max_active = s.max_active;
+  if (s.max_active_memory > 0)
+    result.max_active
+      = std::clamp<std::size_t>(s.max_active_memory / active_bot_bytes, 1, s.max_active);
+  result.idle_after = s.idle_after;
+  result.pinned = config::parse_bot_ids(s.pinned).value_or(std::vector<bot_id>{});
   return result;
 }
 
@@ -153,7 +168,7 @@ tree_config actor_settings(const config::settings& s) {
   result.bots.period = s.supervisor.bot_period;
   result.bots.quarantine = s.supervisor.quarantine;
   result.bots.longest_quarantine = s.supervisor.quarantine_max;
-  result.bots.max_bots = (s.bot.max_active + s.bot.shards - 1) / s.bot.shards;
+  result.bots.passivation = passivation_of(s.bot);
   result.gateway = gateway_config_of(s);
   result.recorder.health_every = s.health.persist_every;
   result.journal = journal_config_of(s.journal);

@@ -187,6 +187,10 @@ tree_ports node::parts::actors_ports() {
   result.signing_key = [this](bot_id bot) { return kept.signing_key(bot); };
   result.delivery_ca_file = settings.delivery.ca_file;
   result.count_updates = update_meter_of(meters);
+  result.bot_activated = [meters = meters](caf::timespan waited) {
+    meters->activation_seconds->observe(std::chrono::duration<double>(waited).count());
+  };
+  result.bot_evicted = [meters = meters] { meters->evictions->inc(); };
   result.native = handlers;
   result.virtual_hash = [this](std::string_view token) { return kept.virtual_hash(token); };
   return result;
