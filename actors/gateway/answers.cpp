@@ -34,7 +34,7 @@ constexpr line lines[] = {
   {ec::upstream_open, 503, "Service Unavailable: the Bot API is failing", 1},
   {ec::draining, 503, "Service Unavailable: the server is shutting down", 1},
   {ec::stopped, 503, "Service Unavailable: the bot was stopped", 1},
-  {ec::too_many_bots, 503, "Service Unavailable: too many unknown bots at once", 5},
+  {ec::too_many_bots, 503, "Service Unavailable: too many bots at once", 5},
   {ec::journal_full, 503, "Service Unavailable: too many updates wait for this bot", 5},
   {ec::pull_conflict, 409,
    "Conflict: terminated by other getUpdates request; make sure that only one bot instance is "

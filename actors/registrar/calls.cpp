@@ -246,6 +246,8 @@ void registrar_state::try_call(call_id id) {
   auto left = std::max<caf::timespan>(x.deadline - now(), caf::timespan{0});
   if (!x.failed) {
     auto known = ports.names->find(x.token, now());
+    if (known && !known->actor && known->phase == bot_phase::passive && left.count() > 0)
+      return activate(id, known->home);
     if (!known || !known->actor) {
       auto phase = known ? known->phase : bot_phase::stopped;
       auto why = !known                             ? ec::unknown_bot
@@ -269,6 +271,17 @@ void registrar_state::try_call(call_id id) {
     x.what.patience = left;
     self->request(x.bot, caf::infinite, x.what).then(granted, refused);
   }
+}
+
+/// The call's bot is idle: it comes back for it.
+void registrar_state::activate(call_id id, bot_id home) {
+  auto again = [this, id] { try_call(id); };
+  auto later = [this, again](const caf::error&) { self->run_delayed(lookup_pause, again); };
+  if (auto shard = ports.found->bots_of(home))
+    self->request(shard, caf::infinite, activate_bot{home, false})
+      .then([again](const caf::strong_actor_ptr&) { again(); }, later);
+  else
+    later({});
 }
 
 void registrar_state::on_grant(call_id id, const grant& granted) {

@@ -104,8 +104,11 @@ void registrar_state::serve(const bot_row& row, const std::string& token) {
   auto& x = at->second;
   bool changed = !is_new && x.phase != row.phase; // By a new token.
   // The token before, also of an earlier registrar.
-  if (auto before = ports.vault->find(row.id); before && *before != token)
+  auto before = ports.vault->find(row.id);
+  if (before && *before != token)
     ports.names->erase(token_hash(ports.token_key, *before).key);
+  if (before && is_new) // An earlier registrar's: the governor may not know what is stored now.
+    x.rps = ~row.rps;
   x.token = digest;
   ports.vault->put(row.id, token);
   apply(row);
@@ -179,7 +182,9 @@ void registrar_state::run(bot_id bot, const served& x) {
     });
     return;
   }
-  caf::anon_send(shard, start_of(bot, x));
+  auto start = start_of(bot, x);
+  start.needed = false; // Nobody waits for it.
+  caf::anon_send(shard, start);
   // If it is one that was suspended, or pending. One that is pending runs on in that phase.
   caf::anon_send(shard, bot_command{bot, bot_phase::active});
 }
@@ -237,8 +242,9 @@ void registrar_state::tell_updates(const bot_row& row) {
   bool changed = before && before != entry;
   to.book.put(row.id, std::move(entry));
   // What waits may go another way now. Its bot looks there at each use, but may not have one soon.
-  if (auto known = changed ? ports.names->find(row.id) : std::nullopt; known && known->actor)
-    caf::anon_send(known->actor, updates_ready{row.id, 0});
+  if (auto known = changed ? ports.names->find(row.id) : std::nullopt)
+    if (auto shard = ports.found->bots_of(known->home))
+      caf::anon_send(shard, activate_bot{known->home, true});
   tell_intake(row.id, bots.at(row.id));
 }
 

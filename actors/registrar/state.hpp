@@ -200,6 +200,7 @@ struct registrar_state {
   bool receives_updates(bot_id bot) const;
   void make_poll(api_call& x) const;
   void try_call(call_id id);
+  void activate(call_id id, bot_id home);
   void on_grant(call_id id, const grant& granted);
   void on_refusal(call_id id, caf::error why);
   void on_exchange(call_id id, const outcome& how, method_answer& what);
