@@ -39,6 +39,7 @@ inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<sha
     [=](const updates_ready& x) { notes->nudged.push_back(x.bot); },
     [](const pull_request&) { return pull_answer{}; },
     [](const pull_cancel&) {},
+    [](const passivate&) { return passivation{}; },
     [](get_report) { return bot_report{}; },
   };
 }
@@ -58,6 +59,12 @@ inline bots_actor::behavior_type fake_shard(bots_actor::pointer self,
     [=](stop_bot x) { notes->stops.push_back(x.bot); },
     [](const identity_proven&) {},
     [=](const bot_command& x) { notes->commands.push_back(x); },
+    [=](const activate_bot& x) -> caf::result<caf::strong_actor_ptr> {
+      if (x.look)
+        notes->nudged.push_back(x.bot);
+      return caf::make_error(ec::unknown_bot);
+    },
+    [](const passivation_limits&) {},
   };
 }
 
