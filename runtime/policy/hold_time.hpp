@@ -29,7 +29,8 @@ public:
 
   /// @param held places held now
   [[nodiscard]] duration mean(time_point now, std::uint32_t held) const noexcept {
-    return (area_ + since(now) * held) / std::max(returns_, 1u);
+    // Of the first ones to be held none came back yet: they were held for their age so far.
+    return (area_ + since(now) * held) / std::max({returns_, held, 1u});
   }
 
 private:

@@ -239,4 +239,19 @@ SCENARIO("a session that nobody gives back is waited for as long as it was held,
   CHECK(late.retry_after >= 2s);
 }
 
+SCENARIO("a burst that comes before any session was given back waits") {
+  world w{1, global_of(0), 26, 26};
+  w.hold = 300ms;
+  w.patience = 10s;
+  w.bots = 10;
+  for (int i = 0; i < 26; ++i)
+    CHECK(w.ask(w.next()).what == result::granted);
+  w.now += 100ms; // None is over yet.
+  for (int i = 0; i < 500; ++i)
+    w.ask(w.next());
+  CHECK_EQ(w.refused, 0u);
+  w.run_to(w.now + 10s);
+  CHECK_EQ(w.granted, 526u);
+}
+
 } // namespace troupe::overload_suite
