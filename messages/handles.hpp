@@ -32,9 +32,8 @@ using rate_governor_actor =
                    caf::result<void>(chat_charge), caf::result<void>(bot_limits),
                    caf::result<void>(pool_capacity), caf::result<void>(capacity_change),
                    caf::result<void>(credit), caf::result<void>(rate_limits),
-                   caf::result<void>(tenant_limits),
-                   caf::result<void>(identity_proven), caf::result<void>(breaker_change),
-                   caf::result<governor_report>(get_report)>;
+                   caf::result<void>(tenant_limits), caf::result<void>(identity_proven),
+                   caf::result<void>(breaker_change), caf::result<governor_report>(get_report)>;
 
 /// See messages/health.hpp.
 using health_actor =
@@ -43,7 +42,8 @@ using health_actor =
                    caf::result<health_report>(get_report)>;
 
 /// See messages/supervisor.hpp.
-using supervisor_actor = caf::typed_actor<caf::result<supervision_report>(get_report)>;
+using supervisor_actor =
+  caf::typed_actor<caf::result<supervision_report>(get_report), caf::result<bool>(restart_child)>;
 
 /// See messages/supervisor.hpp.
 using bots_actor =

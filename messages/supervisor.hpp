@@ -25,6 +25,13 @@ struct supervision_report {
   std::vector<child_info> rows;
 };
 
+/// An operator's order: a child ends and is started again, with its siblings as the strategy says.
+struct restart_child {
+  std::string name;  ///< As in the report.
+  bool kill = false; ///< It is not asked to end: a crash like any other, which the restart budget
+                     ///< counts. Otherwise it is, and nothing is counted.
+};
+
 /// Starts a bot, or answers with the one that runs already.
 struct start_bot {
   bot_id bot = 0;
@@ -37,13 +44,6 @@ struct start_bot {
   bool pending = false; ///< Its owner is not proven: it runs in phase `pending` and takes the
                         ///< node's own calls alone.
   std::uint32_t quarantines = 0; ///< In a row, as stored: how long the next one is. New bots only.
-};
-
-/// Stops a bot for good and forgets it. Unknown ones are ignored.
-struct stop_bot {
-  bot_id bot = 0;
-};
-
   /// False: nobody waits for it. It may be passive until somebody needs it; then the answer is
   /// ec::passivated.
   bool needed = true;
@@ -71,6 +71,13 @@ struct passivation_limits {
   std::size_t max_active = 0;  ///< Bots that run at once; 0: any number.
   caf::timespan idle_after{0}; ///< One unused for so long leaves in any case; 0: none does.
   std::vector<bot_id> pinned;  ///< These never do. By their numbers.
+};
+
+/// Stops a bot for good and forgets it. Unknown ones are ignored.
+struct stop_bot {
+  bot_id bot = 0;
+};
+
 /// Counts of bots, for metrics.
 struct bots_report {
   std::array<std::uint64_t, 9> by_phase{}; ///< Indexed by bot_phase.
@@ -81,6 +88,9 @@ struct bots_report {
 /// Owns: its children. Blocks: never. Fails: when it spends its restart budget it stops all its
 /// children and ends with restart_budget_exceeded; its parent decides. Killed from outside, its
 /// children are killed with it, and its successor waits until they are gone.
+///
+///   get_report → supervision_report. restart_child → whether it begins: the child runs, and it is
+///   one that is ever started again.
 ///
 /// BOTS: the supervisor of one shard of bots. One restart budget per bot: a bot that spends it is
 /// quarantined (1 min, doubling to 1 h, with an alert); its siblings never notice.
@@ -105,6 +115,11 @@ bool inspect(Inspector& f, supervision_report& x) {
   return f.object(x).fields(f.field("name", x.name), f.field("strategy", x.strategy),
                             f.field("children", x.children), f.field("restarts", x.restarts),
                             f.field("rows", x.rows));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, restart_child& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("kill", x.kill));
 }
 
 template <class Inspector>

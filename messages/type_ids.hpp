@@ -67,6 +67,7 @@ struct supervision_report;
 struct start_bot;
 struct stop_bot;
 struct bots_report;
+struct restart_child;
 struct activate_bot;
 struct passivation_limits;
 
@@ -99,9 +100,9 @@ CAF_ADD_TYPE_ID(troupe_bot, (troupe::breaker_change))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::bot_command))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::bot_report))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::answer_streams))
-CAF_END_TYPE_ID_BLOCK(troupe_bot)
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::passivate))
 CAF_ADD_TYPE_ID(troupe_bot, (troupe::passivation))
+CAF_END_TYPE_ID_BLOCK(troupe_bot)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_session_pool, caf::first_custom_type_id + 200)
 CAF_ADD_TYPE_ID(troupe_session_pool, (troupe::lease_request))
@@ -146,9 +147,10 @@ CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::supervision_report))
 CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::start_bot))
 CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::stop_bot))
 CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::bots_report))
-CAF_END_TYPE_ID_BLOCK(troupe_supervisor)
+CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::restart_child))
 CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::activate_bot))
 CAF_ADD_TYPE_ID(troupe_supervisor, (troupe::passivation_limits))
+CAF_END_TYPE_ID_BLOCK(troupe_supervisor)
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_gateway, caf::first_custom_type_id + 600)
 CAF_ADD_TYPE_ID(troupe_gateway, (troupe::drain))

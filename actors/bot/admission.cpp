@@ -3,6 +3,8 @@
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
 
+#include <caf/const_typed_message_view.hpp>
+
 namespace troupe::bot {
 namespace {
 
@@ -14,9 +16,16 @@ constexpr caf::timespan admission_pause = 25ms;
 /// A bot that starts waits no longer for health to say how its breaker stands.
 constexpr caf::timespan breaker_patience = 100ms;
 
+/// When governor or pool says that trying again makes sense; zero: it cannot tell.
+caf::timespan told_by(const caf::error& why) {
+  auto context = caf::make_const_typed_message_view<refusal>(why.context());
+  return context ? get<0>(context).retry_after : caf::timespan{0};
+}
+
 } // namespace
 
 caf::result<grant> bot_state::admit(const call& c) {
+  touch();
   if (!takes_call(phase, c.own))
     return refuse(phase == bot_phase::suspended || phase == bot_phase::pending ? ec::suspended
                                                                                : ec::unauthorized);
@@ -25,11 +34,11 @@ caf::result<grant> bot_state::admit(const call& c) {
   if (auto wait = early ? caf::timespan{0} : breaker_wait(now, c, probe); wait.count() > 0)
     return refuse(ec::breaker_open, wait);
   // Whoever waits, waits in the governor or in the pool, where a full chat or an exhausted budget
-  touch();
   // holds up nobody else; how many of a bot's calls run at once is theirs to bound too.
   bool full =
     c.kind == call_kind::long_poll ? polls >= limits().max_polls : waiting() >= limits().max_queue;
-  if (full)
+  // Governor and pool may have no wait for it all the same, or can tell how long it would be.
+  if (full && (early || c.kind == call_kind::long_poll))
     return refuse(ec::queue_full, 1s);
   auto& entry = calls.emplace_back();
   entry.what = c;
@@ -37,6 +46,7 @@ caf::result<grant> bot_state::admit(const call& c) {
   entry.deadline = now + c.patience;
   entry.since = now;
   entry.probe = probe;
+  entry.full = full;
   if (entry.poll())
     ++polls;
   auto answer = entry.answer;
@@ -95,6 +105,8 @@ void bot_state::ask_for_grant(running_call& entry) {
   auto left = entry.deadline - now;
   if (left.count() <= 0)
     return give_up(entry.what.id, refuse(ec::deadline_passed, 1s));
+  if (entry.full)
+    left = caf::timespan{0};
   auto call_id = entry.what.id;
   auto chat = entry.what.produces_message ? entry.what.chat : chat_ref{};
   auto on_lease = [this, call_id, chat](const lease& lent) { hand_out(call_id, chat, lent); };
@@ -120,6 +132,8 @@ void bot_state::ask_for_grant(running_call& entry) {
       .then(on_lease, on_error);
     return;
   }
+  if (entry.full)
+    return give_up(call_id, refuse(ec::queue_full, 1s));
   ask_again(call_id);
 }
 
@@ -143,6 +157,7 @@ void bot_state::hand_out(call_id cid, const chat_ref& charged, const lease& lent
   entry->waited += now - entry->since;
   entry->since = now;
   entry->now = stage::granted;
+  entry->full = false;
   entry->held = lent;
   entry->last_permit = lent.permitted_at;
   if (!entry->poll())
@@ -155,16 +170,23 @@ void bot_state::grant_refused(call_id cid, std::int64_t used, caf::error why) {
   // Errors of the actor system: the service died with our request.
   bool died = why.category() == caf::type_id_v<caf::sec>;
   bool no_place = why == ec::no_session;
-  if (died || no_place) // There may have been a permit, and nothing was sent for it.
+  auto retry_after = told_by(why);
+  // It was refused before there was a permit.
+  bool foreseen = no_place && retry_after.count() > 0;
+  if (died || (no_place && !foreseen)) // There may have been a permit, and nothing was sent for it.
     notify(found->rate_governor.get(), permit_unused{id, spec.tenant, {}, 0, cid, used});
   auto* entry = find(cid);
   if (!entry || entry->now != stage::waiting)
     return;
+  if (entry->full)
+    return give_up(cid, refuse(ec::queue_full, died ? caf::timespan{1s} : retry_after));
   if (died)
     return ask_again(cid);
-  // The governor itself says so only when the time is over: it was the pool that had no place for
-  // this credit, since it is a new one or has fewer places now. The governor knows that by now.
-  if (no_place && entry->what.kind == call_kind::request && entry->deadline > self->clock().now())
+  // The governor itself says so only when the time is over, or will be: it was the pool that had no
+  // place for this credit, since it is a new one or has fewer places now. The governor knows that
+  // by now.
+  if (no_place && !foreseen && entry->what.kind == call_kind::request
+      && entry->deadline > self->clock().now())
     return ask_for_grant(*entry);
   give_up(cid, std::move(why));
 }

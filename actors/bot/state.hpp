@@ -35,6 +35,7 @@ struct running_call {
   bot_id asked_as = 0;          ///< The bot's id when it last asked the pool, which knows it so.
   std::uint16_t attempt = 1;
   bool probe = false;
+  bool full = false; ///< It found the queue full: it goes at once or not at all.
   bool streams = false; ///< Its answer is being passed on: it takes as long as it moves.
 
   [[nodiscard]] bool poll() const noexcept { return what.kind == call_kind::long_poll; }
@@ -108,10 +109,10 @@ struct bot_state {
   void change_breaker(const breaker_change& x);
   void obey(bot_phase to);
   void move_to(bot_phase to);
-  bot_report report() const { return {id, phase, granted + polls, waiting(), breaker}; }
   /// It is used: a call, or news of updates.
   void touch();
   passivation passivate(const troupe::passivate& x);
+  bot_report report() const { return {id, phase, granted + polls, waiting(), breaker}; }
 
   /// One timer for all calls: governor and pool end what waits too long, and this bot what they
   /// left waiting all the same, or whose exchange nobody reported on.
@@ -137,9 +138,9 @@ struct bot_state {
   breaker_state breaker = breaker_state::closed;
   std::uint32_t granted = 0; ///< Entries of `calls` that hold a session, without polls.
   std::uint32_t polls = 0;   ///< Entries that are long polls.
-  time_point open_until{};
   std::int32_t uses = -1;    ///< Since it was last asked to leave; the first is what it started for.
   time_point last_used{};
+  time_point open_until{};
   time_point timer_at{}; ///< When the timer fires; zero if it is not armed.
   caf::disposable timer;
   std::shared_ptr<services> found;

@@ -99,6 +99,23 @@ void supervisor_state::include(child& sibling) {
     sibling.at = stage::due;
 }
 
+bool supervisor_state::restart(const restart_child& order) {
+  auto one = std::ranges::find(children, order.name, [](const child& x) { return x.spec.id; });
+  if (ending || one == children.end() || !one->stoppable()
+      || one->spec.restart == restart_type::temporary)
+    return false;
+  if (order.kill) {
+    kill_now(caf::actor_cast<caf::strong_actor_ptr>(one->actor)); // We see its end as any other.
+    return true;
+  }
+  bool all = spec.strategy == restart_strategy::one_for_all;
+  auto last = spec.strategy == restart_strategy::one_for_one ? index_of(*one) : children.size() - 1;
+  for (auto i = all ? 0 : index_of(*one); i <= last; ++i)
+    include(children[i]);
+  step();
+  return true;
+}
+
 caf::timespan supervisor_state::pause_of(const child& one) const {
   auto longest = spec.period / static_cast<caf::timespan::rep>(spec.intensity + 1);
   auto pause = spec.pause;

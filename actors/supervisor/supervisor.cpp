@@ -54,6 +54,7 @@ supervisor_impl::behavior_type supervisor_state::make_behavior() {
   step();
   return {
     [this](get_report ask) { return report(ask.limit); },
+    [this](const restart_child& order) { return restart(order); },
     [this](ready_request) -> caf::result<void> {
       if (booted)
         return caf::unit;

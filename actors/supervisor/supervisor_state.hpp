@@ -67,6 +67,7 @@ struct supervisor_state {
   void recover(child& one, const caf::error& reason);
   void rest(child& one, caf::timespan pause);
   void include(child& sibling);
+  bool restart(const restart_child& order);
   caf::timespan pause_of(const child& one) const;
   void escalate(const child& one, const caf::error& reason);
   void end(caf::error reason);

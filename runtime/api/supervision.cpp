@@ -27,8 +27,10 @@ level descend(context& ctx, net::http_executor io, const std::vector<tree_node*>
   for (auto* node : above) {
     for (auto& row : node->report.rows) {
       auto child = row.supervisor ? std::make_unique<tree_node>() : nullptr;
-      if (child)
+      if (child) {
+        child->whom = row.supervisor;
         found.emplace_back(child.get(), row.supervisor);
+      }
       node->below.push_back(std::move(child));
     }
   }
@@ -63,6 +65,8 @@ void update(scrape& to, const tree_node& x, const std::string& path) {
 net::http_task<std::unique_ptr<tree_node>> walk(context& ctx, net::http_executor io,
                                                 std::uint32_t limit) {
   auto root = std::make_unique<tree_node>();
+  root->whom =
+    caf::actor_cast<caf::strong_actor_ptr>(ctx.p.root ? ctx.p.root() : supervisor_actor{});
   level now;
   now.push_back(
     {root.get(), ctx.report_of<supervision_report>(ctx.p.root, io, std::max(limit, least_rows))});
@@ -82,6 +86,19 @@ net::http_task<std::unique_ptr<tree_node>> walk(context& ctx, net::http_executor
     now = descend(ctx, io, answered, limit);
   }
   co_return root;
+}
+
+caf::strong_actor_ptr supervisor_of(const tree_node& x, std::string_view child) {
+  if (x.report.strategy == "bots")
+    return nullptr;
+  for (auto& row : x.report.rows)
+    if (row.name == child)
+      return x.whom;
+  for (auto& one : x.below)
+    if (one)
+      if (auto found = supervisor_of(*one, child))
+        return found;
+  return nullptr;
 }
 
 json::object to_json(const tree_node& x) {

@@ -13,6 +13,7 @@ namespace troupe::api {
 struct tree_node {
   supervision_report report;
   bool answered = false;
+  caf::strong_actor_ptr whom; ///< The supervisor.
   /// One per row of the report; null for a child that is no supervisor.
   std::vector<std::unique_ptr<tree_node>> below;
 };
@@ -22,6 +23,9 @@ struct tree_node {
 /// stays in the tree, not `answered`.
 net::http_task<std::unique_ptr<tree_node>> walk(context& ctx, net::http_executor io,
                                                 std::uint32_t limit);
+
+/// The supervisor that has a child of this name; null: there is none. Bots have none of their own.
+[[nodiscard]] caf::strong_actor_ptr supervisor_of(const tree_node& x, std::string_view child);
 
 [[nodiscard]] boost::json::object to_json(const tree_node& x);
 

@@ -24,16 +24,17 @@ struct script {
   std::vector<permit_cancel> cancels;
   std::vector<permit_unused> unused;
   std::vector<flood_report> floods;
+  std::size_t limits_told = 0; ///< By bots.
   std::vector<identity_proven> proofs;
   std::deque<caf::typed_response_promise<lease>> held;
   std::vector<lease_request> direct; ///< Polls and files.
   bool pool_holds = false;           ///< Those wait in the pool.
   std::deque<caf::typed_response_promise<lease>> in_pool;
   std::vector<lease_cancel> left; ///< The pool.
-  std::set<std::uint64_t> open;      ///< Leases granted and not returned.
+  std::set<std::uint64_t> open;   ///< Leases granted and not returned.
   std::map<std::uint64_t, bool> returned;
   std::vector<outcome_batch> batches;
-  std::vector<bot_id> started; ///< Who asked health for its breaker.
+  std::vector<bot_id> started;         ///< Who asked health for its breaker.
   std::optional<breaker_change> known; ///< What health tells those.
   std::uint64_t next_lease = 1;
 
@@ -62,6 +63,8 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
       s->permits.push_back(x);
       if (s->governor == script::mode::refuse)
         return caf::make_error(s->refusal_code, refusal{std::chrono::seconds{7}});
+      if (x.patience.count() <= 0 && s->governor == script::mode::hold)
+        return caf::make_error(ec::budget_wait_too_long, refusal{std::chrono::seconds{4}});
       if (s->governor == script::mode::hold) {
         s->held.push_back(self->make_response_promise<lease>());
         return s->held.back();
@@ -74,8 +77,14 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
     // Two notifications that no bot in these tests sends steer the fake: a promise may only be
     // kept by the actor that made it.
     [=](const chat_charge&) { s->take_held().deliver(s->make_lease()); },
-    [=](const bot_limits&) {
-      s->take_held().deliver(caf::make_error(s->refusal_code, refusal{std::chrono::seconds{30}}));
+    [=](const bot_limits& x) {
+      if (x.bot != 0) {
+        ++s->limits_told;
+        return;
+      }
+      // The pool cannot tell when there will be a place.
+      auto after = std::chrono::seconds{s->refusal_code == ec::no_session ? 0 : 30};
+      s->take_held().deliver(caf::make_error(s->refusal_code, refusal{after}));
     },
     [](const pool_capacity&) {},
     [](const capacity_change&) {},
@@ -88,8 +97,7 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
   };
 }
 
-inline session_pool_actor::behavior_type fake_pool(session_pool_actor::pointer self,
-                                                    script_ptr s) {
+inline session_pool_actor::behavior_type fake_pool(session_pool_actor::pointer self, script_ptr s) {
   return {
     [=](const lease_request& x) -> caf::result<lease> {
       s->direct.push_back(x);

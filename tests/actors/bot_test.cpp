@@ -17,6 +17,11 @@ start_bot seven() {
 
 struct fixture : bot_tests::fixture {
   /// Two calls come to a new bot, which asks a health that does not answer.
+  caf::timespan retry_after(call_id id) {
+    auto context = caf::make_const_typed_message_view<refusal>(got.refused[id].context());
+    return context ? get<0>(context).retry_after : caf::timespan{-1};
+  }
+
   void ask_silent_health() {
     caf::anon_send_exit(bot, caf::exit_reason::user_shutdown);
     auto before = found->health.get();
@@ -27,8 +32,7 @@ struct fixture : bot_tests::fixture {
                 open->push_back(self->make_response_promise<void>());
                 return open->back();
               },
-              [](const health_limits&) {},
-              [](const bot_health_request&) { return bot_health{}; },
+              [](const health_limits&) {}, [](const bot_health_request&) { return bot_health{}; },
               [](const get_report&) { return health_report{}; }};
     }));
     caf::anon_send_exit(before, caf::exit_reason::user_shutdown);
@@ -58,9 +62,10 @@ SCENARIO("a call beyond the queue is refused at once, and room is made by grants
   s->governor = bot_tests::script::mode::hold;
   for (call_id id = 1; id <= 3; ++id)
     ask(id, make_call(id));
-  CHECK_EQ(s->permits.size(), 2u);
   REQUIRE_EQ(got.refused.count(3), 1u);
   CHECK_EQ(got.refused[3], ec::queue_full);
+  CHECK_EQ(retry_after(3), 4s); // As the governor said: it would have to wait so long.
+  CHECK_EQ(s->held.size(), 2u);
   grant_held();
   CHECK_EQ(got.granted.count(1), 1u);
   ask(4, make_call(4));
@@ -207,6 +212,44 @@ SCENARIO("while the governor is away calls wait for its successor") {
   found->rate_governor.publish(sys.spawn(bot_tests::fake_governor, s));
   advance(25ms);
   CHECK_EQ(got.granted.count(1), 1u);
+}
+
+SCENARIO("a call that need not wait passes a full queue") {
+  s->governor = bot_tests::script::mode::hold;
+  ask(1, make_call(1));
+  ask(2, make_call(2));
+  s->governor = bot_tests::script::mode::grant; // It has budget for another chat.
+  ask(3, make_call(3));
+  CHECK_EQ(s->permits.back().patience.count(), 0);
+  CHECK_EQ(got.granted.count(3), 1u);
+  s->governor = bot_tests::script::mode::hold;
+  ask(4, make_call(4));
+  CHECK_EQ(got.refused[4], ec::queue_full);
+  failed(3, broke(failure::not_sent));
+  advance(2s);
+  CHECK_EQ(s->held.size(), 3u); // As one that was let in it may wait for its second attempt.
+}
+
+SCENARIO("a full queue without a governor to ask refuses at once") {
+  s->governor = bot_tests::script::mode::hold;
+  ask(1, make_call(1));
+  ask(2, make_call(2));
+  auto governor = found->rate_governor.get();
+  found->rate_governor.publish({});
+  ask(3, make_call(3));
+  CHECK_EQ(got.refused[3], ec::queue_full);
+  CHECK_EQ(retry_after(3), 1s);
+  found->rate_governor.publish(governor);
+}
+
+SCENARIO("a call for which no session will be free in time is not asked for again") {
+  s->governor = bot_tests::script::mode::refuse;
+  s->refusal_code = ec::no_session;
+  ask(1, make_call(1));
+  CHECK_EQ(got.refused[1], ec::no_session);
+  CHECK_EQ(retry_after(1), 7s);
+  CHECK_EQ(s->permits.size(), 1u);
+  CHECK(s->unused.empty()); // It had no permit.
 }
 
 SCENARIO("a permit whose lease is refused goes back, and the call asks again") {

@@ -133,6 +133,15 @@ struct supervisor_fixture : test_coordinator_fixture<> {
     return result;
   }
 
+  /// Whether the supervisor begins to restart that child.
+  bool order(const restart_child& what) {
+    auto pending = self->request(top, caf::infinite, what);
+    sched.run();
+    bool begun = false;
+    pending.receive([&](bool x) { begun = x; }, [](const caf::error& err) { CAF_FAIL(err); });
+    return begun;
+  }
+
   std::string state_of(const std::string& id) {
     for (auto& row : report().rows)
       if (row.name == id)

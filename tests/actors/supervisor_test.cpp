@@ -83,6 +83,38 @@ SCENARIO("one_for_all restarts them all") {
   CHECK_EQ(history(), "+a +b +c -b -c -a +a +b +c");
 }
 
+SCENARIO("a restart by order stops and starts as the strategy says, and costs no budget") {
+  auto spec = spec_of({"a", "b", "c"});
+  spec.intensity = 1;
+  boot(spec);
+  for (int i = 0; i < 3; ++i)
+    CHECK(order({"b"}));
+  CHECK_EQ(history(), "+a +b +c -b +b -b +b -b +b");
+  CHECK(!order({"x"}));
+  CHECK_EQ(report().restarts, 0u);
+}
+
+SCENARIO("a restart by order takes along whom a crash would") {
+  boot(spec_of({"a", "b", "c"}, restart_strategy::rest_for_one));
+  CHECK(order({"b"}));
+  CHECK_EQ(history(), "+a +b +c -c -b +b +c");
+}
+
+SCENARIO("a kill by order is a crash: it waits for the pause and costs budget") {
+  auto spec = spec_of({"a", "once"});
+  spec.children[1].restart = restart_type::temporary;
+  spec.intensity = 1;
+  boot(spec);
+  CHECK(order({"a", true}));
+  CHECK_EQ(history(), "+a +once -a");
+  CHECK(!order({"a", true})); // It does not run now.
+  CHECK(!order({"once"}));    // Nobody would start it again.
+  pass(1s);
+  CHECK_EQ(history(), "+a +once -a +a");
+  CHECK(order({"a", true}));
+  CHECK_EQ(reason_of_end(), caf::make_error(ec::restart_budget_exceeded));
+}
+
 SCENARIO("of children that end orderly only a permanent one comes back") {
   boot(mixed());
   finish("p");

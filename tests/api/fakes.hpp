@@ -83,15 +83,21 @@ inline gateway_actor spawn_gateway(caf::actor_system& sys, std::shared_ptr<scrip
   });
 }
 
-/// A supervisor that reports what it was made with, at most `limit` rows.
+/// A supervisor that reports what it was made with, at most `limit` rows, and begins to restart
+/// whom it knows.
 inline supervisor_actor spawn_supervisor(caf::actor_system& sys, supervision_report report) {
   return sys.spawn([report](supervisor_actor::pointer) -> supervisor_actor::behavior_type {
     return {[report](get_report ask) {
-      auto answer = report;
-      if (answer.rows.size() > ask.limit)
-        answer.rows.resize(ask.limit);
-      return answer;
-    }};
+              auto answer = report;
+              if (answer.rows.size() > ask.limit)
+                answer.rows.resize(ask.limit);
+              return answer;
+            },
+            [report](const restart_child& order) {
+              return std::any_of(report.rows.begin(), report.rows.end(), [&](const auto& row) {
+                return row.name == order.name && (row.restarts > 0 || !order.kill);
+              });
+            }};
   });
 }
 

@@ -87,6 +87,7 @@ SCENARIO("roles decide what a key may do") {
     {"POST", "/v1/tenants", R"({"name":"x"})", "operator"},
     {"POST", "/v1/keys", R"({"name":"x"})", "operator"},
     {"POST", "/v1/backups", R"({"path":"/x"})", "operator"},
+    {"POST", "/v1/supervision:restart", R"({"name":"x"})", "operator"},
     {"GET", "/v1/tenants/1/keys", "", "admin"},
     {"POST", "/v1/tenants/1/keys", R"({"name":"x"})", "admin"},
     {"GET", "/v1/audit", "", "admin"},

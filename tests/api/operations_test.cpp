@@ -53,6 +53,22 @@ SCENARIO("tenants are made, changed, listed and removed by operators") {
   CHECK_EQ(told(send("DELETE", "/v1/tenants/3", {}, boss)), "404 unknown_tenant");
 }
 
+SCENARIO("a part of the node is restarted through its supervisor, by operators") {
+  auto restart = [&](std::string_view body, std::string_view key) {
+    return told(send("POST", "/v1/supervision:restart", body, key));
+  };
+  auto answer =
+    send("POST", "/v1/supervision:restart", R"({"name":"troupe.health","kill":true})", boss);
+  CHECK_EQ(answer.status, 202);
+  CHECK_EQ(json_of(answer).at("name").as_string(), "troupe.health");
+  CHECK_EQ(restart(R"({"name":"troupe.services"})", boss), "202"); // A supervisor is a child, too.
+  CHECK_EQ(restart(R"({"name":"troupe.services"})", admin), "403 forbidden");
+  CHECK_EQ(restart(R"({"name":"troupe.nobody"})", boss), "400 invalid_field");
+  CHECK_EQ(restart(R"({"name":"bot"})", boss), "400 invalid_field");
+  // It does not run now.
+  CHECK_EQ(restart(R"({"name":"troupe.session-pool","kill":true})", boss), "400 invalid_field");
+}
+
 SCENARIO("keys are shown once, work at once, and are revoked at once") {
   auto user = json_of(send("POST", "/v1/tenants/1/users", R"({"name":"ann","role":"viewer"})", admin));
   auto id = std::to_string(user.at("id").as_int64());

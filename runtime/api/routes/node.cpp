@@ -53,6 +53,26 @@ task serve_supervision(context& ctx, const inquiry& from) {
   co_return json_response(to_json(*tree));
 }
 
+task restart_part(context& ctx, const inquiry& from) {
+  auto name = from.text("name");
+  auto tree = co_await walk(ctx, from.what.io, 1000);
+  if (!tree->answered)
+    throw silent("The root supervisor");
+  auto whom = supervisor_of(*tree, name);
+  if (!whom)
+    throw refused{api_error::invalid_field, "The supervision tree has no part of that name.",
+                  "name"};
+  restart_child order{name, from.flag("kill")};
+  auto asked = ask<bool>(*ctx.p.system, from.what.io, whom, std::move(order), ctx.p.answer_timeout);
+  co_await asked.ready();
+  auto begun = asked.take();
+  if (!begun)
+    throw silent("Its supervisor");
+  if (!*begun)
+    throw refused{api_error::invalid_field, "That part does not run now.", "name"};
+  co_return json_response(json::object{{"name", name}, {"restarting", true}}, 202);
+}
+
 // -- the store -------------------------------------------------------------------------------------
 
 json::object report_json(const store_report& x) {
@@ -105,6 +125,10 @@ task make_backup(context& ctx, const inquiry& from) {
 constexpr field of_report[] = {
   {"limit", shape::integer, 1, 10'000, "At most so many rows in lists; 200 without it."},
 };
+constexpr field of_restart[] = {
+  {"name", shape::text, 1, 200, "As GET /v1/supervision says it.", true},
+  {"kill", shape::boolean, 0, 0, "It is not asked to end; its supervisor counts a crash."},
+};
 constexpr field of_backup[] = {
   {"path", shape::text, 2, 1000, "A file on the node's disk that does not exist yet.", true},
 };
@@ -114,6 +138,9 @@ constexpr route node_table[] = {
    serve_health, 200, of_report},
   {"GET", "/v1/supervision", "getSupervision", "The supervision tree.", access::node,
    serve_supervision, 200, of_report},
+  {"POST", "/v1/supervision:restart", "restartPart",
+   "Ends a part of the node; its supervisor starts it again.", access::operator_, restart_part, 202,
+   {}, body_use::needed, of_restart},
   {"GET", "/v1/sessions", "getSessions", "The connections to the upstream and who leases them.",
    access::node, serve_sessions, 200, of_report},
   {"GET", "/v1/budgets", "getBudgets", "How much of the request budgets is used.", access::node,
