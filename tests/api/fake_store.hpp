@@ -30,6 +30,7 @@ struct memory {
   std::optional<caf::error> failure; ///< What store and registrar answer instead, but for keys.
   std::optional<caf::error> call_failure; ///< What a method_call is answered with instead.
   bool silent = false;               ///< They answer nothing, but for keys.
+  bool restored = true; ///< As the registrar reports it.
   int busy = 0; ///< So many questions for bots are answered with `unavailable` first.
   std::vector<caf::response_promise> unanswered;
   usage_report usage;

@@ -339,7 +339,7 @@ caf::behavior registrar(self_ptr self, script m) {
                                            [m](get_report&) {
                                              registrar_report report;
                                              report.bots = m->bots.size();
-                                             report.restored = true;
+                                             report.restored = m->restored;
                                              return report;
                                            }),
   };

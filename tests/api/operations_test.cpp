@@ -344,6 +344,18 @@ SCENARIO("a node that drains is read and not changed any more") {
   CHECK_EQ(kept->bots.count(7), 1u);
 }
 
+SCENARIO("a node is not ready before its registered bots are as they were stored") {
+  kept->restored = false;
+  auto early = get("/readyz", "");
+  CHECK_EQ(early.status, 503);
+  CHECK_EQ(json_of(early).at("code").as_string(), "not_ready");
+  CHECK(!json_of(early).at("ready").as_bool());
+  CHECK_EQ(json_of(early).at("services").as_object().at("registrar").as_string(),
+           "restoring the registered bots");
+  kept->restored = true;
+  CHECK_EQ(get("/readyz", "").status, 200);
+}
+
 SCENARIO("readiness and the store's report name store and registrar") {
   auto ready = json_of(get("/readyz", ""));
   CHECK_EQ(ready.at("services").as_object().at("store").as_string(), "ok");

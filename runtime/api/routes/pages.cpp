@@ -39,16 +39,27 @@ std::vector<question<gateway_report>> ask_gateways(context& ctx, net::http_execu
   return asked;
 }
 
+/// What keeps a service that answers from its work.
+template <class Report>
+const char* not_yet(const Report&) {
+  return nullptr;
+}
+
+/// Until then calls with a registered bot's token find nobody.
+const char* not_yet(const registrar_report& x) {
+  return x.restored ? nullptr : "restoring the registered bots";
+}
+
 template <class Report>
 net::http_task<bool> note(question<Report>& asked, std::string_view name, json::object& services) {
   co_await asked.ready();
   auto report = asked.take();
-  auto ok = static_cast<bool>(report);
+  const char* wrong = report ? not_yet(*report) : "no answer";
   auto& word = services[name];
   // Of several gateways, one that is silent is what counts.
-  if (!word.is_string() || !ok)
-    word = ok ? "ok" : "no answer";
-  co_return ok;
+  if (!word.is_string() || wrong != nullptr)
+    word = wrong != nullptr ? wrong : "ok";
+  co_return wrong == nullptr;
 }
 
 task serve_ready(context& ctx, const inquiry& from) {
