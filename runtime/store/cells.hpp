@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <concepts>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,18 @@ struct parameter {
   std::string text;
 };
 
+/// A value of a row that is inserted: a number, or a text that is only borrowed.
+struct borrowed {
+  template <std::integral T>
+  borrowed(T x) : integer(static_cast<std::int64_t>(x)) {}
+  borrowed(std::string_view x) : kind(parameter::type::text), text(x) {}
+  borrowed(const std::string& x) : borrowed(std::string_view{x}) {}
+
+  parameter::type kind = parameter::type::integer;
+  std::int64_t integer = 0;
+  std::string_view text;
+};
+
 /// One column of a row that was read.
 struct cell {
   std::string text;
@@ -44,6 +57,7 @@ template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
 [[noreturn]] void misread();
+[[noreturn]] void no_text();
 
 } // namespace detail
 

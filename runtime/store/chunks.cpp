@@ -57,8 +57,25 @@ void row_insert::run(unit& u, std::vector<parameter> parameters) const {
   }
 }
 
-bool row_insert::run_one(unit& u, std::vector<parameter> parameters) const {
-  return u.execute_with(one_, std::move(parameters)) == 1;
+static std::vector<parameter> copied(std::span<const borrowed> values) {
+  std::vector<parameter> result;
+  result.reserve(values.size());
+  for (auto& x : values)
+    result.push_back({x.kind, false, x.integer, std::string{x.text}});
+  return result;
+}
+
+void row_insert::run(unit& u, std::span<const borrowed> values) const {
+  if (!u.inserts_one_by_one())
+    return run(u, copied(values));
+  for (; !values.empty(); values = values.subspan(width_))
+    u.insert(one_, values.first(width_));
+}
+
+bool row_insert::run_one(unit& u, std::span<const borrowed> values) const {
+  if (!u.inserts_one_by_one())
+    return u.execute_with(one_, copied(values)) == 1;
+  return u.insert(one_, values) == 1;
 }
 
 } // namespace troupe::store

@@ -43,8 +43,10 @@ public:
 
   /// @param parameters Of all rows.
   void run(unit& u, std::vector<parameter> parameters) const;
+  /// @param values Of all rows.
+  void run(unit& u, std::span<const borrowed> values) const;
   /// @returns whether the row was not there
-  bool run_one(unit& u, std::vector<parameter> parameters) const;
+  bool run_one(unit& u, std::span<const borrowed> values) const;
 
 private:
   std::size_t width_;

@@ -47,6 +47,10 @@ struct connection {
     /// Whether a transaction is open.
     virtual bool in_transaction() const = 0;
     virtual void take(step what) = 0;
+    /// @see unit::insert
+    virtual std::size_t insert(const std::string&, std::span<const borrowed>) {
+      throw store_error(fault::other, "this database's rows are inserted with others");
+    }
     /// @see database::log_pages, database::tidy_log
     virtual std::size_t log_pages() const noexcept { return 0; }
     virtual void tidy_log() noexcept {}
@@ -69,6 +73,8 @@ struct connection {
   void undo() noexcept;
   std::size_t run(std::string_view sql, std::vector<parameter> parameters, std::size_t width,
                   const row_sink& sink);
+
+  std::size_t insert(const std::string& sql, std::span<const borrowed> row);
 
   /// Runs `what`; errors of the database come out as store_error and spoil the unit.
   template <class F>

@@ -76,6 +76,17 @@ std::size_t connection::run(std::string_view sql, std::vector<parameter> paramet
   }
 }
 
+std::size_t connection::insert(const std::string& sql, std::span<const borrowed> row) {
+  if (failed)
+    throw *failed;
+  try {
+    return guarded([&] { return own->insert(sql, row); });
+  } catch (const store_error& x) {
+    failed = x;
+    throw;
+  }
+}
+
 // -- unit
 // -----------------------------------------------------------------------------------
 
@@ -86,6 +97,14 @@ std::size_t unit::run(std::string_view sql, std::vector<parameter> parameters, s
 
 backend unit::kind() const noexcept {
   return on_.kind;
+}
+
+bool unit::inserts_one_by_one() const noexcept {
+  return on_.kind == backend::sqlite && !on_.trace;
+}
+
+std::size_t unit::insert(const std::string& sql, std::span<const borrowed> row) {
+  return on_.insert(sql, row);
 }
 
 void unit::define(const std::string& sql) {

@@ -80,6 +80,11 @@ public:
     return run(sql, std::move(parameters), 0, {});
   }
 
+  /// Whether rows that are inserted one by one cost less than several with one statement.
+  [[nodiscard]] bool inserts_one_by_one() const noexcept;
+  /// Runs a statement that inserts one row, where they do. @returns the number of rows it touched
+  std::size_t insert(const std::string& sql, std::span<const borrowed> row);
+
   [[nodiscard]] backend kind() const noexcept;
 
   /// Called by the migrations alone: a statement that is neither prepared nor kept.

@@ -55,6 +55,10 @@ void detail::misread() {
   throw store_error(fault::schema, "a column holds something else than this program stores there");
 }
 
+void detail::no_text() {
+  throw store_error(fault::constraint, "a text is not UTF-8 or holds a zero byte");
+}
+
 bool is_text(std::string_view text) noexcept {
   while (!text.empty()) {
     text.remove_prefix(plain_prefix(text));
@@ -98,7 +102,7 @@ bool statement::fits(const std::vector<parameter>& given, std::size_t width) con
 std::size_t statement::run(std::vector<parameter> given, const row_sink& sink) {
   for (std::size_t i = 0; i < given.size(); ++i) {
     if (given[i].kind == parameter::type::text && !is_text(given[i].text))
-      throw store_error(fault::constraint, "a text is not UTF-8 or holds a zero byte");
+      detail::no_text();
     inputs_[i].null = given[i].null ? soci::i_null : soci::i_ok;
     inputs_[i].integer = given[i].integer;
     inputs_[i].text = std::move(given[i].text);

@@ -40,12 +40,12 @@ const row_insert& into_fresh_marks() {
 }
 
 template <class... Args>
-void add(std::vector<parameter>& to, const Args&... args) {
-  (to.push_back(to_parameter(args)), ...);
+void add(std::vector<borrowed>& to, const Args&... args) {
+  (to.emplace_back(args), ...);
 }
 
 template <class Mark>
-void add_mark(std::vector<parameter>& to, const Mark& x) {
+void add_mark(std::vector<borrowed>& to, const Mark& x) {
   add(to, x.bot, x.update_id, x.hash, x.seq);
 }
 
@@ -118,45 +118,47 @@ std::int64_t reserve_numbers(unit& u, std::int64_t count) {
 
 std::vector<bool> append_updates(unit& u, std::span<const new_update> what) {
   std::vector<bool> stored(what.size(), true);
-  std::vector<parameter> fresh;
+  std::vector<borrowed> fresh;
+  fresh.reserve(what.size() * mark_width);
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < what.size(); ++i)
     if (what[i].merged_later)
       add_mark(fresh, what[i]);
     else
       order.push_back(i);
-  into_fresh_marks().run(u, std::move(fresh));
+  into_fresh_marks().run(u, fresh);
   // By bot, so that marks of one page are written together.
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return what[i].bot; });
-  std::vector<parameter> marks;
+  std::vector<borrowed> marks;
   for (auto i : order)
     if (what[i].surely_new)
       add_mark(marks, what[i]);
-  into_marks().run(u, std::move(marks));
+  into_marks().run(u, marks);
   // Afterwards: one may be the same as one before it.
   for (auto i : order)
     if (!what[i].surely_new) {
-      std::vector<parameter> one;
+      std::vector<borrowed> one;
       add_mark(one, what[i]);
-      stored[i] = into_marks_unless_there().run_one(u, std::move(one));
+      stored[i] = into_marks_unless_there().run_one(u, one);
     }
-  std::vector<parameter> updates;
+  std::vector<borrowed> updates;
   updates.reserve(what.size() * update_width);
   for (std::size_t i = 0; i < what.size(); ++i)
     if (auto& x = what[i]; stored[i])
       add(updates, x.seq, x.bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received,
           x.expires, x.body);
-  into_updates().run(u, std::move(updates));
+  into_updates().run(u, updates);
   return stored;
 }
 
 void merge_marks(unit& u, std::vector<update_mark>& marks) {
   std::ranges::sort(marks, {},
                     [](const update_mark& x) { return std::tie(x.bot, x.update_id, x.seq); });
-  std::vector<parameter> all;
+  std::vector<borrowed> all;
+  all.reserve(marks.size() * mark_width);
   for (auto& x : marks)
     add_mark(all, x);
-  into_marks_unless_there().run(u, std::move(all));
+  into_marks_unless_there().run(u, all);
 }
 
 void merge_all_marks(unit& u) {
@@ -302,10 +304,10 @@ replay replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq
             "ON CONFLICT (bot, update_id, hash) DO UPDATE SET seq = excluded.seq",
             bot, x.update_id, hash, seq);
   pending_update result{seq, bot, x.update_id, x.urgent, x.received, expires(x.kind)};
-  std::vector<parameter> row;
+  std::vector<borrowed> row;
   add(row, seq, bot, x.update_id, x.kind, x.own_key, x.key_id, x.urgent, x.received, result.expires,
       x.body);
-  into_updates().run(u, std::move(row));
+  into_updates().run(u, row);
   return {result, true};
 }
 

@@ -65,6 +65,37 @@ SCENARIO("what was stored is there as it was, many at once or one by one") {
   });
 }
 
+SCENARIO("a body may be empty, and one that is no text spoils its unit, not the connection") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    auto two = some(1, 2, true);
+    two[0].body = "";
+    two[1].body = "\xc3\xa9\"";
+    db.write([&](unit& u) { (void)append_updates(u, two); });
+    for (std::string_view wrong : {std::string_view{"\xff"}, std::string_view{"a\0b", 3}}) {
+      auto three = some(3, 2, true);
+      three[1].body = wrong;
+      auto error = failure_of([&] {
+        db.write([&](unit& u) {
+          CHECK(failure_of([&] { (void)append_updates(u, three); }).has_value());
+          (void)append_updates(u, some(5, 1, true)); // What went wrong is not passed over.
+        });
+      });
+      REQUIRE(error.has_value());
+      CHECK(error->kind() == fault::constraint);
+    }
+    // One that is there, by its number.
+    CHECK(fault_of([&] { db.write([](unit& u) { (void)append_updates(u, some(2, 1, true)); }); })
+          == fault::constraint);
+    db.write([](unit& u) { (void)append_updates(u, some(3, 1, true)); });
+    db.read([](unit& u) {
+      CHECK_EQ(numbers(load_pending(u, 0, 10)), (seqs{1, 2, 3}));
+      CHECK_EQ(read_updates(u, seqs{1}).at(0).body, "");
+      CHECK_EQ(read_updates(u, seqs{2}).at(0).body, "\xc3\xa9\"");
+    });
+  });
+}
+
 SCENARIO("fresh marks are known of once they are merged, and go with their bot in any case") {
   on_both([](test_store& store) {
     auto db = store.open();
@@ -145,7 +176,8 @@ SCENARIO("runs and single numbers end, and nothing else") {
     db.write([](unit& u) {
       seqs which{7, 3, 4, 5, 5, 12, 20, 19, 900};
       end_updates(u, which);
-      CHECK_EQ(numbers(load_pending(u, 0, 100)), (seqs{1, 2, 6, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18}));
+      CHECK_EQ(numbers(load_pending(u, 0, 100)),
+               (seqs{1, 2, 6, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18}));
     });
     // So many single ones that they go together.
     for (std::int64_t count : {8, 9, 99, 100, 101, 250})
@@ -209,14 +241,16 @@ SCENARIO("a bot that is removed takes its updates along, and no other's") {
     CHECK(db.write([](unit& u) { return remove_bot(u, 1, 2); }));
     db.read([](unit& u) {
       CHECK_EQ(load_pending(u, 0, 100).size(), 4u);
-      CHECK_EQ(count_dead_letters(u, 0, 10), (std::vector<std::pair<bot_id, std::int64_t>>{{1, 1}}));
+      CHECK_EQ(count_dead_letters(u, 0, 10),
+               (std::vector<std::pair<bot_id, std::int64_t>>{{1, 1}}));
       CHECK(!highest_update_id(u, 2));
     });
   });
 }
 
 SCENARIO("a body's hash is SipHash-2-4 and tells bodies apart") {
-  // The reference value of the empty text under the key 0, as the published implementation gives it.
+  // The reference value of the empty text under the key 0, as the published implementation gives
+  // it.
   CHECK_EQ(static_cast<std::uint64_t>(content_hash("")), 0x1e924b9d737700d7u);
   std::set<std::int64_t> seen;
   std::string text;
