@@ -1,5 +1,6 @@
 #include "runtime/telegram/json_scan.hpp"
 
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -14,15 +15,19 @@ constexpr bool is_json_hex(char x) noexcept {
   return is_json_digit(x) || (x >= 'a' && x <= 'f') || (x >= 'A' && x <= 'F');
 }
 
-/// Whether eight bytes of a string are all ordinary: ASCII, no control character, quote, backslash.
-bool plain(const char* at) noexcept {
+/// How many of eight bytes of a string are ordinary (ASCII, no control character, quote, backslash)
+/// before the first that is not.
+int plain(const char* at) noexcept {
   constexpr std::uint64_t ones = 0x0101'0101'0101'0101u;
   constexpr std::uint64_t highs = ones << 7;
   std::uint64_t x = 0;
   std::memcpy(&x, at, sizeof(x));
   auto has_zero = [](std::uint64_t v) { return (v - ones) & ~v; };
-  auto bad = x | ((x - ones * 0x20) & ~x) | has_zero(x ^ (ones * '"')) | has_zero(x ^ (ones * '\\'));
-  return (bad & highs) == 0;
+  auto bad =
+    x | ((x - ones * 0x20) & ~x) | has_zero(x ^ (ones * '"')) | has_zero(x ^ (ones * '\\'));
+  // What is borrowed makes others bad only above a byte that is.
+  static_assert(std::endian::native == std::endian::little);
+  return std::countr_zero(bad & highs) / 8;
 }
 
 } // namespace
@@ -84,8 +89,8 @@ bool json_scan::string(std::string_view& text) noexcept {
     return false;
   auto* begin = at_;
   while (at_ != end_) {
-    while (end_ - at_ >= 8 && plain(at_))
-      at_ += 8;
+    for (int ordinary = 8; ordinary == 8 && end_ - at_ >= 8; at_ += ordinary)
+      ordinary = plain(at_);
     if (at_ == end_)
       return false;
     auto x = static_cast<unsigned char>(*at_);
