@@ -120,7 +120,8 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
   if (!known && spec.quarantines > 0) // They were before this node's start.
     trouble_of(at).quarantines = spec.quarantines;
   rest(at);
-  if (!known && !record.pending && full() && !is_pinned(record)) { // A place is for one that somebody needs.
+  if (!known && !record.pending && full()
+      && !is_pinned(record)) { // A place is for one that somebody needs.
     record.phase = bot_phase::passive;
     if (!names->set_phase(record.token_hash, record.bot, record.phase)) {
       forget(at, caf::make_error(ec::unknown_bot));
@@ -201,7 +202,7 @@ void bots_state::suspend(place at, const bot_command& order) {
   record.returns = false;
   if (std::exchange(record.phase, bot_phase::suspended) != bot_phase::suspended)
     log::event(log::level::info, "bot.suspended", "troupe.bot", {{"bot", record.known_as()}},
-               "An operator suspended the bot.");
+               "The bot was ordered to take no calls.");
   reckon(at);
   if (record.actor && !record.leaving) {
     caf::anon_send(record.actor, order);
@@ -228,7 +229,8 @@ void bots_state::resume(place at, const bot_command& order) {
                "The bot's owner is known; the bot takes calls.");
   else
     log::event(log::level::info, "bot.resumed", "troupe.bot", {{"bot", record.known_as()}},
-               "An operator resumed the bot.");
+               record.pending ? "The bot takes the node's own calls again."
+                              : "The bot takes calls again.");
   if (record.leaving) {
     record.phase = bot_phase::starting;
     record.returns = true;
@@ -309,8 +311,7 @@ child_spec supervise_bots(std::size_t shard, bots_config config, std::shared_ptr
   config.found = found;
   auto ledger = ledger_of(config);
   auto start = [shard, config = std::move(config), names = std::move(names),
-                found = std::move(found),
-                ledger](caf::actor_system& sys) {
+                found = std::move(found), ledger](caf::actor_system& sys) {
     auto handle = spawn_bots(sys, config, names, ledger);
     found->bots.at(shard).publish(handle);
     return caf::actor_cast<caf::actor>(handle);

@@ -21,8 +21,8 @@ struct bots_config {
   /// null.
   std::shared_ptr<services> found;
   /// Told of phases that bots get into by themselves: quarantined (for so long), unauthorized, and
-  /// active again after a quarantine; and, last, of its quarantines in a row: 0 once it has been calm
-  /// for long enough. May be empty; must not block.
+  /// active again after a quarantine; and, last, of its quarantines in a row: 0 once it has been
+  /// calm for long enough. May be empty; must not block.
   std::function<void(bot_id, bot_phase, caf::timespan, std::string, std::uint32_t)> told;
   std::size_t restarts = 3;                        ///< A bot may be restarted so often ...
   caf::timespan period = std::chrono::seconds{60}; ///< ... within so long; one more quarantines it.
@@ -40,8 +40,8 @@ struct bots_config {
   caf::timespan sweep_every = std::chrono::seconds{1}; ///< Idle bots are looked for so often.
   caf::timespan activation_patience =
     std::chrono::seconds{1}; ///< A bot that is needed waits no longer for the place of another.
-  /// Told of each bot that came back, with how long whoever needed it waited. May be empty; must not
-  /// block.
+  /// Told of each bot that came back, with how long whoever needed it waited. May be empty; must
+  /// not block.
   std::function<void(caf::timespan)> activated;
   std::function<void()> evicted; ///< The same for each that left memory.
 };

@@ -187,9 +187,13 @@ void bots_state::on_down(const caf::down_msg& down) {
     timer->second.dispose();
     deadlines.erase(timer);
   }
+  if (down.reason == ec::passivated && going > 0)
+    --going;
   settle_down(at, down.reason);
-  if (!ending)
-    admit_line();
+  if (ending)
+    return;
+  admit_line();
+  make_room();
 }
 
 /// What becomes of a bot that ended.

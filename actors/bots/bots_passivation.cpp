@@ -77,8 +77,8 @@ void bots_state::limit(const passivation_limits& x) {
 void bots_state::reckon(place at) {
   const auto& record = ledger[at];
   bool runs = record.phase == bot_phase::active || record.phase == bot_phase::passivating;
-  bool in = passivates() && record.taken && record.actor && runs && !record.leaving
-            && !is_pinned(record);
+  bool in =
+    passivates() && record.taken && record.actor && runs && !record.leaving && !is_pinned(record);
   if (in == unused->contains(at))
     return;
   if (in) {
@@ -97,7 +97,8 @@ void bots_state::make_room() {
     return;
   auto most = ledger.limits.max_active;
   auto wanted = most - ahead_of(most);
-  while (ledger.running() + line.size() > wanted + asking && stayed + asking < most_in_a_row) {
+  while (ledger.running() + line.size() > wanted + asking + going
+         && stayed + asking < most_in_a_row) {
     auto who = pressed->next();
     if (!who)
       return;
@@ -120,6 +121,7 @@ void bots_state::asked(place at, caf::actor_id id, const passivation& said) {
   --asking;
   if (said.goes) { // Its end follows.
     stayed = 0;
+    ++going;
     return;
   }
   ++stayed;

@@ -106,14 +106,15 @@ struct bots_state {
     place at;
     time_point since;
   };
-  std::deque<waiter> line;            ///< Passive bots that are needed and find no place.
-  std::unordered_set<place> in_line;  ///< The same.
-  std::unordered_set<place> to_look;  ///< May have updates: told when they run.
+  std::deque<waiter> line;                      ///< Passive bots that are needed and find no place.
+  std::unordered_set<place> in_line;            ///< The same.
+  std::unordered_set<place> to_look;            ///< May have updates: told when they run.
   std::unordered_map<place, time_point> needed; ///< Since when a passive bot is.
   std::unordered_set<bot_id> pinned;
   std::unique_ptr<passivation_order::order> pressed; ///< Who leaves when there are too many.
   std::unique_ptr<passivation_order::idle> unused;   ///< Who leaves in any case.
   std::size_t asking = 0;                            ///< Bots that have not said yet.
+  std::size_t going = 0;                             ///< Bots that said so, and have not ended yet.
   std::size_t stayed = 0;                            ///< Bots in a row that did not leave.
   caf::disposable sweeper;
   caf::disposable line_timer;

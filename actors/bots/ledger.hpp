@@ -26,12 +26,12 @@ struct bot_record {
   std::uint32_t starts = 0;             ///< Its incarnations so far.
   bot_phase phase = bot_phase::pending; ///< What the directory says, too.
   bool proven = true;
-  bool taken : 1 = false; ///< The place holds a bot.
+  bool taken : 1 = false;     ///< The place holds a bot.
   bool forgotten : 1 = false; ///< Leaves the ledger once it has ended.
-  bool leaving = false;   ///< Asked or forced to end: its end is no crash.
-  bool returns = false;   ///< Starts again once it has ended.
-  bool pending = false;   ///< Its owner is not proven: it runs in that phase.
-  bool rejected = false;  ///< An alert was raised, since the upstream rejected its token.
+  bool leaving = false;       ///< Asked or forced to end: its end is no crash.
+  bool returns = false;       ///< Starts again once it has ended.
+  bool pending = false;       ///< Its owner is not proven: it runs in that phase.
+  bool rejected = false;      ///< An alert was raised, since the upstream rejected its token.
 
   /// The phase it runs in.
   [[nodiscard]] bot_phase at_work() const noexcept {

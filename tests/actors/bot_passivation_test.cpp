@@ -32,7 +32,8 @@ struct fixture : bot_tests::fixture {
 
 BEGIN_FIXTURE_SCOPE(fixture)
 
-SCENARIO("an idle bot goes when it is asked, with its own reason, and tells health what it had to tell") {
+SCENARIO(
+  "an idle bot goes when it is asked, with its own reason, and tells health what it had to tell") {
   ask(1, make_call(1));
   done(1, ok());
   caf::error why;
@@ -129,7 +130,8 @@ struct updates_fixture : inbox_fixture {
 
 BEGIN_FIXTURE_SCOPE(updates_fixture)
 
-SCENARIO("a bot stays while an update is with its receiver, until the journal knows that it ended") {
+SCENARIO(
+  "a bot stays while an update is with its receiver, until the journal knows that it ended") {
   receiver->holds = true;
   store_update(1);
   tell_bot();
@@ -174,8 +176,8 @@ END_FIXTURE_SCOPE()
 
 namespace {
 
-/// 24 updates; after `after` messages the bot is asked to leave, 60 times unless it does before, and
-/// comes back as its shard brings it back. @returns whether the story was that long
+/// 24 updates; after `after` messages the bot is asked to leave, 60 times unless it does before,
+/// and comes back as its shard brings it back. @returns whether the story was that long
 bool leave_after(int after) {
   inbox_fixture f;
   f.advance(1s);
@@ -217,7 +219,8 @@ bool leave_after(int after) {
   }
   CHECK_EQ(f.store->pending.size(), 0u);
   CHECK_EQ(f.store->count(update_verdict::delivered), 24u);
-  CHECK_EQ(f.receiver->got.size(), 24u); // Nothing twice either: it leaves when nothing is under way.
+  CHECK_EQ(f.receiver->got.size(),
+           24u); // Nothing twice either: it leaves when nothing is under way.
   CHECK(f.in_order());
   return handled > after;
 }

@@ -50,7 +50,8 @@ struct fixture : bots_fixture {
 
 BEGIN_FIXTURE_SCOPE(fixture)
 
-SCENARIO("with too many bots the least recently used leaves memory and costs an entry from then on") {
+SCENARIO(
+  "with too many bots the least recently used leaves memory and costs an entry from then on") {
   bound(3);
   boot();
   for (bot_id bot : {1, 2, 3})
@@ -259,7 +260,8 @@ SCENARIO("a bot that comes back for its updates is told to look at them") {
   CHECK_EQ(world->looks[1], 2);
 }
 
-SCENARIO("orders reach a passive bot: it stays down when it is suspended, and is forgotten when stopped") {
+SCENARIO(
+  "orders reach a passive bot: it stays down when it is suspended, and is forgotten when stopped") {
   bound(2);
   boot();
   for (bot_id bot = 1; bot <= 4; ++bot)
@@ -317,7 +319,8 @@ SCENARIO("a killed shard brings back those that ran, and the others stay where t
   CHECK(consistent());
 }
 
-SCENARIO("whatever happens in whatever order, the directory tells the truth and nobody waits for ever") {
+SCENARIO(
+  "whatever happens in whatever order, the directory tells the truth and nobody waits for ever") {
   for (unsigned seed = 0; seed < 30; ++seed) {
     fixture f;
     std::mt19937 random{seed};
