@@ -4,6 +4,7 @@
 #include "runtime/config/tokens.hpp"
 #include "runtime/config/value.hpp"
 #include "runtime/log/mask.hpp"
+#include "runtime/rules/library.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -228,6 +229,10 @@ settings read_all(const arguments& args, const environment& env, problem_list& p
   if (problems.empty())
     for (auto& problem : validate(all))
       problems.add(problem);
+  if (auto wrong = all.delivery.rules_dir.empty() ? std::string{}
+                                                  : rules::check_library(all.delivery.rules_dir);
+      !wrong.empty())
+    problems.add("delivery.rules-dir = \"" + all.delivery.rules_dir + "\" is not allowed: " + wrong);
   return std::move(found.all);
 }
 

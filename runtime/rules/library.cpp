@@ -31,9 +31,7 @@ std::string text_of(const fs::path& file) {
   return std::move(text).str();
 }
 
-} // namespace
-
-void load_library(const fs::path& folder) {
+programs read_folder(const fs::path& folder) {
   programs read;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator{folder, none}) {
@@ -46,9 +44,25 @@ void load_library(const fs::path& folder) {
       throw bad_rules{file.string() + ": " + x.what()};
     }
   }
+  return read;
+}
+
+} // namespace
+
+void load_library(const fs::path& folder) {
+  auto read = read_folder(folder);
   auto& known = the_shelf();
   std::lock_guard lock{known.mutex};
   known.all.swap(read);
+}
+
+std::string check_library(const fs::path& folder) {
+  try {
+    static_cast<void>(read_folder(folder));
+    return {};
+  } catch (const bad_rules& x) {
+    return x.what();
+  }
 }
 
 std::shared_ptr<const program> find_in_library(std::string_view name) {

@@ -117,6 +117,6 @@ test('what is wrong with rules is said with its place', limit, async () => {
   mkdirSync(config);
   const end = await runToEnd('trouped', [`--config-dir=${config}`, `--delivery.rules-dir=${faulty}`,
     `--node.data-dir=${faulty}`, '--api.port=0', '--gateway.port=0', '--webhook.port=0']);
-  assert.equal(end.code, 1, end.output);
-  assert.match(end.output, /broken/);
+  assert.equal(end.code, 2, end.output);
+  assert.match(end.output, /delivery\.rules-dir.*broken\.json/);
 });

@@ -152,6 +152,19 @@ SCENARIO("a directory that is not there is an error") {
   CHECK(holds(failure(), "--config-dir=" + dir.string()));
 }
 
+SCENARIO("a faulty rules file is a fault of the configuration") {
+  auto rules = dir / "rules";
+  std::filesystem::create_directories(rules);
+  auto option = "--delivery.rules-dir=" + rules.string();
+  std::ofstream{rules / "shop.json"} << R"([{"on":"any","reply":"closed"}])";
+  CHECK_EQ(settings({option}).delivery.rules_dir, rules.string());
+  std::ofstream{rules / "bad.json"} << "[{}]";
+  auto why = failure({option});
+  CHECK(holds(why, "delivery.rules-dir"));
+  CHECK(holds(why, (rules / "bad.json").string() + ": rules[0]"));
+  CHECK(holds(failure({option, "--check-config"}), "bad.json"));
+}
+
 SCENARIO("rules between settings name both keys and both values") {
   write("session-pool.conf", "session-pool { max-connections = 20, max-per-host = 30 }\n");
   CHECK(holds(failure(), "session-pool.conf: session-pool.max-per-host = 30 must not exceed "
@@ -230,8 +243,8 @@ SCENARIO("secrets are refused on the command line and masked in dumps and messag
 
 SCENARIO("what has no effect in this version is named") {
   CHECK(config::without_effect(settings()).empty());
-  auto names = config::without_effect(settings({"--store.uri=sqlite:x", "--gateway.port=1"}));
-  CHECK_EQ(names, std::vector{"store.uri"s});
+  auto names = config::without_effect(settings({"--cluster.etcd=http://etcd:2379", "--store.uri=sqlite:x"}));
+  CHECK_EQ(names, std::vector{"cluster.etcd"s});
 }
 
 SCENARIO("help, version, dump and check answer and end the program") {

@@ -84,9 +84,7 @@ const std::array of_store{
          {},
          0,
          0,
-         form::store_uri,
-         {},
-         later},
+         form::store_uri},
 };
 
 const std::array of_cluster{
