@@ -148,11 +148,13 @@ grant_engine::answer grant_engine::ask(const grant_request& x, time_point now) {
   auto expected = estimate(w, now);
   if (expected.scope != budget_scopes)
     ++throttled_[expected.scope];
-  auto wait = std::max(expected.budget, expected.session) - now;
+  // It is told when those are gone who wait now; not before its patience would have been over.
+  auto wait = std::max(expected.plain - now, x.patience + duration{1});
   if (expected.budget > w.deadline)
     return refuse(result::refused_patience, wait);
   if (expected.session > w.deadline || x.patience <= duration::zero())
-    return refuse(result::refused_session, wait);
+    return refuse(result::refused_session,
+                  x.patience > duration::zero() ? wait : expected.plain - now);
   if (queue_.size() >= limits_.max_waiting)
     return refuse(result::refused_full, std::max<duration>(wait, std::chrono::seconds{1}));
   auto at = queue_.push(w);
@@ -169,7 +171,7 @@ grant_engine::answer grant_engine::ask(const grant_request& x, time_point now) {
 grant_engine::forecast grant_engine::estimate(const fair_queue::waiter& w, time_point now) const {
   auto x = to_charge(w);
   auto ahead = queue_.ahead_of(w);
-  forecast result{now, now};
+  forecast result{now, now, now};
   auto consider = [&](budget_scope s, time_point at) {
     if (at > result.budget) {
       result.budget = at;
@@ -183,8 +185,10 @@ grant_engine::forecast grant_engine::estimate(const fair_queue::waiter& w, time_
            budgets_.chat_opens(x, now, ahead.lane));
   result.budget = std::max({result.budget, memory_->holds.bot_free_at(w.bot),
                             memory_->holds.chat_free_at(w.bot, w.lane.chat, w.lane.method)});
-  if (result.budget > together)
+  if (result.budget > together) {
     result.by = shared::nothing;
+    result.plain = std::max(result.plain, result.budget);
+  }
   return result;
 }
 
@@ -213,6 +217,8 @@ void grant_engine::share_waits(forecast& to, const fair_queue::waiter& w, const 
   auto crowded = [&](time_point all) { return (all - now) * 5 > (w.deadline - now) * 4; };
   auto global = [&](std::uint32_t n) { return budgets_.global_opens(now, n); };
   auto tenant = [&](std::uint32_t n) { return budgets_.tenant_opens(x, now, n); };
+  to.plain = std::max({to.plain, global(std::max(ahead.global, ahead.global_all)),
+                       tenant(std::max(ahead.tenant, ahead.tenant_all))});
   auto turns = crowded(global(ahead.global_all)) ? ahead.global_crowd : ahead.global;
   consider(budget_scope::global, worst(shared::global, global(0), global(turns)));
   turns = crowded(tenant(ahead.tenant_all)) ? ahead.tenant_crowd : ahead.tenant;
@@ -224,12 +230,14 @@ void grant_engine::share_waits(forecast& to, const fair_queue::waiter& w, const 
   if (credits_ == 0) {
     auto at = now + times_.mean(now, held()) * (std::int64_t{ahead.most} + 1) / capacity_;
     to.session = worst(shared::sessions, now, at);
+    to.plain = std::max(to.plain, at);
   }
   if (at_cap(w.bot)) {
     auto& lessee = *leased_.find(w.bot);
     auto own = std::int64_t{ahead.bot} + 1;
     auto at = now + lessee.times.mean(now, lessee.count) * own / cap_of(w.bot);
     to.session = std::max(to.session, worst(shared::sessions, now, at));
+    to.plain = std::max(to.plain, at);
   }
 }
 
@@ -243,8 +251,7 @@ void grant_engine::learn(slot at, time_point now, bool cut) {
 duration grant_engine::retry_after(const fair_queue::waiter& w, time_point now) const {
   if (upstream_ == upstream::open)
     return std::max(open_until_ - now, duration{0});
-  auto expected = estimate(w, now);
-  return std::max(expected.budget, expected.session) - now;
+  return estimate(w, now).plain - now;
 }
 
 grant_engine::departure grant_engine::why_late(slot at, time_point now) const noexcept {

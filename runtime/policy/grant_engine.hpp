@@ -216,6 +216,7 @@ private:
   struct forecast {
     time_point budget; ///< When every budget is open for it, and no hold in the way.
     time_point session;
+    time_point plain; ///< When all who wait now are gone, whatever surprises and others may come.
     std::size_t scope = budget_scopes; ///< The budget that opens last; none: it waits for none.
     shared by = shared::nothing;       ///< What it waits for longest, if that is shared.
     duration turns{0};                 ///< The part of that wait that others' turns make, ...
