@@ -83,7 +83,7 @@ passivation bot_state::passivate(const troupe::passivate& x) {
   said.uses = static_cast<std::uint32_t>(std::max(uses, 0));
   said.unused_for = self->clock().now() - last_used;
   // Whoever it was started for is on the way.
-  bool awaited = uses < 0 && said.unused_for < 1s;
+  bool awaited = uses < 0 && said.unused_for < 200ms;
   bool rests = !awaited && calls.empty() && phase == bot_phase::active && (!updates || updates->rests());
   uses = std::min(uses, 0); // Its first use is still to come, or it was told of all.
   said.goes = rests && said.uses <= x.spare && said.unused_for >= x.unused_for;

@@ -120,8 +120,8 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
   if (!known && spec.quarantines > 0) // They were before this node's start.
     trouble_of(at).quarantines = spec.quarantines;
   rest(at);
-  if (!known && !record.pending && full()
-      && !is_pinned(record)) { // A place is for one that somebody needs.
+  bool no_place = !record.pending && !is_pinned(record) && (spec.needed ? full() : crowded());
+  if (!known && no_place) { // A place is for one that somebody needs.
     record.phase = bot_phase::passive;
     if (!names->set_phase(record.token_hash, record.bot, record.phase)) {
       forget(at, caf::make_error(ec::unknown_bot));

@@ -44,6 +44,11 @@ std::unique_ptr<passivation_order::order> order_of(const passivation_limits& x) 
 
 } // namespace
 
+bool bots_state::crowded() const noexcept {
+  auto most = ledger.limits.max_active;
+  return passivates() && most != 0 && ledger.running() >= most - ahead_of(most);
+}
+
 bool bots_state::is_pinned(const bot_record& record) const {
   return pinned.contains(record.known_as()) || pinned.contains(record.bot);
 }

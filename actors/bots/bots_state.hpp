@@ -88,6 +88,8 @@ struct bots_state {
     return passivates() && ledger.limits.max_active != 0
            && ledger.running() >= ledger.limits.max_active;
   }
+  /// No place is left but those kept for bots that somebody needs.
+  [[nodiscard]] bool crowded() const noexcept;
   [[nodiscard]] bool is_pinned(const bot_record& record) const;
 
   bot_trouble& trouble_of(place at);

@@ -74,7 +74,7 @@ SCENARIO("a bot that was just started waits for whoever needs it") {
   spec.bot = 7;
   bot = spawn(spec, 2);
   CHECK(!goes(*this, bot));
-  advance(999ms);
+  advance(199ms);
   CHECK(!goes(*this, bot));
   advance(1ms);
   CHECK(goes(*this, bot));

@@ -184,6 +184,7 @@ async function main() {
   results.journal = run('bench-journal', []);
   results.governor = run('bench-governor', []);
   results.bots = run('bench-bots', []);
+  results.passivation = run('bench-passivation', []);
   results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]);
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
@@ -206,7 +207,7 @@ async function main() {
     ['a call, p50 / p99, us', `${Math.round(c.undisturbed_p50_us)} / ${Math.round(c.undisturbed_p99_us)}`],
     ['a call whose bot crashes under it, us', `${Math.round(c.crashed_p50_us)} / ${Math.round(c.crashed_p99_us)}`],
     ['answers that were no 200', g.not_200 + q.errors + l.errors, '0'],
-    ...['updates', 'journal', 'governor', 'bots', 'store'].flatMap((name) => rowsOf(`${name}: `, results[name])),
+    ...['updates', 'journal', 'governor', 'bots', 'passivation', 'store'].flatMap((name) => rowsOf(`${name}: `, results[name])),
   ]);
   console.log(`\nwritten: ${join(out, 'results.json')}`);
 }

@@ -54,7 +54,7 @@ const std::array of_bot{
                       "The same bound as memory, of which a bot takes about 4 KiB; 0: none.",
                       {},
                       0,
-                      1e15,
+                      1024.0 * 1024 * 1024 * 1024,
                       form::any,
                       {},
                       bytes}),
