@@ -48,14 +48,14 @@ bench: build-all
 # allows and ThreadSanitizer does not: that one brings a CAF of its own.
 sanitize: deps
 	$(call configure-and-build,asan,)
-	@cd build/asan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure|fuzz)$$'
+	@cd build/asan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure|fuzz|soak)$$'
 
 sanitize-thread: deps
 	@TROUPE_CAF_SANITIZER=thread .ci/dependencies
 	@export TROUPE_CAF=$(DEPS)/caf-0.18.7-thread; mkdir -p build; \
 	  cmake --preset tsan >build/tsan.configure.log 2>&1 || { cat build/tsan.configure.log; exit 1; }; \
 	  cmake --build --preset tsan -j $(JOBS)
-	@cd build/tsan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure|fuzz)$$'
+	@cd build/tsan && ctest --output-on-failure --no-tests=error -E '^(acceptance|demo|structure|fuzz|soak)$$'
 
 # Instrumented by clang; `make test` runs the same programs for some seconds.
 fuzz-build: deps
