@@ -2,8 +2,6 @@
 
 #include "tests/sandbox/world.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
 #include <random>
@@ -97,7 +95,10 @@ void webhook::start_due() {
     }
     x.in_flight = true;
     ++in_flight_;
-    asio::co_spawn(io_, deliver(key, x.ids.front(), std::move(json)), asio::detached);
+    asio::post(io_, [self = shared_from_this(), key = i->first, id = x.ids.front(),
+                     json = std::move(json)]() mutable {
+      net::spawn(self->deliver(key, id, std::move(json)), [](const std::exception_ptr&) {});
+    });
     ++i;
   }
   if (next == clock::time_point::max())
@@ -109,7 +110,7 @@ void webhook::start_due() {
   });
 }
 
-asio::awaitable<void> webhook::deliver(queue_key key, std::int64_t id, std::string json) {
+net::task<void> webhook::deliver(queue_key key, std::int64_t id, std::string json) {
   auto self = shared_from_this();
   auto answer = co_await connections_.post(std::move(json));
   --in_flight_;

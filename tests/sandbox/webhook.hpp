@@ -50,7 +50,7 @@ private:
   void pump();
   void take_new_updates();
   void start_due();
-  boost::asio::awaitable<void> deliver(queue_key key, std::int64_t id, std::string json);
+  net::task<void> deliver(queue_key key, std::int64_t id, std::string json);
   void delivered(queue_key key, std::int64_t id);
   void failed(queue_key key, std::int64_t id, const webhook_answer& answer);
   void note_error(const webhook_answer& answer);

@@ -1,35 +1,31 @@
 #include "tests/sandbox/webhook_client.hpp"
 
+#include "runtime/net/awaited.hpp"
 #include "runtime/telegram/errors.hpp"
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 
 namespace troupe::sandbox {
 
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 namespace http = boost::beast::http;
+using error_code = boost::system::error_code;
+using steady = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds patience{60};
 constexpr std::size_t largest_answer = 4 * 1024 * 1024;
+constexpr std::size_t read_size = 4 * 1024;
 
 std::string words_of(const boost::system::error_code& ec) {
   if (ec == asio::error::connection_refused)
     return "Connection refused";
-  if (ec == beast::error::timeout || ec == asio::error::timed_out)
+  if (ec == asio::error::timed_out)
     return "Connection timed out";
   if (ec.category() == asio::error::get_ssl_category())
     return "SSL error {" + ec.message() + "}";
@@ -76,29 +72,76 @@ std::optional<webhook_target> parse_webhook_url(std::string_view url) {
   return result;
 }
 
-// Plain and TLS connections differ in the stream alone; TLS ones are rare enough for a pointer.
-struct webhook_connections::connection {
-  explicit connection(asio::io_context& io, asio::ssl::context& tls, bool secure)
-    : plain(secure ? nullptr : std::make_unique<beast::tcp_stream>(io)),
-      encrypted(secure ? std::make_unique<beast::ssl_stream<beast::tcp_stream>>(io, tls)
-                       : nullptr) {}
+// TLS lies over the socket, if there is any.
+struct webhook_connections::connection : std::enable_shared_from_this<connection> {
+  explicit connection(asio::io_context& io) : socket(io.get_executor()), timer(io.get_executor()) {}
 
-  beast::tcp_stream& lowest() { return plain ? *plain : encrypted->next_layer(); }
+  /// What is under way has to end by now + `patience`, or the connection does.
+  void hurry() {
+    deadline = steady::now() + patience;
+    if (!watched)
+      watch();
+  }
+  void rest() { deadline = steady::time_point::max(); }
 
-  std::unique_ptr<beast::tcp_stream> plain;
-  std::unique_ptr<beast::ssl_stream<beast::tcp_stream>> encrypted;
-  beast::flat_buffer buffer;
+  // The timer is not moved with each exchange: it looks at the deadline when it fires.
+  void watch() {
+    watched = true;
+    timer.expires_at(deadline);
+    timer.async_wait([weak = weak_from_this()](error_code) {
+      auto self = weak.lock();
+      if (!self)
+        return;
+      self->watched = false;
+      if (self->deadline <= steady::now()) {
+        self->late = true;
+        error_code ignored;
+        self->socket.close(ignored);
+      } else if (self->deadline != steady::time_point::max()) {
+        self->watch();
+      }
+    });
+  }
+
+  net::task<error_code> send(std::string_view head, std::string_view body) {
+    net::io_result sent;
+    if (encrypted)
+      sent = co_await net::written{*encrypted, head, body};
+    else
+      sent = co_await net::written{socket, head, body};
+    co_return sent.ec;
+  }
+
+  /// Reads what there is into the buffer.
+  net::task<error_code> receive() {
+    auto space = buffer.prepare(read_size);
+    net::io_result got;
+    if (encrypted)
+      got = co_await net::read_some(*encrypted, space);
+    else
+      got = co_await net::read_some(socket, space);
+    buffer.commit(got.n);
+    co_return got.ec;
+  }
+
+  net::tcp_socket socket;
+  std::unique_ptr<asio::ssl::stream<net::tcp_socket&>> encrypted;
+  boost::beast::flat_buffer buffer;
   std::string peer;
+  net::steady_timer timer;
+  steady::time_point deadline = steady::time_point::max();
+  bool watched = false;
+  bool late = false;
 };
 
 webhook_connections::webhook_connections(asio::io_context& io, const webhook_target& target)
   : io_(io), target_(target), tls_(asio::ssl::context::tls_client) {
-  if (target.certificate.empty())
+  if (target_.certificate.empty())
     return;
-  boost::system::error_code ec;
-  tls_.add_certificate_authority(asio::buffer(target.certificate), ec);
+  error_code ec;
+  tls_.add_certificate_authority(asio::buffer(target_.certificate), ec);
   tls_.set_verify_mode(asio::ssl::verify_peer, ec);
-  tls_.set_verify_callback(asio::ssl::host_name_verification{target.host}, ec);
+  tls_.set_verify_callback(asio::ssl::host_name_verification{target_.host}, ec);
 }
 
 webhook_connections::~webhook_connections() = default;
@@ -108,51 +151,83 @@ void webhook_connections::close() {
   idle_.clear();
 }
 
-asio::awaitable<std::unique_ptr<webhook_connections::connection>> webhook_connections::connect() {
-  auto result = std::make_unique<connection>(io_, tls_, target_.secure);
-  auto& host = target_.fixed_ip.empty() ? target_.host : target_.fixed_ip;
-  asio::ip::tcp::resolver resolver{io_};
-  auto addresses = co_await resolver.async_resolve(host, target_.port, asio::use_awaitable);
-  result->lowest().expires_after(patience);
-  co_await result->lowest().async_connect(addresses, asio::use_awaitable);
-  boost::system::error_code ec;
-  result->peer = result->lowest().socket().remote_endpoint(ec).address().to_string();
-  result->lowest().socket().set_option(asio::ip::tcp::no_delay(true), ec);
-  if (result->encrypted) {
-    auto name = target_.host; // What SSL_set_tlsext_host_name does, without its C cast.
-    SSL_ctrl(result->encrypted->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME,
-             TLSEXT_NAMETYPE_host_name, name.data());
-    co_await result->encrypted->async_handshake(asio::ssl::stream_base::client,
-                                                asio::use_awaitable);
+net::task<error_code> webhook_connections::connect(connection& x) {
+  using resolver_type = asio::ip::basic_resolver<asio::ip::tcp, net::io_executor>;
+  const auto& host = target_.fixed_ip.empty() ? target_.host : target_.fixed_ip;
+  resolver_type resolver{io_.get_executor()};
+  resolver_type::results_type found;
+  auto resolved = co_await net::awaited{[&](auto handler) {
+    auto then = [&found, next = std::move(handler)](error_code ec, auto results) mutable {
+      found = std::move(results);
+      next(ec);
+    };
+    resolver.async_resolve(host, target_.port, std::move(then));
+  }};
+  if (resolved.ec)
+    co_return resolved.ec;
+  x.hurry();
+  net::io_result done{asio::error::host_not_found, 0};
+  error_code ec;
+  for (auto& entry : found) {
+    x.socket.close(ec);
+    auto endpoint = entry.endpoint();
+    done = co_await net::awaited{
+      [&](auto handler) { x.socket.async_connect(endpoint, std::move(handler)); }};
+    if (!done.ec || x.late)
+      break;
   }
-  co_return result;
+  if (done.ec)
+    co_return done.ec;
+  x.peer = x.socket.remote_endpoint(ec).address().to_string();
+  x.socket.set_option(asio::ip::tcp::no_delay(true), ec);
+  if (!target_.secure)
+    co_return error_code{};
+  x.encrypted = std::make_unique<asio::ssl::stream<net::tcp_socket&>>(x.socket, tls_);
+  auto name = target_.host; // What SSL_set_tlsext_host_name does, without its C cast.
+  SSL_ctrl(x.encrypted->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+           name.data());
+  auto client = asio::ssl::stream_base::client;
+  done = co_await net::awaited{
+    [&](auto handler) { x.encrypted->async_handshake(client, std::move(handler)); }};
+  co_return done.ec;
 }
 
-asio::awaitable<webhook_answer> webhook_connections::exchange(connection& x,
-                                                              const std::string& json) {
-  http::request<http::string_body> request{http::verb::post, target_.path, 11};
-  request.set(http::field::host, target_.port == "443" || target_.port == "80"
-                                   ? target_.host
-                                   : target_.host + ":" + target_.port);
-  request.set(http::field::content_type, "application/json");
-  request.set(http::field::accept_encoding, "gzip, deflate");
+std::string webhook_connections::head_of(std::size_t length) const {
+  std::string head = "POST " + target_.path + " HTTP/1.1\r\nHost: " + target_.host;
+  if (target_.port != "443" && target_.port != "80")
+    head.append(":").append(target_.port);
+  head += "\r\nContent-Type: application/json\r\nAccept-Encoding: gzip, deflate";
   if (!target_.secret.empty())
-    request.set("X-Telegram-Bot-Api-Secret-Token", target_.secret);
-  request.body() = json;
-  request.prepare_payload();
+    head.append("\r\nX-Telegram-Bot-Api-Secret-Token: ").append(target_.secret);
+  return head.append("\r\nContent-Length: ").append(std::to_string(length)).append("\r\n\r\n");
+}
+
+net::task<error_code> webhook_connections::exchange(connection& x, std::string_view json,
+                                                    webhook_answer& answer) {
+  x.hurry();
+  auto head = head_of(json.size());
+  auto ec = co_await x.send(head, json);
+  if (ec)
+    co_return ec;
   http::response_parser<http::string_body> parser;
   parser.body_limit(largest_answer);
-  x.lowest().expires_after(patience);
-  if (x.plain) {
-    co_await http::async_write(*x.plain, request, asio::use_awaitable);
-    co_await http::async_read(*x.plain, x.buffer, parser, asio::use_awaitable);
-  } else {
-    co_await http::async_write(*x.encrypted, request, asio::use_awaitable);
-    co_await http::async_read(*x.encrypted, x.buffer, parser, asio::use_awaitable);
+  parser.eager(true);
+  while (!parser.is_done()) {
+    ec = http::error::need_more;
+    if (x.buffer.size() > 0)
+      x.buffer.consume(parser.put(x.buffer.data(), ec));
+    if (ec == http::error::need_more) {
+      ec = co_await x.receive();
+      if (ec == asio::error::eof && parser.got_some()) {
+        ec = {};
+        parser.put_eof(ec);
+      }
+    }
+    if (ec)
+      co_return ec;
   }
-  x.lowest().expires_never();
+  x.rest();
   auto& response = parser.get();
-  webhook_answer answer;
   answer.peer = x.peer;
   answer.status = static_cast<int>(response.result_int());
   answer.content_type = response[http::field::content_type];
@@ -163,31 +238,34 @@ asio::awaitable<webhook_answer> webhook_connections::exchange(connection& x,
                    + std::string{response.reason()};
   answer.body = std::move(response.body());
   if (!response.keep_alive())
-    x.lowest().close();
-  co_return answer;
+    x.socket.close(ec);
+  co_return error_code{};
 }
 
-asio::awaitable<webhook_answer> webhook_connections::post(std::string json) {
-  webhook_answer answer;
+net::task<webhook_answer> webhook_connections::post(std::string json) {
   for (;;) {
-    std::unique_ptr<connection> x;
+    webhook_answer answer;
+    error_code ec;
+    std::shared_ptr<connection> x;
     auto reused = !idle_.empty();
-    try {
-      if (reused) {
-        x = std::move(idle_.back());
-        idle_.pop_back();
-      } else {
-        x = co_await connect();
-      }
-      answer = co_await exchange(*x, json);
-      if (!closed_ && x->lowest().socket().is_open())
+    if (reused) {
+      x = std::move(idle_.back());
+      idle_.pop_back();
+    } else {
+      x = std::make_shared<connection>(io_);
+      ec = co_await connect(*x);
+    }
+    if (!ec)
+      ec = co_await exchange(*x, json, answer);
+    if (!ec) {
+      if (!closed_ && x->socket.is_open())
         idle_.push_back(std::move(x));
       co_return answer;
-    } catch (const boost::system::system_error& e) {
-      answer.error = words_of(e.code());
     }
-    if (!reused) // A kept connection may have been closed meanwhile: that is no failure yet.
+    if (!reused) { // A kept connection may have been closed meanwhile: that is no failure yet.
+      answer.error = words_of(x->late ? error_code{asio::error::timed_out} : ec);
       co_return answer;
+    }
   }
 }
 

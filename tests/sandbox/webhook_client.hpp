@@ -1,7 +1,9 @@
 #pragma once
-#include <boost/asio/awaitable.hpp>
+#include "runtime/net/task.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -47,19 +49,21 @@ public:
   ~webhook_connections();
 
   /// Posts an update. Never throws; at most 60 s, redirects are failures.
-  boost::asio::awaitable<webhook_answer> post(std::string json);
+  net::task<webhook_answer> post(std::string json);
   void close();
 
 private:
   struct connection;
 
-  boost::asio::awaitable<std::unique_ptr<connection>> connect();
-  boost::asio::awaitable<webhook_answer> exchange(connection& x, const std::string& json);
+  net::task<boost::system::error_code> connect(connection& x);
+  net::task<boost::system::error_code> exchange(connection& x, std::string_view json,
+                                                webhook_answer& answer);
+  [[nodiscard]] std::string head_of(std::size_t length) const;
 
   boost::asio::io_context& io_;
   const webhook_target& target_;
   boost::asio::ssl::context tls_;
-  std::vector<std::unique_ptr<connection>> idle_;
+  std::vector<std::shared_ptr<connection>> idle_;
   bool closed_ = false;
 };
 
