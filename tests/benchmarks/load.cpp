@@ -3,8 +3,12 @@
 // from when a connection was free for it, so a stalled server cannot hide its stalls.
 //
 // bench-load --port=N --rate=REQUESTS_PER_SECOND --seconds=S [--connections=C] [--bots=B]
+//            [--first=NUMBER_OF_THE_FIRST_BOT] [--deadline=MILLISECONDS] [--refusals=1]
 // prints one JSON line:
 // {"requests":…,"errors":…,"rate":…,"p50_us":…,"p90_us":…,"p99_us":…,"max_us":…}
+// With --refusals a 429 is no error, and the quantiles are of what was answered with 200;
+// {"refused":…,"refused_p50_us":…,"refused_p99_us":…,"untold":…} says what became of the rest:
+// untold are refusals without a Retry-After.
 
 #include <boost/asio.hpp>
 
@@ -29,6 +33,9 @@ struct options {
   double seconds = 3;
   std::size_t connections = 64;
   std::size_t bots = 100;
+  std::size_t first = 100000;
+  std::size_t deadline_ms = 0; ///< 0: the node's own.
+  bool refusals = false;
 };
 
 options parse(int argc, char** argv) {
@@ -48,13 +55,21 @@ options parse(int argc, char** argv) {
       result.connections = static_cast<std::size_t>(value);
     else if (name == "--bots")
       result.bots = static_cast<std::size_t>(value);
+    else if (name == "--first")
+      result.first = static_cast<std::size_t>(value);
+    else if (name == "--deadline")
+      result.deadline_ms = static_cast<std::size_t>(value);
+    else if (name == "--refusals")
+      result.refusals = value > 0;
   }
   return result;
 }
 
 struct results {
   std::vector<double> latencies; // Microseconds.
+  std::vector<double> refused;   // The same.
   std::size_t errors = 0;
+  std::size_t untold = 0;
 };
 
 /// A small answer, far below one buffer: found whole by its Content-Length.
@@ -71,20 +86,21 @@ std::size_t answer_size(std::string_view text) {
   return text.size() >= end + 4 + length ? end + 4 + length : 0;
 }
 
-std::string request_of(std::size_t bot) {
+std::string request_of(std::size_t bot, std::size_t deadline_ms) {
+  auto deadline =
+    deadline_ms == 0 ? "" : "X-Troupe-Deadline: " + std::to_string(deadline_ms) + "ms\r\n";
   std::string body = R"({"chat_id":)" + std::to_string(1000 + bot)
                      + R"(,"text":"The quick brown fox jumps over the lazy dog"})";
-  return "POST /bot" + std::to_string(100000 + bot) + ":" + std::string(35, 'a')
-         + "/sendMessage HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-           "Content-Length: "
-         + std::to_string(body.size()) + "\r\n\r\n" + body;
+  return "POST /bot" + std::to_string(bot) + ":" + std::string(35, 'a')
+         + "/sendMessage HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n" + deadline
+         + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 class generator {
 public:
   generator(asio::io_context& io, const options& o) : io_(io), o_(o), timer_(io) {
     for (std::size_t i = 0; i < o.bots; ++i)
-      requests_.push_back(request_of(i));
+      requests_.push_back(request_of(o.first + i, o.deadline_ms));
   }
 
   void run() {
@@ -154,13 +170,21 @@ private:
         auto text = std::string_view{buffers_[at]}.substr(0, have + n);
         if (answer_size(text) == 0)
           return receive(at, since, have + n);
-        if (text.substr(9, 3) != "200")
-          ++seen.errors;
-        seen.latencies.push_back(
-          std::chrono::duration<double, std::micro>(clock_type::now() - since).count());
+        note(text, std::chrono::duration<double, std::micro>(clock_type::now() - since).count());
         idle_.push_back(at);
         pump();
       });
+  }
+
+  void note(std::string_view answer, double took) {
+    auto status = answer.substr(9, 3);
+    if (o_.refusals && status == "429") {
+      seen.untold += answer.find("\r\nRetry-After: ") == std::string_view::npos;
+      return seen.refused.push_back(took);
+    }
+    seen.errors += status != "200";
+    if (!o_.refusals || status == "200")
+      seen.latencies.push_back(took);
   }
 
   void fail() { ++seen.errors; }
@@ -202,9 +226,15 @@ int main(int argc, char** argv) {
   auto& all = load.seen.latencies;
   std::sort(all.begin(), all.end());
   std::printf("{\"requests\":%zu,\"errors\":%zu,\"rate\":%.0f,\"p50_us\":%.0f,\"p90_us\":%.0f,"
-              "\"p99_us\":%.0f,\"max_us\":%.0f}\n",
+              "\"p99_us\":%.0f,\"max_us\":%.0f",
               all.size(), load.seen.errors, static_cast<double>(all.size()) / elapsed,
               quantile(all, 0.5), quantile(all, 0.9), quantile(all, 0.99),
               all.empty() ? 0 : all.back());
+  auto& refused = load.seen.refused;
+  std::sort(refused.begin(), refused.end());
+  if (o.refusals)
+    std::printf(",\"refused\":%zu,\"refused_p50_us\":%.0f,\"refused_p99_us\":%.0f,\"untold\":%zu",
+                refused.size(), quantile(refused, 0.5), quantile(refused, 0.99), load.seen.untold);
+  std::printf("}\n");
   return load.seen.errors == 0 ? 0 : 1;
 }

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import {
   bin, children, cpu, finish, freePort, here, listening, median, out, pairs, run, seconds, spread, start, stop, until, work,
 } from './parts.mjs';
+import { overload } from './overload.mjs';
 import { updates } from './updates.mjs';
+import { PostgreSql } from '../acceptance/harness/postgresql.mjs';
 
 const bots = 100;
 const results = {};
@@ -171,6 +173,15 @@ function print(rows) {
     console.log(`  ${what.padEnd(width)}  ${String(value).padStart(14)}${goal ? `   goal ${goal}` : ''}`);
 }
 
+async function storeOnPostgresql() {
+  const server = await PostgreSql.start({ durable: true });
+  try {
+    return run('bench-store', [`--bots=${process.env.BENCH_POSTGRESQL_BOTS ?? 20000}`, `--uri=${server.uri}`]);
+  } finally {
+    server.remove();
+  }
+}
+
 async function main() {
   const upstream = await startUpstream();
   const nginx = await startNginx(upstream);
@@ -180,12 +191,14 @@ async function main() {
   results.latency_at_half_load = await latency(upstream, nginx, node, 0.5);
   await crashes(upstream);
   for (const child of [...children].reverse()) await stop(child);
+  results.overload = await overload();
   results.updates = await updates();
   results.journal = run('bench-journal', []);
   results.governor = run('bench-governor', []);
   results.bots = run('bench-bots', []);
   results.passivation = run('bench-passivation', []);
   results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]);
+  results.postgresql = await storeOnPostgresql();
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   const g = results.gateway;
@@ -207,7 +220,7 @@ async function main() {
     ['a call, p50 / p99, us', `${Math.round(c.undisturbed_p50_us)} / ${Math.round(c.undisturbed_p99_us)}`],
     ['a call whose bot crashes under it, us', `${Math.round(c.crashed_p50_us)} / ${Math.round(c.crashed_p99_us)}`],
     ['answers that were no 200', g.not_200 + q.errors + l.errors, '0'],
-    ...['updates', 'journal', 'governor', 'bots', 'passivation', 'store'].flatMap((name) => rowsOf(`${name}: `, results[name])),
+    ...['overload', 'updates', 'journal', 'governor', 'bots', 'passivation', 'store', 'postgresql'].flatMap((name) => rowsOf(`${name}: `, results[name])),
   ]);
   console.log(`\nwritten: ${join(out, 'results.json')}`);
 }
