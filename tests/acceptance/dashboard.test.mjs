@@ -2,7 +2,7 @@
 // tenants see what is theirs, and what is wrong with a bot's updates is said in sentences.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Node } from './harness/node.mjs';
+import { Node, registered } from './harness/node.mjs';
 import { Page } from './harness/page.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { Tenant } from './harness/tenant.mjs';
@@ -16,8 +16,7 @@ let page;
 before(async () => {
   sandbox = await Sandbox.start({ args: ['--limits=none'] });
   node = await Node.start(sandbox, { options: {
-    'gateway.unknown-tokens': 'reject', 'api.user-rpm': 100_000, 'api.creations-per-minute': 1000,
-    'rate-governor.global-rps': 0, 'delivery.allow-private-addresses': true } });
+    ...registered, 'delivery.allow-private-addresses': true } });
   page = await Page.open(node.api);
 });
 after(async () => {

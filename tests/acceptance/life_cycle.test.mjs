@@ -2,7 +2,7 @@
 // restarted node serves is what it stored.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Node, temporaryDirectory } from './harness/node.mjs';
+import { Node, registered, temporaryDirectory } from './harness/node.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { soon, until } from './harness/wait.mjs';
 
@@ -15,10 +15,7 @@ describe('registered bots', () => {
   before(async () => {
     sandbox = await Sandbox.start({ args: ['--limits=none'] });
     options = {
-      'gateway.unknown-tokens': 'reject',
-      'api.creations-per-minute': 1000,
-      'api.user-rpm': 100_000,
-      'rate-governor.global-rps': 0,
+      ...registered,
       'node.data-dir': temporaryDirectory(),
     };
     node = await Node.start(sandbox, { options });

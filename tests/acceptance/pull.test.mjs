@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { request } from './harness/http.mjs';
 import { grammy, telegraf } from './harness/libraries.mjs';
-import { Node, temporaryDirectory } from './harness/node.mjs';
+import { Node, registered, temporaryDirectory } from './harness/node.mjs';
 import { Program } from './harness/program.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { pause, soon, until } from './harness/wait.mjs';
@@ -17,10 +17,7 @@ let options;
 before(async () => {
   sandbox = await Sandbox.start({ args: ['--limits=none'] });
   options = {
-    'gateway.unknown-tokens': 'reject',
-    'api.creations-per-minute': 1000,
-    'api.user-rpm': 100_000,
-    'rate-governor.global-rps': 0,
+    ...registered,
     'node.data-dir': temporaryDirectory(),
   };
   node = await Node.start(sandbox, { options });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Cast } from './harness/cast.mjs';
 import { freePort, Middleman } from './harness/middleman.mjs';
-import { Node, temporaryDirectory } from './harness/node.mjs';
+import { Node, registered, temporaryDirectory } from './harness/node.mjs';
 import { Renumbering } from './harness/renumbering.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { Tenant } from './harness/tenant.mjs';
@@ -22,8 +22,7 @@ before(async () => {
   const port = await freePort();
   middleman = await Middleman.start(port);
   options = {
-    'gateway.unknown-tokens': 'reject', 'api.creations-per-minute': 1000, 'api.user-rpm': 100_000,
-    'rate-governor.global-rps': 0, 'delivery.allow-private-addresses': true,
+    ...registered, 'delivery.allow-private-addresses': true,
     'webhook.looks-per-second': 100, 'webhook.port': port, 'webhook.public-url': middleman.url,
     'node.data-dir': temporaryDirectory(),
   };

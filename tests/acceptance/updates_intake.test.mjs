@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { request } from './harness/http.mjs';
 import { freePort, Middleman } from './harness/middleman.mjs';
-import { Node, temporaryDirectory } from './harness/node.mjs';
+import { Node, registered, temporaryDirectory } from './harness/node.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { pause, soon, until } from './harness/wait.mjs';
 
@@ -22,10 +22,7 @@ for (const way of ['webhook', 'polling']) {
       const port = await freePort();
       middleman = await Middleman.start(port);
       options = {
-        'gateway.unknown-tokens': 'reject',
-        'api.creations-per-minute': 1000,
-        'api.user-rpm': 100_000,
-        'rate-governor.global-rps': 0,
+        ...registered,
         'webhook.looks-per-second': 100,
         'webhook.check-every': '1s',
         'node.data-dir': temporaryDirectory(),
