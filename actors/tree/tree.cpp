@@ -56,6 +56,12 @@ auto counting_in(std::shared_ptr<usage_book> book, std::shared_ptr<update_servic
   };
 }
 
+silence_limits silence_of(const webhooks_config& x) {
+  silence_limits result;
+  result.shortest = std::chrono::duration_cast<std::chrono::milliseconds>(x.silent_after).count();
+  return result;
+}
+
 } // namespace
 
 tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
@@ -67,6 +73,7 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
     found_(std::make_shared<services>(config_.shards)),
     names_(std::make_shared<directory>(config_.names, sys.clock().now())),
     token_key_(ports_.token_key ? *ports_.token_key : random_siphash_key()) {
+  silence_ = std::make_shared<silence_watch>(silence_of(config_.webhooks));
   config_.pool.lanes = static_cast<std::uint16_t>(std::max<std::size_t>(ports_.lanes->size(), 1));
   auto dns = std::make_shared<net::dns_cache>(ports_.dns);
   for (const auto& lane : *ports_.lanes) {

@@ -189,7 +189,7 @@ private:
   std::shared_ptr<token_vault> vault_ = std::make_shared<token_vault>();
   std::shared_ptr<virtual_tokens> virtuals_; ///< Null without a store.
   std::shared_ptr<usage_book> usage_ = std::make_shared<usage_book>();
-  std::shared_ptr<silence_watch> silence_ = std::make_shared<silence_watch>(); ///< Of updates.
+  std::shared_ptr<silence_watch> silence_; ///< Of updates.
   /// Shared: set by the root when it ends, which may be after `stop` was told.
   std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
 };

@@ -40,7 +40,7 @@ webhooks_state::webhooks_state(webhooks_actor::pointer self, webhooks_config con
 webhooks_actor::behavior_type webhooks_state::make_behavior() {
   load();
   if (ports.silent)
-    self->run_delayed(cfg.silence_every, [this] { suspect_silent(); });
+    self->run_delayed(cfg.silent_after / 2, [this] { suspect_silent(); });
   return {
     [this](const bot_served& x) { serve(x); },
     [this](const bot_gone& x) { drop(x.bot); },
@@ -148,7 +148,7 @@ void webhooks_state::suspect_silent() {
     if (!x.busy && !x.queued && !std::exchange(x.suspect, true))
       suspects.push_back(bot);
   }
-  self->run_delayed(cfg.silence_every, [this] { suspect_silent(); });
+  self->run_delayed(cfg.silent_after / 2, [this] { suspect_silent(); });
   pump();
 }
 

@@ -18,8 +18,9 @@ struct webhooks_config {
   std::string certificate; ///< PEM, for Telegram to trust; empty: it trusts by itself.
   caf::timespan check_every = std::chrono::minutes{10}; ///< At most so often for one bot.
   double looks_per_second = 5; ///< Bots looked at, over all.
-  /// So often it is asked whose updates stopped: those are looked at before the others' turn.
-  caf::timespan silence_every = std::chrono::seconds{30};
+  /// Bots whose updates stopped for so long at least are looked at before the others' turn; whose
+  /// did is asked twice in that time.
+  caf::timespan silent_after = std::chrono::minutes{1};
   caf::timespan patience = std::chrono::seconds{30};    ///< For one request.
   caf::timespan first_retry = std::chrono::seconds{2};  ///< After a failure, doubling ...
   caf::timespan last_retry = std::chrono::minutes{5};   ///< ... up to this.

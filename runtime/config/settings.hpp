@@ -173,6 +173,7 @@ struct webhook_settings {
   std::size_t max_connections = 10'000;
   caf::timespan check_every = 10min;
   double looks_per_second = 0;
+  caf::timespan silent_after = 1min;
   caf::timespan poll_timeout = 50s;
 };
 

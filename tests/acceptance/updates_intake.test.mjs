@@ -273,6 +273,37 @@ for (const way of ['webhook', 'polling']) {
   });
 }
 
+test('a bot that fell silent is looked at long before its turn, and its webhook is repaired', limit, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  const port = await freePort();
+  const base = `http://127.0.0.1:${port}`;
+  const node = await Node.start(sandbox, { options: {
+    ...registered, 'webhook.port': port, 'webhook.public-url': base, 'webhook.check-every': '24h', 'webhook.silent-after': '3s',
+  } });
+  t.after(async () => {
+    await node.stop();
+    await sandbox.stop();
+  });
+  const { bot, user, chat } = await sandbox.stage();
+  const made = await node.ask('POST', '/v1/bots', { token: bot.token, trusted: true });
+  assert.equal(made.status, 201, made.text);
+  const ask = (method, body = {}) => request(`${sandbox.url}/bot${bot.token}/${method}`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+  });
+  const leads = async () => (await ask('getWebhookInfo')).json.result.url;
+  await until('the webhook leads to the node', async () => (await leads()) === `${base}/webhook/${bot.id}`);
+  const received = async () => (await node.call(bot.token, 'getUpdates', { timeout: 0, limit: 100 })).json.result.length;
+  for (let n = 1; n <= 6; ++n) {
+    await sandbox.say(chat, user, `${n}`);
+    await until(`${n} came`, async () => (await received()) === n);
+  }
+  await until('somebody takes it away', async () => (await ask('deleteWebhook')).status === 200, { every: 300 });
+  await sandbox.say(chat, user, 'nobody hears this');
+  assert.equal(await leads(), '');
+  await node.logged('webhook.repaired', (x) => x.bot === bot.id, { within: 60_000 });
+  await until('what was said meanwhile came, too', async () => (await received()) === 7);
+});
+
 test('only Telegram\'s networks are let in when the source is checked, also behind a proxy', limit, async (t) => {
   const sandbox = await Sandbox.start({ args: ['--limits=none'] });
   t.after(() => sandbox.stop());

@@ -249,7 +249,7 @@ SCENARIO("looks are paced over all bots") {
 
 SCENARIO("bots whose updates stopped are looked at before the others") {
   config.looks_per_second = 2;
-  config.silence_every = 1s;
+  config.silent_after = 2s;
   constexpr bot_id count = 40;
   for (bot_id bot = 1; bot <= count; ++bot) {
     put(bot);

@@ -64,6 +64,7 @@ webhooks_config webhooks_config_of(const config::webhook_settings& s, std::size_
   if (!s.certificate.empty())
     result.certificate = contents_of("webhook.certificate", s.certificate);
   result.check_every = s.check_every;
+  result.silent_after = s.silent_after;
   result.looks_per_second = s.looks_per_second > 0 ? s.looks_per_second : looks_within(global_rps);
   return result;
 }
