@@ -20,6 +20,9 @@ struct context {
   std::chrono::minutes code_lifetime{15};
   std::uint32_t code_attempts = 5;
   std::chrono::hours answers_kept{24};
+  std::int64_t max_users = 1000;          ///< Of a tenant.
+  std::int64_t max_keys = 1000;           ///< Of a tenant, that are valid.
+  std::int64_t max_virtual_tokens = 1000; ///< Of a bot, that are valid: all are kept in memory.
   std::function<void(const std::string& path)> back_up{}; ///< Blocks. @throws store_error
 };
 

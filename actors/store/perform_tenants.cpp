@@ -82,6 +82,8 @@ answer<user_row> perform(unit& u, const context& c, const user_put& x) {
     outcome = store_refusal::invalid;
   else if (!store::find_tenant(u, what.tenant))
     outcome = store_refusal::not_found;
+  else if (store::count_users(u, what.tenant) >= c.max_users)
+    outcome = store_refusal::too_many;
   else if (id = store::add_user(u, what); !id)
     outcome = store_refusal::duplicate;
   what.id = id.value_or(0);
@@ -114,6 +116,8 @@ answer<made_key> perform(unit& u, const context& c, const key_make& x) {
     outcome = store_refusal::not_found;
   else if (x.user != 0 && !store::find_user(u, x.tenant, x.user))
     outcome = store_refusal::not_found;
+  else if (!for_operator && store::count_keys(u, x.tenant, c.now()) >= c.max_keys)
+    outcome = store_refusal::too_many;
   made_key result;
   if (outcome == store_refusal::none) {
     auto key = crypto::make_api_key(for_operator ? crypto::api_key_kind::operator_key
@@ -128,8 +132,8 @@ answer<made_key> perform(unit& u, const context& c, const key_make& x) {
     what.prefix = crypto::api_key_prefix(key.reveal());
     what.created = c.now();
     what.expires = maybe_time(x.expires);
-    what.id = store::add_key(
-      u, what, crypto::keyed_hash(c.lookup, crypto::purpose::api_key, key.reveal()));
+    what.id =
+      store::add_key(u, what, crypto::keyed_hash(c.lookup, crypto::purpose::api_key, key.reveal()));
     result = {row_of(what), {key.reveal()}};
   }
   enter(u, c, x.by, x.tenant, "key.make", subject_of("key", result.row.id), outcome);

@@ -20,6 +20,10 @@ answer<made_virtual_token> perform(unit& u, const context& c, const virtual_toke
     enter(u, c, x.by, x.tenant, action, subject_of("bot", x.bot), store_refusal::not_found);
     return refused(store_refusal::not_found);
   }
+  if (store::count_virtual_tokens(u, x.bot, c.now()) >= c.max_virtual_tokens) {
+    enter(u, c, x.by, found->tenant, action, subject_of("bot", x.bot), store_refusal::too_many);
+    return refused(store_refusal::too_many);
+  }
   auto token = crypto::make_virtual_token(x.bot, c.random);
   store::virtual_token row;
   row.tenant = found->tenant;
@@ -40,8 +44,7 @@ answer<made_virtual_token> perform(unit& u, const context& c, const virtual_toke
 
 answer<done> perform(unit& u, const context& c, const virtual_token_revoke& x) {
   auto found = bot_for(u, x.tenant, x.bot);
-  auto revoked =
-    found && store::revoke_virtual_token(u, found->tenant, x.bot, x.id, c.now());
+  auto revoked = found && store::revoke_virtual_token(u, found->tenant, x.bot, x.id, c.now());
   auto outcome = revoked ? store_refusal::none : store_refusal::not_found;
   enter(u, c, x.by, found ? found->tenant : x.tenant, "virtual-token.revoke",
         subject_of("bot", x.bot), outcome, R"({"token":)" + std::to_string(x.id) + '}');

@@ -33,6 +33,9 @@ enum class api_error : std::uint8_t {
   too_many_requests,   ///< The user's requests per minute are used up.
   too_many_creations,  ///< The address's bot creations per minute are used up.
   too_many_failures,   ///< Too many wrong keys from the address in the last minute.
+  user_limit,          ///< The tenant has as many users as it may have. Likewise:
+  key_limit,
+  token_limit,         ///< Virtual tokens, of a bot.
   unknown_tenant,      ///< There is none, or it is another's: nobody is told which. Likewise:
   unknown_user,
   unknown_key,

@@ -42,11 +42,16 @@ struct inquiry {
 /// What a store_refusal::not_found is about, for `refused_by`.
 [[nodiscard]] refused refused_with(const caf::error& why, const error_text& not_found);
 
-/// What `asked` got. Not in a coroutine: gcc 12 takes what it destroys there for parts of the frame.
+/// What `asked` got. Not in a coroutine: gcc 12 takes what it destroys there for parts of the
+/// frame.
+/// @param full what a store_refusal::too_many is about
 /// @param changes silence does not mean that nothing happened. @throws refused
 template <class Answer>
-[[gnu::noinline]] Answer taken(question<Answer>& asked, const error_text& not_found, bool changes) {
+[[gnu::noinline]] Answer taken(question<Answer>& asked, const error_text& not_found,
+                               const error_text& full, bool changes) {
   auto answer = asked.take();
+  if (!answer && answer.error() == store_refusal::too_many)
+    throw refused{full};
   if (!answer && changes && is_silence(answer.error()))
     throw refused{api_error::change_unknown};
   if (!answer)
@@ -59,23 +64,25 @@ template <class Answer>
 net::http_task<Answer> answer_to(question<Answer>& asked,
                                  const error_text& not_found = text_of(ec::unknown_bot)) {
   co_await asked.ready();
-  co_return taken(asked, not_found, false);
+  co_return taken(asked, not_found, text_of(store_refusal::too_many), false);
 }
 
 /// The same for a request that changes something: silence does not mean that nothing happened.
 template <class Answer>
 net::http_task<Answer> outcome_of(question<Answer>& asked,
-                                  const error_text& not_found = text_of(ec::unknown_bot)) {
+                                  const error_text& not_found = text_of(ec::unknown_bot),
+                                  const error_text& full = text_of(store_refusal::too_many)) {
   co_await asked.ready();
-  co_return taken(asked, not_found, true);
+  co_return taken(asked, not_found, full, true);
 }
 
-// -- pages -----------------------------------------------------------------------------------------
+// -- pages
+// -----------------------------------------------------------------------------------------
 
-inline constexpr field cursor_parameter{
-  "cursor", shape::text, 1, 40, "`next_cursor` of the page before."};
-inline constexpr field limit_parameter{
-  "limit", shape::integer, 1, 1000, "At most so many; 100 without it."};
+inline constexpr field cursor_parameter{"cursor", shape::text, 1, 40,
+                                        "`next_cursor` of the page before."};
+inline constexpr field limit_parameter{"limit", shape::integer, 1, 1000,
+                                       "At most so many; 100 without it."};
 inline constexpr field of_page[] = {cursor_parameter, limit_parameter};
 
 /// The number behind which a page begins: 0 without a cursor. @throws refused

@@ -128,6 +128,9 @@ struct delivery_settings {
 
 struct store_settings {
   std::string uri; ///< May hold a password: show it only through `masked_uri`.
+  std::size_t max_users = 1000;
+  std::size_t max_keys = 1000;
+  std::size_t max_virtual_tokens = 1000;
 };
 
 struct gateway_settings {

@@ -36,6 +36,14 @@ std::vector<api_key> list_keys(unit& u, std::optional<tenant_id> tenant, std::in
     after, limit);
 }
 
+std::int64_t count_keys(unit& u, tenant_id tenant, wall_time now) {
+  return u
+    .value<std::int64_t>("SELECT COUNT(*) FROM api_keys WHERE tenant = :tenant AND revoked IS NULL "
+                         "AND (expires IS NULL OR expires > :now)",
+                         tenant, now)
+    .value_or(0);
+}
+
 bool revoke_key(unit& u, std::optional<tenant_id> tenant, std::int64_t id, wall_time now) {
   if (tenant)
     return u.execute("UPDATE api_keys SET revoked = :now "

@@ -30,6 +30,9 @@ std::int64_t add_key(unit& u, const api_key& what, const std::string& hash);
 [[nodiscard]] std::vector<api_key> list_keys(unit& u, std::optional<tenant_id> tenant,
                                              std::int64_t after, std::size_t limit);
 
+/// A tenant's that are valid at `now`.
+[[nodiscard]] std::int64_t count_keys(unit& u, tenant_id tenant, wall_time now);
+
 /// From now on. @returns false if this tenant (or the operators) have no such key that still is
 /// valid
 bool revoke_key(unit& u, std::optional<tenant_id> tenant, std::int64_t id, wall_time now);

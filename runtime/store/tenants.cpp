@@ -58,6 +58,11 @@ std::vector<user> list_users(unit& u, tenant_id tenant, std::int64_t after, std:
                       tenant, after, limit);
 }
 
+std::int64_t count_users(unit& u, tenant_id tenant) {
+  return u.value<std::int64_t>("SELECT COUNT(*) FROM users WHERE tenant = :tenant", tenant)
+    .value_or(0);
+}
+
 bool remove_user(unit& u, tenant_id tenant, std::int64_t id) {
   return u.execute("DELETE FROM users WHERE tenant = :tenant AND id = :id", tenant, id) == 1;
 }

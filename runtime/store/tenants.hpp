@@ -40,6 +40,7 @@ bool remove_tenant(unit& u, tenant_id id);
 [[nodiscard]] std::optional<user> find_user(unit& u, tenant_id tenant, std::int64_t id);
 [[nodiscard]] std::vector<user> list_users(unit& u, tenant_id tenant, std::int64_t after,
                                            std::size_t limit);
+[[nodiscard]] std::int64_t count_users(unit& u, tenant_id tenant);
 /// With its keys. @returns false if this tenant has no such user
 bool remove_user(unit& u, tenant_id tenant, std::int64_t id);
 

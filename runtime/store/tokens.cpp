@@ -114,6 +114,14 @@ std::vector<virtual_token> list_virtual_tokens(unit& u, tenant_id tenant, bot_id
   return result;
 }
 
+std::int64_t count_virtual_tokens(unit& u, bot_id bot, wall_time now) {
+  return u
+    .value<std::int64_t>("SELECT COUNT(*) FROM virtual_tokens WHERE bot = :bot AND revoked IS NULL "
+                         "AND (expires IS NULL OR expires > :now)",
+                         bot, now)
+    .value_or(0);
+}
+
 bool revoke_virtual_token(unit& u, tenant_id tenant, bot_id bot, std::int64_t id, wall_time now) {
   return u.execute("UPDATE virtual_tokens SET revoked = :now WHERE tenant = :tenant "
                    "AND bot = :bot AND id = :id AND revoked IS NULL",

@@ -59,6 +59,9 @@ struct virtual_token {
 [[nodiscard]] std::vector<virtual_token> list_virtual_tokens(unit& u, tenant_id tenant, bot_id bot,
                                                              std::int64_t after, std::size_t limit);
 
+/// A bot's that are valid at `now`.
+[[nodiscard]] std::int64_t count_virtual_tokens(unit& u, bot_id bot, wall_time now);
+
 /// @returns false if this bot of this tenant has no such token that still is valid
 bool revoke_virtual_token(unit& u, tenant_id tenant, bot_id bot, std::int64_t id, wall_time now);
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { bounds, meetBounds } from './harness/bounds.mjs';
 import { Node, temporaryDirectory } from './harness/node.mjs';
 import { runToEnd } from './harness/program.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
@@ -373,4 +374,11 @@ describe('what was stored', () => {
       }
     } finally { await node.stop(); }
   });
+});
+
+test('users, keys and virtual tokens have bounds', limit, async (t) => {
+  const sandbox = await Sandbox.start();
+  const node = await Node.start(sandbox, { options: options(bounds) });
+  t.after(async () => { await node.stop(); await sandbox.stop(); });
+  await meetBounds(node, async (fields, access) => (await register(node, sandbox, fields, access)).row.id);
 });

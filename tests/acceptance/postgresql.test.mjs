@@ -1,6 +1,7 @@
 // A node whose store is PostgreSQL: the same life of bots, over kills of the node and of the database.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { bounds, meetBounds } from './harness/bounds.mjs';
 import { Node, temporaryDirectory } from './harness/node.mjs';
 import { PostgreSql } from './harness/postgresql.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
@@ -18,7 +19,7 @@ describe('a node with PostgreSQL', () => {
     database = await PostgreSql.start();
     const dir = temporaryDirectory();
     start = () => Node.start(sandbox, {
-      options: { 'gateway.unknown-tokens': 'reject', 'api.creations-per-minute': 1000, 'node.data-dir': dir },
+      options: { 'gateway.unknown-tokens': 'reject', 'api.creations-per-minute': 1000, 'node.data-dir': dir, ...bounds },
       // A URI may hold a password: it is not taken from the command line.
       files: { 'store.conf': `store { uri = "${database.uri}" }\n` },
       env: { TROUPE_MASTER_KEY: Buffer.alloc(32, 7).toString('base64') },
@@ -63,6 +64,13 @@ describe('a node with PostgreSQL', () => {
     assert.equal((await node.ask('POST', `/v1/bots/${bot.id}:resume`, {})).status, 200);
     assert.equal((await node.call(bot.token, 'getMe')).status, 200);
   });
+
+  test('has no more users, keys and virtual tokens than it may', limit, () => meetBounds(node, async (fields, access) => {
+    const bot = await sandbox.createBot();
+    const made = await node.ask('POST', '/v1/bots', { token: bot.token, ...fields }, access);
+    assert.equal(made.status, 201, made.text);
+    return bot.id;
+  }));
 
   test('is not backed up by the node', limit, async () => {
     const answer = await node.ask('POST', '/v1/backups', { path: '/tmp/troupe-none.db' });

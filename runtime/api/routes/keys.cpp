@@ -23,7 +23,7 @@ task make_key(context& ctx, const inquiry& from, tenant_id tenant, key_role role
   what.name = from.text("name");
   what.expires = expiry_of(from);
   auto asked = ctx.ask_store<made_key>(from.what.io, std::move(what));
-  auto made = co_await outcome_of(asked, text_of(api_error::unknown_user));
+  auto made = co_await outcome_of(asked, text_of(api_error::unknown_user), text_of(api_error::key_limit));
   auto body = to_json(made.row);
   body["key"] = made.key.text;
   co_return json_response(body, 201);

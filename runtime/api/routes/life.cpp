@@ -134,7 +134,8 @@ task make_token(context& ctx, const inquiry& from) {
   what.methods = methods_in(from);
   what.expires = expiry_of(from);
   auto asked = ctx.ask_registrar<made_virtual_token>(from.what.io, std::move(what));
-  auto made = co_await outcome_of(asked);
+  auto made =
+    co_await outcome_of(asked, text_of(ec::unknown_bot), text_of(api_error::token_limit));
   auto body = to_json(made.row);
   body["token"] = made.token.text;
   co_return json_response(body, 201);

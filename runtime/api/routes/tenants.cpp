@@ -84,7 +84,7 @@ task create_user(context& ctx, const inquiry& from) {
   auto role = from.text("role", "developer");
   from_string(caf::string_view{role.data(), role.size()}, what.row.role);
   auto asked = ctx.ask_store<user_row>(from.what.io, std::move(what));
-  auto stored = co_await outcome_of(asked, nobody());
+  auto stored = co_await outcome_of(asked, nobody(), text_of(api_error::user_limit));
   co_return json_response(to_json(stored), 201);
 }
 

@@ -85,6 +85,12 @@ const std::array of_store{
          0,
          0,
          form::store_uri},
+  option{"store", "max-users", AT(store.max_users), "Users of one tenant.", "users", 1, 1'000'000},
+  option{"store", "max-keys", AT(store.max_keys), "Valid API keys of one tenant.", "keys", 1,
+         1'000'000},
+  option{"store", "max-virtual-tokens", AT(store.max_virtual_tokens),
+         "Valid virtual tokens of one bot; those of all bots are kept in memory.", "tokens", 1,
+         1'000'000},
 };
 
 const std::array of_cluster{

@@ -58,6 +58,9 @@ node_store::node_store(const config::settings& settings) {
                "Requests with an Idempotency-Key ran when the node ended; their outcome is unknown.");
   storage::context context{std::move(opened.keys.ring), std::move(opened.lookup)};
   context.node = how.node;
+  context.max_users = static_cast<std::int64_t>(settings.store.max_users);
+  context.max_keys = static_cast<std::int64_t>(settings.store.max_keys);
+  context.max_virtual_tokens = static_cast<std::int64_t>(settings.store.max_virtual_tokens);
   context.back_up = [database = how.database](const std::string& path) {
     store::back_up(database, path);
   };
