@@ -283,20 +283,22 @@ struct health_state {
   page<health_row> remembered(caf::timespan since) const {
     page<health_row> result;
     auto at = now();
+    auto wall = ports.wall();
     records.for_each([&](bot_id bot, const health_record& record) {
       if (bot > 0 && at - record.heard <= since)
-        result.rows.push_back(to_row(cfg, bot, record, at));
+        result.rows.push_back(to_row(cfg, bot, record, {at, wall}));
     });
     return result;
   }
 
   void remember(const std::vector<health_row>& rows) {
     auto at = now();
+    auto wall = ports.wall();
     for (const auto& row : rows) {
       if (records.find(row.bot) || records.size() >= cfg.max_records)
         continue;
       auto& record = records.touch(row.bot);
-      from_row(row, cfg, at, record);
+      from_row(row, cfg, {at, wall}, record);
       if (record.gate.phase(at) == breaker_phase::open)
         opened.emplace(at + record.gate.opens_in(at), row.bot);
       if (record.gate.phase(at) == breaker_phase::closed)

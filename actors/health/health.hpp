@@ -2,6 +2,7 @@
 #include "messages/health.hpp"
 #include "messages/store.hpp"
 #include "runtime/policy/time.hpp"
+#include "runtime/registry/wall_clock.hpp"
 
 #include <caf/fwd.hpp>
 
@@ -19,10 +20,11 @@ struct health_ports {
   std::function<rate_governor_actor()> governor; ///< Asked at each use; may be empty.
   /// A bot that is in memory, to be told of its breaker as it was stored; may be null.
   std::function<bot_actor(bot_id)> bot = {};
+  wall_clock wall = wall_now; ///< Of what is stored.
 };
 
-/// What the recorder asks of health beyond its interface: what it knows of each bot that was heard of
-/// within a timespan; and to take over what is stored of bots of which it has heard nothing yet.
+/// What the recorder asks of health beyond its interface: what it knows of each bot that was heard
+/// of within a timespan; and to take over what is stored of bots of which it has heard nothing yet.
 using health_memory = health_actor::extend<caf::result<page<health_row>>(caf::timespan),
                                            caf::result<void>(health_save)>;
 

@@ -1,5 +1,4 @@
 #include "actors/health/record.hpp"
-#include "runtime/registry/wall_clock.hpp"
 
 #include <algorithm>
 
@@ -84,8 +83,10 @@ wall_ms ms_of(duration x) {
 
 } // namespace
 
-health_row to_row(const health_config& cfg, bot_id bot, const health_record& x, time_point now) {
-  auto at = wall_now();
+health_row to_row(const health_config& cfg, bot_id bot, const health_record& x,
+                  const moment& when) {
+  auto now = when.steady;
+  auto at = when.wall;
   auto wall = [&](time_point then) { return then == time_point{} ? 0 : at - ms_of(now - then); };
   health_row row;
   row.bot = bot;
@@ -105,10 +106,13 @@ health_row to_row(const health_config& cfg, bot_id bot, const health_record& x, 
   return row;
 }
 
-void from_row(const health_row& x, const health_config& cfg, time_point now, health_record& to) {
-  auto at = wall_now();
+void from_row(const health_row& x, const health_config& cfg, const moment& when,
+              health_record& to) {
+  auto now = when.steady;
+  auto at = when.wall;
   auto steady = [&](wall_ms then) {
-    return then == 0 ? time_point{} : now - std::chrono::milliseconds{std::max<wall_ms>(at - then, 0)};
+    return then == 0 ? time_point{}
+                     : now - std::chrono::milliseconds{std::max<wall_ms>(at - then, 0)};
   };
   to.requests = x.requests;
   to.failures = x.failures;
@@ -125,8 +129,8 @@ void from_row(const health_row& x, const health_config& cfg, time_point now, hea
     return;
   // As if it had been opened so long ago that it half-opens when it was going to.
   auto left = std::chrono::milliseconds{std::max<wall_ms>(x.breaker_until - at, 0)};
-  to.gate.force(breaker_phase::open, now + std::min<duration>(left, cfg.open_timeout)
-                                       - cfg.open_timeout);
+  to.gate.force(breaker_phase::open,
+                now + std::min<duration>(left, cfg.open_timeout) - cfg.open_timeout);
 }
 
 static_assert(sizeof(health_record) < 300);

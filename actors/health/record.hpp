@@ -42,9 +42,15 @@ struct outcome_record {
 using health_record = outcome_record<health_window>;        ///< Of a bot; less than 300 bytes.
 using upstream_record = outcome_record<wide_health_window>; ///< Of all bots together.
 
+/// One moment, by two clocks.
+struct moment {
+  time_point steady;
+  wall_ms wall = 0;
+};
+
 /// A record as it is stored, and back: `to` is new, its breaker as the row says.
 [[nodiscard]] health_row to_row(const health_config& cfg, bot_id bot, const health_record& x,
-                                time_point now);
-void from_row(const health_row& x, const health_config& cfg, time_point now, health_record& to);
+                                const moment& now);
+void from_row(const health_row& x, const health_config& cfg, const moment& now, health_record& to);
 
 } // namespace troupe

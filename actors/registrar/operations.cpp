@@ -76,7 +76,7 @@ caf::result<bot_row> registrar_state::enrol(const bot_register& x) {
       row.concurrent = x.concurrent;
       row.settings = x.settings;
       if (x.trusted) // The operator's word counts as the proof.
-        row.verified = wall_now();
+        row.verified = wall();
       ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
         if (stored)
           serve(*stored, x.token.text);

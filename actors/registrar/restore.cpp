@@ -27,6 +27,10 @@ virtual_tokens::entry entry_of(const virtual_token_row& x) {
   return to;
 }
 
+wall_ms registrar_state::wall() const {
+  return ports.found->updates ? ports.found->updates->wall() : wall_now();
+}
+
 namespace {
 
 start_bot start_of(bot_id bot, const served& x) {
@@ -140,7 +144,7 @@ void registrar_state::apply(const bot_row& row) {
     return run(row.id, x);
   case bot_phase::quarantined:
     ports.names->set_phase(x.token.key, row.id, bot_phase::quarantined,
-                           now() + milliseconds{std::max<wall_ms>(row.until - wall_now(), 0)});
+                           now() + milliseconds{std::max<wall_ms>(row.until - wall(), 0)});
     return rest_until(row.id, row.until);
   case bot_phase::unauthorized:
     ports.names->set_phase(x.token.key, row.id, bot_phase::unauthorized);
@@ -190,7 +194,7 @@ void registrar_state::run(bot_id bot, const served& x) {
 }
 
 void registrar_state::rest_until(bot_id bot, wall_ms until) {
-  auto left = milliseconds{std::max<wall_ms>(until - wall_now(), 0)};
+  auto left = milliseconds{std::max<wall_ms>(until - wall(), 0)};
   bots[bot].rest = self->run_delayed(left, [this, bot] {
     auto found = bots.find(bot);
     if (found != bots.end() && found->second.phase == bot_phase::quarantined)
@@ -345,7 +349,7 @@ void registrar_state::store_note(bot_id bot, std::uint64_t note, bot_phase phase
     what.reason = reason;
     what.quarantines = quarantines;
     if (phase == bot_phase::quarantined)
-      what.until = wall_now() + std::chrono::duration_cast<milliseconds>(rest).count();
+      what.until = wall() + std::chrono::duration_cast<milliseconds>(rest).count();
     ask_store<bot_row>(what, [=, this](caf::expected<bot_row> row) {
       if (!row && is_worth_repeating(row.error())) {
         auto left = std::max(rest - cfg.store_pause, caf::timespan{0});

@@ -209,6 +209,7 @@ struct registrar_state {
 
   registrar_report report() const { return {bots.size(), ports.virtuals->size(), restored, busy}; }
   time_point now() const { return self->clock().now(); }
+  [[nodiscard]] wall_ms wall() const; ///< Of those who deal with updates, too.
 
   registrar_impl::pointer self;
   registrar_config cfg;

@@ -298,6 +298,7 @@ supervisor_spec tree::services_spec() {
         auto known = names->find(bot);
         return known ? known->actor : bot_actor{};
       };
+      ports.wall = ports_.wall;
       return spawn_health(system, config, std::move(ports));
     };
     return start_service(found_->health, &live_limits::health, spawn);

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { forbiddenIncludes, includesOf, roomOf, sizes, sleeps, tokens } from "./rules.mjs";
+import { clocks, forbiddenIncludes, includesOf, roomOf, sizes, sleeps, tokens } from "./rules.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
@@ -57,6 +57,10 @@ test("no test sleeps", () => {
   assert.deepEqual(sources.flatMap(sleeps), []);
 });
 
+test("no actor and no policy reads the machine's clocks or entropy", () => {
+  assert.deepEqual(sources.flatMap(clocks), []);
+});
+
 test("no file is several times as long as the house's files are", () => {
   assert.deepEqual(sources.flatMap(sizes), []);
 });
@@ -71,7 +75,7 @@ test("each folder says what lives in it", () => {
 });
 
 test("planted violations are found", () => {
-  const planted = (path, text) => [forbiddenIncludes, tokens, sleeps, suites]
+  const planted = (path, text) => [forbiddenIncludes, tokens, sleeps, suites, clocks]
     .flatMap((rule) => rule({ path, text })).length;
   const bad = [
     ["messages/x.hpp", '#include "runtime/log/log.hpp"'],
@@ -89,6 +93,9 @@ test("planted violations are found", () => {
     ["runtime/main/trouped.cpp", '#include "tests/sandbox/sandbox.hpp"'],
     ["docs/x.md", "token: 123456" + ":" + "x".repeat(35)],
     ["tests/net/x_test.cpp", "std::this_thread::sleep_for(1s);"],
+    ["actors/bot/x.cpp", "auto at = std::chrono::steady_clock::now();"],
+    ["actors/journal/journal.cpp", "std::random_device seed;"],
+    ["runtime/policy/x.hpp", "auto at = wall_now();"],
     ["tests/net/x_test.cpp", 'namespace troupe::y_suite {\nSCENARIO("a thing is done") {'],
   ];
   for (const [path, text] of bad) assert.equal(planted(path, text), 1, `${path}: ${text}`);
@@ -98,6 +105,8 @@ test("planted violations are found", () => {
     ["runtime/main/trouped.cpp", '#include "actors/bot/bot.hpp"\n#include "runtime/main/trouped/node.hpp"'],
     ["tests/net/x_test.cpp", '#include "runtime/api/routes.hpp"\n#include <caf/all.hpp> // sleep_for('],
     ["tests/net/x_test.cpp", 'namespace troupe::net::x_suite {\nSCENARIO("a thing is done") {'],
+    ["actors/bot/x.cpp", "auto at = self->clock().now(); // Not steady_clock::now."],
+    ["runtime/net/x.cpp", "auto at = std::chrono::steady_clock::now();"],
     ["docs/x.md", "123456:*** and 12:30:45"],
   ];
   for (const [path, text] of good) assert.equal(planted(path, text), 0, `${path}: ${text}`);

@@ -64,6 +64,31 @@ export function sleeps({ path, text }) {
     sleep.test(line.replace(/\/\/.*/, "")) ? [`${path}:${i + 1}: sleeps`] : []);
 }
 
+// What is simulated goes by its actor's own clock, and by a wall clock and entropy that are given to
+// it (tests/simulation). Here they are given, or nothing of it is simulated:
+const givers = new Map([
+  ["actors/gateway/session_find.hpp", "system_clock::now"], // A socket's coroutine.
+  ["actors/gateway/connection.cpp", "clock_gettime"], // The same.
+  ["actors/journal/journal.cpp", "wall_now"], // Unless another one is given.
+  ["actors/store/context.hpp", "system_clock::now"], // The same.
+  ["actors/health/health.hpp", "wall_now"], // The same.
+  ["actors/tree/tree.hpp", "wall_now"], // The same.
+  ["actors/tree/tree.cpp", "steady_clock::now"], // tree::start_bot, called from outside.
+  ["actors/registrar/restore.cpp", "wall_now"], // Where nothing deals with updates.
+]);
+const clock = new RegExp("\\b(wall_now|(?:system|steady|high_resolution)_clock::now|random_device"
+  + "|RAND_(?:priv_)?bytes|getrandom|getentropy|clock_gettime|gettimeofday|s?rand\\s*\\(|fill_random"
+  + "|std::time\\s*\\()");
+
+export function clocks({ path, text }) {
+  if (!/^(actors|runtime\/policy)\/.*\.[ch]pp$/.test(path)) return [];
+  return text.split("\n").flatMap((line, i) => {
+    const found = clock.exec(line.replace(/\/\/.*/, ""))?.[1];
+    return found && givers.get(path) !== found
+      ? [`${path}:${i + 1}: reads a clock, or entropy, of the machine's`] : [];
+  });
+}
+
 // Twice the house's sizes: what is larger is two things.
 export function sizes({ path, text }) {
   const lines = text.split("\n").length;
