@@ -15,8 +15,10 @@ function program(name) {
 
 /// A PostgreSQL of its own, reached by a Unix socket in a temporary directory. Not as root: it refuses that.
 export class PostgreSql {
-  static async start() {
+  /// `durable`: as one is run that is measured; tests need no disk to be waited for.
+  static async start({ durable = false } = {}) {
     const server = new PostgreSql();
+    server.settings = durable ? ['shared_buffers=256MB', 'max_wal_size=4GB'] : ['fsync=off', 'shared_buffers=32MB'];
     server.dir = mkdtempSync('/tmp/troupe-acceptance-pg-'); // A socket's path must be short.
     running.add(server);
     server.as = { cwd: '/', stdio: 'ignore' };
@@ -38,7 +40,7 @@ export class PostgreSql {
   /// Starts it (again), and waits until it takes connections.
   async resume() {
     this.child = spawn(program('postgres'), ['-D', this.data, '-k', this.dir, '-c', 'listen_addresses=',
-      '-c', 'fsync=off', '-c', 'max_connections=40', '-c', 'shared_buffers=32MB'], this.as);
+      '-c', 'max_connections=40', ...this.settings.flatMap((setting) => ['-c', setting])], this.as);
     this.child.unref();
     this.exited = new Promise((resolve) => { this.child.on('exit', resolve); });
     await until('PostgreSQL takes connections', () => {
