@@ -16,7 +16,11 @@ stored_update update_of(store::update_record&& x) {
   to.id = x.update_id;
   to.kind = telegram::find_update_kind(x.kind);
   to.urgent = x.urgent;
-  to.key = {x.own_key ? to.kind : std::uint8_t{0}, x.key_id};
+  // As telegram::read_update numbers them: one that is read from the store and one that never left
+  // memory have the same key, or the one would overtake the other.
+  bool known = to.kind != telegram::unknown_update_kind;
+  to.key = {x.own_key ? static_cast<std::uint8_t>(to.kind + (known ? 1 : 0)) : std::uint8_t{0},
+            x.key_id};
   to.received = x.received;
   to.expires = x.expires;
   to.body = shared_text{std::move(x.body)};

@@ -33,7 +33,8 @@ inline stored_update update_of(std::int64_t id, std::string_view kind = "message
   x.kind = telegram::find_update_kind(kind);
   auto& about = telegram::update_kinds()[x.kind];
   x.urgent = about.urgent();
-  x.key = {about.queue == telegram::queue_key_kind::chat ? std::uint8_t{0} : x.kind, chat};
+  bool of_chat = about.queue == telegram::queue_key_kind::chat;
+  x.key = {of_chat ? std::uint8_t{0} : static_cast<std::uint8_t>(x.kind + 1), chat};
   x.body = shared_text{"{\"update_id\":" + std::to_string(id) + ",\"" + std::string{kind} + "\":{}}"};
   return x;
 }

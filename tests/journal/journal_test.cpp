@@ -1,4 +1,5 @@
 #define CAF_SUITE journal
+#include "runtime/telegram/update.hpp"
 #include "tests/journal/fixture.hpp"
 
 namespace troupe::journal_suite {
@@ -12,6 +13,9 @@ BEGIN_FIXTURE_SCOPE(fixture)
 SCENARIO("what was appended waits in its order, with all that came with it") {
   on_both(*this, [&] {
     auto x = update_of(7, "callback_query", 99);
+    auto real =
+      telegram::read_update(R"({"update_id":7,"callback_query":{"id":"1","from":{"id":99}}})");
+    CHECK(real && x.key == (queue_key{real->queue_kind, real->queue_id}));
     x.received = wall - 10;
     x.expires = wall + 1000;
     CHECK_EQ(append(1, {x}).stored, 1u);
