@@ -29,6 +29,7 @@ constexpr line table[] = {
   {ec::cancelled, 503, 1},    {ec::transport_failed, 503, 1}, {ec::restart_budget_exceeded, 503, 1},
   {ec::bad_config, 503, 1},   {ec::stopped, 503, 1},          {ec::too_many_bots, 503, 5},
   {ec::journal_full, 503, 5}, {ec::pull_conflict, 409, 0},    {ec::not_pulled, 409, 0},
+  {ec::passivated, 503, 1},
 };
 static_assert(std::size(table) == ec_names.size() - 1, "every error but none has a line");
 
