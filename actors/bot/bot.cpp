@@ -30,8 +30,6 @@ bot_state::bot_state(bot_actor::pointer self, const start_bot& spec, std::uint32
     jitter(static_cast<std::uint64_t>(spec.bot) * 0x9E3779B97F4A7C15u + incarnation) {
   last_used = self->clock().now();
   ask_breaker();
-  if (spec.rps != 0 || spec.concurrent != 0)
-    notify(this->found->rate_governor.get(), bot_limits{id, spec.rps, spec.concurrent});
   move_to(spec.pending ? bot_phase::pending : bot_phase::active);
 }
 

@@ -15,7 +15,8 @@ using namespace std::chrono_literals;
 /// Updates whose requests are under way at once.
 constexpr std::size_t most_at_once = 8;
 
-/// What was asked for by rules is remembered for so many updates that wait to be tried again.
+/// Beyond so many, what was asked for is forgotten of updates that ended otherwise: as dead letters,
+/// or because their time was over. Of the others there are no more than the inbox holds.
 constexpr std::size_t most_remembered = 200;
 
 /// Whether an update may hold a command for a bot by name: "/help@other".
@@ -43,7 +44,7 @@ public:
       return in.later(what.seq);
     }
     if (work_.size() >= most_remembered)
-      work_.erase(work_.begin());
+      std::erase_if(work_, [this](const auto& x) { return !in.under_way(x.first); });
     rules::surroundings around{name_, in.bot.self->clock().now(), what.received};
     work_[what.seq] = {rules::evaluate(*program, what.body.str(), around, rate_), 0};
     go_on(what.seq);
@@ -72,7 +73,7 @@ private:
 
   void go_on(std::int64_t seq) {
     auto found = work_.find(seq);
-    if (found == work_.end()) // Forgotten for want of room, while it was under way.
+    if (found == work_.end()) // It had ended otherwise, while its request was under way.
       return in.later(seq);
     auto& [actions, done] = found->second;
     if (done == actions.size()) {

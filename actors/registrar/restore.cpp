@@ -229,6 +229,10 @@ void registrar_state::tell_updates(const bot_row& row) {
     return;
   static const auto usual = std::make_shared<const updates::update_settings>();
   auto& to = *ports.found->updates;
+  // An entry that is put anew lets attempts begin anew: not for a change of something else.
+  auto settings = std::hash<std::string>{}(row.settings) | 1;
+  if (std::exchange(bots.at(row.id).settings, settings) == settings && to.book.find(row.id))
+    return tell_intake(row.id, bots.at(row.id));
   delivery_book::entry entry = usual;
   try {
     auto said = updates::read_settings(row.settings);

@@ -29,6 +29,7 @@ struct served {
   std::uint32_t rps = 0;
   std::uint32_t concurrent = 0;
   std::uint32_t quarantines = 0;
+  std::size_t settings = 0; ///< Hash of those that are in the delivery book.
   std::uint64_t notes = 0; ///< Counts what was heard of it, and what was ordered.
   caf::disposable rest;    ///< The end of a quarantine that began before this start.
 };

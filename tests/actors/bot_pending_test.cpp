@@ -7,6 +7,19 @@ using namespace troupe::bot_tests;
 
 BEGIN_FIXTURE_SCOPE(fixture)
 
+SCENARIO("a bot that starts again says nothing of its limits: they may have changed meanwhile") {
+  caf::anon_send_exit(bot, caf::exit_reason::kill);
+  start_bot spec;
+  spec.bot = 7;
+  spec.rps = 5;
+  spec.concurrent = 2;
+  bot = spawn(spec, 2); // Before it hears that it may do less now, as the governor knows already.
+  CHECK_EQ(s->limits_told, 0u);
+  ask(1, make_call(1));
+  CHECK_EQ(got.granted.count(1), 1u);
+  done(1, ok());
+}
+
 SCENARIO("a bot whose owner is not proven takes the node's own calls alone, until it is") {
   caf::anon_send_exit(bot, caf::exit_reason::user_shutdown);
   start_bot spec;

@@ -121,15 +121,20 @@ struct fixture : bot_tests::fixture {
     found->updates = std::make_shared<update_services>();
     journal = sys.spawn(fake_journal, store);
     updates().journal.publish(journal);
-    registrar = sys.spawn([this](caf::event_based_actor*) -> caf::behavior {
-      return {[this](const method_call& x) -> caf::result<method_answer> {
-        calls.push_back(x);
-        if (answers.empty())
-          return method_answer{200, "application/json", R"({"ok":true,"result":{}})"};
-        auto next = std::move(answers.front());
-        answers.pop_front();
-        return next;
-      }};
+    registrar = sys.spawn([this](caf::event_based_actor* self) -> caf::behavior {
+      return {[this, self](const method_call& x) -> caf::result<method_answer> {
+                calls.push_back(x);
+                if (calls.size() == unanswered)
+                  return held = self->make_response_promise<method_answer>();
+                if (answers.empty())
+                  return method_answer{200, "application/json", R"({"ok":true,"result":{}})"};
+                auto next = std::move(answers.front());
+                answers.pop_front();
+                return next;
+              },
+              [this](caf::ok_atom) {
+                held.deliver(method_answer{200, "application/json", R"({"ok":true,"result":{}})"});
+              }};
     });
     updates().registrar.publish(caf::actor_cast<registrar_actor>(registrar));
     updates().wall = [this] { return wall; };
@@ -190,6 +195,13 @@ struct fixture : bot_tests::fixture {
     settle();
     return what.id;
   }
+  /// Workers 1 and 2 are known, and nothing waits.
+  void two_workers() {
+    auto first = poll(0, std::chrono::seconds{1}, 1);
+    auto second = poll(0, std::chrono::seconds{1}, 2);
+    advance(std::chrono::seconds{2});
+    CHECK(!open(first) && !open(second));
+  }
   bool open(std::uint64_t id) const { return !ends.contains(id); }
   std::vector<std::int64_t> got(std::uint64_t id) {
     CHECK(!open(id));
@@ -202,6 +214,8 @@ struct fixture : bot_tests::fixture {
   caf::actor registrar;
   std::vector<method_call> calls;
   std::deque<method_answer> answers;
+  std::size_t unanswered = 0; ///< The call of this number, from 1, waits for caf::ok_atom.
+  caf::typed_response_promise<method_answer> held;
   std::map<std::uint64_t, poll_end> ends;
   std::uint64_t last_poll = 0;
   std::int64_t wall = 1'700'000'000'000; ///< Long past: nobody reads the system's.

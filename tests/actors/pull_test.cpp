@@ -185,10 +185,7 @@ SCENARIO("an offset that the journal could not store is told again, and no updat
 }
 
 SCENARIO("many updates with one id are all handed out, whatever pages they come in") {
-  auto first = poll(0, 1s, 1);
-  auto second = poll(0, 1s, 2);
-  advance(2s);
-  CHECK(!open(first) && !open(second));
+  two_workers();
   for (int i = 0; i < 150; ++i)
     store_update(i % 8, std::to_string(i), 500);
   std::set<std::int64_t> all;
@@ -238,10 +235,7 @@ SCENARIO("workers share a bot's updates by chat, each confirms its own") {
 }
 
 SCENARIO("what a worker had goes to another one when it is silent for a minute") {
-  auto first = poll(0, 1s, 1);
-  auto second = poll(0, 1s, 2);
-  advance(2s);
-  CHECK(!open(first) && !open(second));
+  two_workers();
   for (int i = 0; i < 16; ++i)
     store_update(i);
   auto had = got(poll(0, 0s, 1));

@@ -20,8 +20,8 @@ struct rules_fixture : fixture {
   }
   void hears(std::string text, std::int64_t chat = 9) {
     auto c = std::to_string(chat);
-    store_update(chat, R"({"update_id":1,"message":{"message_id":3,"from":{"id":9},"chat":{"id":)" + c
-                         + R"(},"text":")" + text + "\"}}");
+    store_update(chat, R"({"update_id":1,"message":{"message_id":3,"from":{"id":9},"chat":{"id":)"
+                         + c + R"(},"text":")" + text + "\"}}");
     tell_bot();
   }
   std::vector<std::string> called() const {
@@ -73,6 +73,33 @@ SCENARIO("what was sent is not sent again when what follows is tried again") {
   advance(3s);
   CHECK_EQ(called(), (names{"sendMessage", "forwardMessage", "forwardMessage"}));
   CHECK(store->ended.at(1).how == update_verdict::delivered);
+}
+
+SCENARIO("what was sent is remembered however many updates become dead letters meanwhile") {
+  updates::delivery_settings how;
+  how.mode = updates::delivery_mode::rules;
+  how.relay.attempts = 1;
+  how.rules = rules::parse_text(
+    R"([{"on":{"command":"help"},"reply":"Yes?"},{"on":"text","reply":"Hi.","forward":-5}])");
+  set(how);
+  unanswered = 2; // What comes behind the reply.
+  hears("x", 1);
+  CHECK_EQ(called(), (names{"sendMessage", "forwardMessage"}));
+  for (std::int64_t i = 0; i < 205; ++i) {
+    answers = {status(502)};
+    hears("/help", 1000 + i);
+    hears("/help", 5000 + i); // One that works, or the others would be tried one at a time.
+  }
+  CHECK_EQ(std::count_if(store->ended.begin(), store->ended.end(),
+                         [](const auto& x) { return x.second.how == update_verdict::dead; }),
+           205);
+  caf::anon_send(registrar, caf::ok_atom_v);
+  advance(1s);
+  CHECK(store->ended.at(1).how == update_verdict::delivered);
+  CHECK_EQ(
+    std::count_if(calls.begin(), calls.end(),
+                  [](const auto& x) { return x.body.find(R"("chat_id":1,)") != x.body.npos; }),
+    1);
 }
 
 SCENARIO("what the Bot API refuses is not repeated") {

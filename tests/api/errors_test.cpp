@@ -76,7 +76,8 @@ SCENARIO("every enumerator leads to its row") {
     {"outcome_unknown", "change_unknown"},  {"failed", "store_failed"},
     {"not_verified", "bot_not_verified"},   {"none", "internal"},
     {"stopped", "service_unavailable"},     {"unavailable", "service_unavailable"},
-    {"restart_budget_exceeded", "service_unavailable"}};
+    {"restart_budget_exceeded", "service_unavailable"},
+    {"passivated", "bot_passive"}};
   auto expected = [&](std::string_view name) {
     auto found = renamed.find(name);
     return found == renamed.end() ? name : found->second;

@@ -221,6 +221,26 @@ SCENARIO("limits that a dying governor did not hear reach its successor") {
   sched.run();
 }
 
+SCENARIO("limits taken back behind the back of a registrar that was killed are no limits any more") {
+  enrol(42);
+  want<bot_row>(bot_change{ada(), 1, 42, 0, "new", 5, 2, "{}"});
+  CHECK_EQ(heard->bots.back().rps, 5u);
+  sql->hold = true;
+  self->request(registrar, caf::infinite, bot_change{ada(), 1, 42, 0, "new", 0, 0, "{}"});
+  sched.run();
+  caf::anon_send_exit(registrar, caf::exit_reason::kill);
+  sched.run();
+  sql->hold = false;
+  sql->release(); // Stored, and nobody was told.
+  sched.run();
+  CHECK_EQ(heard->bots.back().rps, 5u);
+  registrar = spawn_registrar(sys, {}, ports);
+  sched.run();
+  CHECK_EQ(heard->bots.back().bot, 42);
+  CHECK_EQ(heard->bots.back().rps, 0u);
+  CHECK_EQ(heard->bots.back().concurrent, 0u);
+}
+
 SCENARIO("a new token takes the old one's place, once it is known to be good") {
   enrol(42);
   auto fresh = token_of(42, 'B');

@@ -80,6 +80,21 @@ SCENARIO("how a bot's updates travel is in the book as it was stored, and told")
   CHECK_EQ(all.bots.size(), 2u);
 }
 
+SCENARIO("what does not concern a bot's updates leaves their entry in the book as it is") {
+  auto x = registration(42);
+  x.settings = R"({"updates":{"mode":"polling"}})";
+  want<bot_row>(x);
+  auto entry = book().find(42);
+  want<bot_row>(bot_change{ada(), 1, 42, 0, "another name", 5, 2, x.settings});
+  want<bot_row>(order(42, bot_order_kind::suspend));
+  want<bot_row>(order(42, bot_order_kind::resume));
+  CHECK(book().find(42) == entry);
+  CHECK(notes->nudged.empty());
+  want<bot_row>(bot_change{ada(), 1, 42, 0, "another name", 5, 2, R"({"updates":{"mode":"none"}})"});
+  CHECK(book().find(42) != entry);
+  CHECK_EQ(notes->nudged, std::vector<bot_id>{42});
+}
+
 SCENARIO("settings that cannot be read leave Telegram's side alone") {
   auto x = registration(42);
   x.settings = R"({"updates":{"mode":"some day"}})";

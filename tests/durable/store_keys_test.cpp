@@ -116,6 +116,57 @@ SCENARIO("keys that contradict themselves are not made") {
   });
 }
 
+SCENARIO("users, keys and virtual tokens have bounds, which those that are gone do not fill") {
+  on_both([this](test_store& on) {
+    start(on);
+    auto few = std::make_shared<storage::context>(*context);
+    few->max_users = few->max_keys = few->max_virtual_tokens = 2;
+    context = few;
+    stop();
+    spawn();
+    auto user = [&](std::string name, tenant_id tenant = 1) {
+      return user_put{ada(), {0, tenant, std::move(name), key_role::viewer, 0}};
+    };
+    auto first = get<user_row>(user("a"));
+    get<user_row>(user("b"));
+    CHECK(why<user_row>(user("c")) == store_refusal::too_many);
+    CHECK_EQ(trail("", "user.add").at(0).outcome, "too_many");
+    auto other = get<tenant_row>(tenant_put{ada(), {0, "acme", false, 0, 0, 0}});
+    get<user_row>(user("c", other.id));
+    get<done>(user_remove{ada(), 1, first.id});
+    get<user_row>(user("c"));
+
+    auto key = [](std::int64_t expires = 0) {
+      return key_make{ada(), 1, 0, key_role::viewer, "k", expires};
+    };
+    auto soon = (wall + 1h).time_since_epoch().count();
+    auto made = get<made_key>(key());
+    get<made_key>(key(soon));
+    CHECK(why<made_key>(key()) == store_refusal::too_many);
+    get<done>(key_revoke{ada(), 1, made.row.id});
+    get<made_key>(key());
+    CHECK(why<made_key>(key()) == store_refusal::too_many);
+    for (int i = 0; i < 3; ++i) // Operators' have none.
+      get<made_key>(key_make{ada(), 0, 0, key_role::operator_, "k", 0});
+
+    insert(4242);
+    insert(4243);
+    auto token = [](bot_id bot, std::int64_t expires = 0) {
+      return virtual_token_make{ada(), 1, bot, "ci", {}, expires};
+    };
+    auto one = get<made_virtual_token>(token(4242));
+    get<made_virtual_token>(token(4242, soon));
+    CHECK(why<made_virtual_token>(token(4242)) == store_refusal::too_many);
+    get<made_virtual_token>(token(4243));
+    get<done>(virtual_token_revoke{ada(), 1, 4242, one.row.id});
+    get<made_virtual_token>(token(4242));
+    wall += 2h; // Two that were valid for an hour.
+    get<made_key>(key());
+    get<made_virtual_token>(token(4242));
+    wall -= 2h;
+  });
+}
+
 SCENARIO("a tenant goes only without bots, and the first one never") {
   on_both([this](test_store& on) {
     start(on);
