@@ -7,8 +7,12 @@ target_link_libraries(simulation_parts PUBLIC ${simulation_rooms} CAF::test)
 target_precompile_headers(simulation_parts REUSE_FROM troupe_test_main)
 add_executable(simulation ${CMAKE_CURRENT_LIST_DIR}/main.cpp)
 target_link_libraries(simulation PRIVATE simulation_parts)
-add_test(NAME simulation COMMAND simulation --seeds 50)
-set_tests_properties(simulation PROPERTIES TIMEOUT 300)
+# 200 seeds in two halves, side by side where there are two cores.
+add_test(NAME simulation COMMAND simulation --seeds 100 --complete)
+add_test(NAME simulation-more COMMAND simulation --first 101 --seeds 100 --complete)
+# Nothing is read from a clock, nor from a source of entropy: the same seeds where those are others.
+add_test(NAME simulation-twice COMMAND simulation --first 201 --seeds 15 --twice)
+set_tests_properties(simulation simulation-more simulation-twice PROPERTIES TIMEOUT 600)
 
 # The same with faults on purpose: the sources that have one are compiled anew, and taken instead of
 # those in the libraries. Of runtime/policy all of them: its library is made of larger parts.
@@ -20,6 +24,10 @@ add_executable(simulation-mutants ${CMAKE_CURRENT_LIST_DIR}/main.cpp
   ${CMAKE_CURRENT_LIST_DIR}/mutants.cpp ${mutated})
 target_link_libraries(simulation-mutants PRIVATE simulation_parts)
 target_compile_definitions(simulation-mutants PRIVATE TROUPE_SIMULATION_MUTANTS)
+# Each is found, for the promise that it breaks, by a seed that breaks none without it; and what
+# such a seed prints is a smaller plan that breaks the same promise.
+add_test(NAME simulation-mutants COMMAND simulation-mutants --seeds 150)
+set_tests_properties(simulation-mutants PROPERTIES TIMEOUT 900)
 # No mutation is in the program; the second test shows that the first one would see it.
 add_test(NAME simulation-none COMMAND grep -qa "mutation:window" $<TARGET_FILE:trouped>)
 add_test(NAME simulation-some COMMAND grep -qa "mutation:window" $<TARGET_FILE:simulation-mutants>)
