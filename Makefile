@@ -23,7 +23,7 @@ help:
 	@echo "make bench      measurements against nginx and the upstream, build/bench/results.json"
 	@echo "make sanitize   the tests under AddressSanitizer and UBSan; sanitize-thread: under TSan"
 	@echo "make fuzz       libFuzzer on what comes from outside, FUZZ_SECONDS (600) for each target"
-	@echo "make soak       a node at work and in trouble, SOAK_SECONDS (600); memory and descriptors at both ends"
+	@echo "make soak       a node at work and in trouble, SOAK_SECONDS (600); memory and descriptors at both ends; then fresh seeds of the simulation"
 	@echo "make format     clang-format over our sources"
 
 deps:
@@ -66,6 +66,7 @@ fuzz: fuzz-build
 
 soak: build-all
 	@tests/soak/run build/release/bin $(or $(SOAK_SECONDS),600)
+	@tests/simulation/run build/release/bin $(or $(SOAK_SECONDS),600)
 
 format: deps
 	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i

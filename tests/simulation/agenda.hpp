@@ -10,6 +10,9 @@ namespace troupe::simulation {
 using time_point = std::chrono::steady_clock::time_point;
 using duration = std::chrono::nanoseconds;
 
+/// Where simulated time begins.
+inline constexpr time_point beginning{std::chrono::seconds{1000}};
+
 /// What the world outside the node will do, and when. Survives the node.
 class agenda {
 public:

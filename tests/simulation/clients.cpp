@@ -103,8 +103,8 @@ private:
       x.bot = known->actor;
       return submit(id);
     }
-    bool refused = known && (known->phase == bot_phase::quarantined
-                             || known->phase == bot_phase::unauthorized);
+    bool refused =
+      known && (known->phase == bot_phase::quarantined || known->phase == bot_phase::unauthorized);
     if (refused || over)
       return answer(id, refused ? "quarantined" : "no bot in time");
     x.at = stage::looking;
@@ -133,11 +133,12 @@ private:
     auto& x = open.at(id);
     bool died = why.category() == caf::type_id_v<caf::sec>;
     if (x.left || !died || x.failed || ports.world->now >= x.wait_until)
-      return answer(id, x.left                        ? "left"
-                        : x.failed                    ? "failed"
-                        : died                        ? "died"
-                        : why.category() == caf::type_id_v<ec> ? to_string(static_cast<ec>(why.code()))
-                                                      : "another error");
+      return answer(id, x.left     ? "left"
+                        : x.failed ? "failed"
+                        : died     ? "died"
+                        : why.category() == caf::type_id_v<ec>
+                          ? to_string(static_cast<ec>(why.code()))
+                          : "another error");
     x.at = stage::looking;
     self->run_delayed(1ms, [this, id] { look(id); }); // Its successor gets it.
   }
@@ -181,8 +182,8 @@ private:
     if (found == open.end())
       return;
     auto& x = found->second;
-    bool again = !x.left && (x.how.what != failure::none || x.how.status == 429
-                             || x.how.status >= 500);
+    bool again =
+      !x.left && (x.how.what != failure::none || x.how.status == 429 || x.how.status >= 500);
     if (!again) {
       self->send(x.bot, call_done{id, x.held, x.how});
       return answer(id, x.how.what == failure::none ? std::to_string(x.how.status)

@@ -68,8 +68,12 @@ void disk::run(storage::work& what) {
     return what.fail(unavailable());
   auto trouble = world_.sky.store_fails ? luck.below(10) : 10;
   if (trouble < 4)
+    ++world_.happened["store: unavailable"];
+  if (trouble < 4)
     return what.fail(unavailable());
   bool unknown = write && trouble < 7; // The connection broke in COMMIT.
+  if (unknown)
+    ++world_.happened[trouble < 5 ? "store: broke before a commit" : "store: broke after a commit"];
   if (unknown && trouble < 5)
     return what.fail(caf::make_error(store_refusal::outcome_unknown));
   try {

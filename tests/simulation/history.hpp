@@ -24,7 +24,7 @@ private:
   void faults();
   void inflict(const fault& x);
   void torment(const std::string& supervisor, const std::string& name, time_point until);
-  void spell(bool weather::* which, const fault& x);
+  void spell(bool weather::*which, const fault& x);
   void begin_call(std::size_t i);
   void start_node();
   void end_node(duration until_next, bool orderly);
@@ -35,6 +35,7 @@ private:
   bool gone(std::size_t bot, std::size_t update);
   bool plan_has_jumps() const;
   void tell(const std::string& what) const;
+  void tell_log();
   result report();
 
   const plan& plan_;
@@ -47,6 +48,7 @@ private:
   std::uint64_t steps_ = 0;
   std::uint64_t quiet_ = 0;
   std::uint64_t lives_ = 0;
+  std::size_t told_ = 0;    ///< Lines of the log.
   std::int64_t marked_ = 0; ///< Wall clock: when the node was last known to live.
   duration pause_{0};       ///< After an orderly end.
   std::shared_ptr<std::set<std::int64_t>> dead_ = std::make_shared<std::set<std::int64_t>>();

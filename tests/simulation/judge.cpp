@@ -22,15 +22,15 @@ std::string member(const std::string& line, const std::string& key) {
 
 } // namespace
 
-bool exact_window::add(std::int64_t stamp) {
+bool exact_window::add(std::int64_t stamp, std::uint32_t limit) {
   auto at = std::upper_bound(stamps_.begin(), stamps_.end(), stamp);
   auto place = static_cast<std::size_t>(at - stamps_.begin());
   stamps_.insert(at, stamp);
-  if (limit_ == 0)
+  if (limit == 0)
     return true;
-  auto first = place >= limit_ ? place - limit_ : 0;
-  for (auto i = first; i <= place && i + limit_ < stamps_.size(); ++i)
-    if (stamps_[i + limit_] - stamps_[i] < length_.count())
+  auto first = place >= limit ? place - limit : 0;
+  for (auto i = first; i <= place && i + limit < stamps_.size(); ++i)
+    if (stamps_[i + limit] - stamps_[i] < length_.count())
       return false;
   return true;
 }
@@ -44,38 +44,61 @@ void judge::fail(std::string promise, std::string what) {
 
 void judge::count(const char* scope, const key& which, std::uint32_t limit, duration length,
                   std::int64_t stamp) {
-  auto& window = windows_.try_emplace(which, limit, length).first->second;
-  if (!window.add(stamp))
+  auto& window = windows_.try_emplace(which, length).first->second;
+  if (!window.add(stamp, limit))
     fail("budgets", std::string{"a window of "} + scope + " holds more than "
                       + std::to_string(limit) + " (bot " + std::to_string(std::get<1>(which))
                       + ", chat " + std::to_string(std::get<2>(which)) + ')');
 }
 
+/// The largest limit that was valid at any time of this window, or shortly before it: everybody
+/// hears of other settings by a message. 0: none.
+std::uint32_t judge::most(std::uint32_t rate_limits::*which, duration length) const {
+  auto from = now_ - length - connecting - 2 * slack_ - 1s;
+  std::uint32_t result = limits_.back().second.*which;
+  for (std::size_t i = 0; i + 1 < limits_.size(); ++i)
+    if (limits_[i + 1].first >= from && result != 0)
+      result = limits_[i].second.*which == 0 ? 0 : std::max(result, limits_[i].second.*which);
+  return result;
+}
+
+std::uint32_t judge::most_of(const bot_plan& bot) const {
+  auto usual = most(&rate_limits::bot_rps, 1s);
+  if (bot.rps == 0)
+    return usual;
+  auto since = limited_.find(bot.id);
+  bool sure = since != limited_.end() && now_ - since->second > 2s + 2 * slack_;
+  return sure ? bot.rps : usual == 0 ? 0 : std::max(usual, bot.rps);
+}
+
 void judge::sent(bot_id bot, const chat_ref& charged, std::int64_t stamp, time_point arrived,
                  duration slack) {
   ++sends;
-  note(static_cast<std::uint64_t>(arrived.time_since_epoch().count()));
+  note(static_cast<std::uint64_t>((arrived - beginning).count()));
   note(static_cast<std::uint64_t>(bot));
   note(static_cast<std::uint64_t>(charged.key));
   if (stamp == 0)
-    return fail("budgets", "a request of bot " + std::to_string(bot) + " was sent without a permit");
+    return fail("budgets",
+                "a request of bot " + std::to_string(bot) + " was sent without a permit");
   auto late = arrived.time_since_epoch() - duration{stamp};
   if (late > connecting + slack)
     fail("budgets", "a permit of bot " + std::to_string(bot) + " was used after "
                       + std::to_string(late.count()) + " ns");
-  const auto& limits = plan_.budgets;
+  now_ = arrived;
+  slack_ = slack;
   auto own = std::find_if(plan_.bots.begin(), plan_.bots.end(),
                           [bot](const auto& x) { return x.id == bot; });
   if (own == plan_.bots.end())
     return fail("budgets", "a request of a bot that nobody has");
-  count("the node", {0, 0, 0}, limits.global_rps, 1s, stamp);
-  count("a tenant", {1, own->tenant, 0}, limits.tenant_rps, 1s, stamp);
-  count("a bot", {2, bot, 0}, own->rps != 0 ? own->rps : limits.bot_rps, 1s, stamp);
+  count("the node", {0, 0, 0}, most(&rate_limits::global_rps, 1s), 1s, stamp);
+  count("a tenant", {1, own->tenant, 0}, most(&rate_limits::tenant_rps, 1s), 1s, stamp);
+  count("a bot", {2, bot, 0}, most_of(*own), 1s, stamp);
   if (charged && charged.group)
-    count("a group", {3, bot, charged.key}, limits.group_rpm, 60s, stamp);
+    count("a group", {3, bot, charged.key}, most(&rate_limits::group_rpm, 60s), 60s, stamp);
   else if (charged) {
-    count("a chat in 1 s", {4, bot, charged.key}, limits.chat_rps, 1s, stamp);
-    count("a chat in 20 s", {5, bot, charged.key}, limits.chat_per_20s, 20s, stamp);
+    count("a chat in 1 s", {4, bot, charged.key}, most(&rate_limits::chat_rps, 1s), 1s, stamp);
+    count("a chat in 20 s", {5, bot, charged.key}, most(&rate_limits::chat_per_20s, 20s), 20s,
+          stamp);
   }
 }
 
@@ -85,8 +108,8 @@ void judge::carried_out(std::uint64_t call, bool harm) {
     fail("answers", "call " + std::to_string(call) + " was carried out twice");
 }
 
-/// A supervisor restarts one child, or a group, five times in ten seconds at most; a bot is restarted
-/// three times in a minute.
+/// A supervisor restarts one child, or a group, five times in ten seconds at most; a bot is
+/// restarted three times in a minute.
 void judge::started(const std::string& supervisor, const std::string& child, time_point now) {
   bool shard = child == "troupe.bots";
   bool bot = supervisor == "troupe.bots" && !shard;
@@ -98,8 +121,8 @@ void judge::started(const std::string& supervisor, const std::string& child, tim
   auto most = bot ? 3 : 5;
   // Budgets count ends; from an end to a start is a pause, which may be shorter the second time.
   duration period = bot ? duration{58s} : duration{8s};
-  auto recent = std::count_if(all.begin() + 1, all.end(),
-                              [&](time_point x) { return now - x < period; });
+  auto recent =
+    std::count_if(all.begin() + 1, all.end(), [&](time_point x) { return now - x < period; });
   if (shard && supervisor == "troupe.bots")
     recent -= static_cast<std::ptrdiff_t>(plan_.shards); // They share a name.
   if (recent > most)
@@ -114,8 +137,8 @@ void judge::logged(const std::string& line) {
     auto& last = breakers_[bot.empty() ? "upstream" : bot];
     // Health may have forgotten (it restarted): then a breaker is closed, whatever it was.
     // What it is told of the time before by the recorder, no line tells.
-    bool legal = last.empty() ? true
-                 : event == "breaker.opened"        ? last != "breaker.opened"
+    bool legal = last.empty()                     ? true
+                 : event == "breaker.opened"      ? last != "breaker.opened"
                  : event == "breaker.half-opened" ? last == "breaker.opened"
                                                   : last == "breaker.half-opened";
     if (!legal)

@@ -15,13 +15,12 @@ namespace troupe::simulation {
 /// begins, holds more than the limit. Slow and plain on purpose; shares no code with the governor.
 class exact_window {
 public:
-  exact_window(std::uint32_t limit, duration length) : limit_(limit), length_(length) {}
+  explicit exact_window(duration length) : length_(length) {}
 
-  /// @returns false when this stamp makes a window too full
-  [[nodiscard]] bool add(std::int64_t stamp);
+  /// @returns false when this stamp makes a window hold more than `limit`; 0: no limit
+  [[nodiscard]] bool add(std::int64_t stamp, std::uint32_t limit);
 
 private:
-  std::uint32_t limit_;
   duration length_;
   std::vector<std::int64_t> stamps_; ///< Sorted.
 };
@@ -29,7 +28,7 @@ private:
 /// Hears of everything that can be seen from outside, and says when a promise is broken.
 class judge {
 public:
-  explicit judge(const plan& what) : plan_(what) {}
+  explicit judge(const plan& what) : plan_(what), limits_{{time_point::min(), what.budgets}} {}
 
   /// A promise is broken: the first one is kept.
   void fail(std::string promise, std::string what);
@@ -40,6 +39,13 @@ public:
   /// Part of the history: two runs of one seed must have the same.
   void note(std::uint64_t x) noexcept { trace_ = (trace_ ^ x) * 0x100000001B3u; }
   [[nodiscard]] std::uint64_t trace() const noexcept { return trace_; }
+
+  /// Budgets are others from now on.
+  void settings(const rate_limits& now_valid, time_point now) {
+    limits_.emplace_back(now, now_valid);
+  }
+  /// A bot's own rate is known to the node.
+  void limited(bot_id bot, time_point now) { limited_.emplace(bot, now); }
 
   /// Telegram received a request that counts.
   /// @param stamp of its permit
@@ -63,8 +69,14 @@ private:
   using key = std::tuple<int, std::int64_t, std::int64_t>;
   void count(const char* scope, const key& which, std::uint32_t limit, duration length,
              std::int64_t stamp);
+  std::uint32_t most(std::uint32_t rate_limits::*which, duration length) const;
+  std::uint32_t most_of(const bot_plan& bot) const;
 
   const plan& plan_;
+  std::vector<std::pair<time_point, rate_limits>> limits_; ///< From when on they were valid.
+  std::map<bot_id, time_point> limited_;
+  time_point now_{};
+  duration slack_{0};
   std::map<key, exact_window> windows_;
   std::map<std::uint64_t, int> carried_;
   /// Of each place in the tree since its supervisor's own start.

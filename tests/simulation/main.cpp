@@ -1,12 +1,15 @@
 #include "messages/all_ids.hpp"
+#include "tests/simulation/machine.hpp"
 #include "tests/simulation/mutants.hpp"
 #include "tests/simulation/run.hpp"
+#include "tests/simulation/shrink.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
+#include <optional>
 #include <string>
 
 namespace {
@@ -19,71 +22,36 @@ struct options {
   double seconds = 0; ///< Above 0: as many seeds as fit.
   bool one = false;   ///< A replay.
   std::uint64_t most_steps = run_options{}.most_steps;
-  std::string only;   ///< Indices of the faults to keep, "0,3,7"; "none"; empty: all.
-  bool twice = false; ///< Each seed a second time, to compare.
-  std::string mutation; ///< Of a replay with mutants.
+  cut only;           ///< Of each seed.
+  bool twice = false; ///< Each seed a second time, on another machine as it were, to compare; a
+                      ///< replay on that one.
+  bool keep_going = false; ///< One line for each seed that breaks a promise.
+  bool complete = false;   ///< Every kind of fault has to happen, and every actor to be killed.
+  std::string mutation;    ///< One to be found, or of a replay; in troupe-simulation alone.
+  bool list = false;       ///< The names of all mutations.
 };
 
-std::vector<fault> chosen(const std::vector<fault>& all, const std::string& only) {
-  std::vector<fault> result;
-  for (std::size_t at = 0; at < only.size() && only != "none";) {
-    auto end = std::min(only.find(',', at), only.size());
-    auto i = std::stoul(only.substr(at, end - at));
-    if (i < all.size())
-      result.push_back(all[i]);
-    at = end + 1;
-  }
-  return result;
-}
-
-plan plan_of(std::uint64_t seed, const std::string& only) {
-  auto x = make_plan(seed);
-  if (!only.empty())
-    x.faults = chosen(x.faults, only);
-  return x;
-}
-
-std::string joined(const std::vector<std::size_t>& which) {
-  std::string text;
-  for (auto i : which)
-    text += (text.empty() ? "" : ",") + std::to_string(i);
-  return text.empty() ? "none" : text;
-}
-
-/// Leaves out faults, halves first, then smaller parts, as long as the same promise breaks.
-std::string shrink(std::uint64_t seed, const std::string& broken) {
-  std::vector<std::size_t> kept(make_plan(seed).faults.size());
-  for (std::size_t i = 0; i < kept.size(); ++i)
-    kept[i] = i;
-  for (auto part = (kept.size() + 1) / 2; part > 0; part = part == 1 ? 0 : (part + 1) / 2)
-    for (std::size_t at = 0; at < kept.size();) {
-      auto fewer = kept;
-      auto from = fewer.begin() + static_cast<std::ptrdiff_t>(at);
-      fewer.erase(from, from + static_cast<std::ptrdiff_t>(std::min(part, fewer.size() - at)));
-      if (run(plan_of(seed, joined(fewer))).broken == broken)
-        kept = fewer;
-      else
-        at += part;
-    }
-  return joined(kept);
+machine_state another_machine(std::uint64_t seed) {
+  return {11 * 86'400 + 12'345, 7'654, seed};
 }
 
 int explain(const char* program, std::uint64_t seed, const result& x) {
   std::cout << "seed " << seed << " breaks a promise (" << x.broken << "): " << x.how
             << "\n  after " << x.steps << " messages, " << x.seconds << " s\n";
-  auto only = shrink(seed, x.broken);
-  auto less = run(plan_of(seed, only));
-  std::cout << "  with fewer faults: " << less.how << "\n";
-  auto all = make_plan(seed).faults;
-  for (const auto& one : chosen(all, only))
+  auto less = shrink(seed, x.broken);
+  std::cout << "  with less: " << less.how.how << "\n";
+  for (const auto& one : chosen(make_plan(seed).faults, less.kept.faults))
     std::cout << "    " << to_string(one) << '\n';
-  std::cout << "  replay: " << program << " --seed " << seed << " --faults " << only << " --steps "
-            << less.steps << std::endl;
+  std::cout << "  replay: " << program << ' ' << options_of(seed, less) << std::endl;
   return 1;
 }
 
 int replay(const options& how) {
-  auto x = run(plan_of(how.first, how.only), {how.most_steps, true});
+  auto what = plan_of(how.first, how.only);
+  std::cout << describe(what) << '\n';
+  if (how.twice)
+    set_machine(another_machine(how.first));
+  auto x = run(what, {how.most_steps, true});
   std::cout << "trace " << std::hex << x.trace << std::dec << ", " << x.steps << " messages, "
             << x.seconds << " s, " << x.sends << " requests, " << x.updates << " updates, "
             << x.lives << " lives\n";
@@ -95,21 +63,122 @@ int replay(const options& how) {
 }
 
 #ifdef TROUPE_SIMULATION_MUTANTS
-/// Each mutation must be found by a seed. @param most seeds to try
-int hunt(std::uint64_t most) {
-  int missed = 0;
-  for (std::size_t i = 0; i < mutation_count(); ++i) {
-    std::cout << mutate(i) << ": " << std::flush;
-    std::string found;
-    for (std::uint64_t seed = 1; seed <= most && found.empty(); ++seed)
-      if (auto x = run(make_plan(seed)); !x.broken.empty())
-        found = "seed " + std::to_string(seed) + " (" + x.broken + "): " + x.how;
-    missed += found.empty() ? 1 : 0;
-    std::cout << (found.empty() ? "not found" : found) << std::endl;
+/// The first seed with which a mutation breaks its promise, and without which nothing is broken.
+std::uint64_t find(std::size_t which, std::uint64_t most) {
+  for (std::uint64_t i = 0; i <= most; ++i) {
+    auto seed = i == 0 ? seed_of_mutation(which) : i;
+    mutate(which);
+    auto x = run(make_plan(seed));
+    if (!is_found(which, x.broken))
+      continue;
+    mutate_nothing();
+    if (auto sound = run(make_plan(seed)); !sound.broken.empty())
+      continue;
+    std::cout << "seed " << seed << " (" << x.broken << "): " << x.how << std::endl;
+    return seed;
   }
-  return missed == 0 ? 0 : 1;
+  std::cout << "not found" << std::endl;
+  return 0;
+}
+
+/// What a seed prints that fails breaks the same promise, again and again, and is smaller.
+bool shrinks(std::size_t which, std::uint64_t seed) {
+  mutate(which);
+  auto all = run(make_plan(seed));
+  auto less = shrink(seed, all.broken);
+  auto whole = make_plan(seed);
+  auto part = plan_of(seed, less.kept);
+  auto again = run(part, {less.how.steps + 1, false}); // It may break on the way to the next one.
+  std::cout << "  shrunk to " << part.faults.size() << " faults of " << whole.faults.size() << ", "
+            << part.calls.size() + part.updates.size() << " calls and updates of "
+            << whole.calls.size() + whole.updates.size() << ": " << options_of(seed, less)
+            << std::endl;
+  return again.broken == all.broken && again.steps == less.how.steps
+         && part.faults.size() <= whole.faults.size() && part.calls.size() <= whole.calls.size()
+         && part.faults.size() + part.calls.size() < whole.faults.size() + whole.calls.size();
+}
+
+/// Switches a mutation on. @param name without "mutation:" @returns which it is
+std::optional<std::size_t> choose(const std::string& name) {
+  for (std::size_t i = 0; i < mutation_count(); ++i)
+    if (mutate(i) == "mutation:" + name)
+      return i;
+  mutate_nothing();
+  std::cerr << "there is no mutation " << name << "; see --list-mutations\n";
+  return std::nullopt;
+}
+
+/// A mutation must be found by a seed, and be shrunk. @param most seeds to try
+int hunt(const std::string& name, std::uint64_t most) {
+  auto which = choose(name);
+  if (!which)
+    return 2;
+  auto seed = find(*which, most);
+  return seed != 0 && shrinks(*which, seed) ? 0 : 1;
+}
+
+int list_mutations() {
+  for (std::size_t i = 0; i < mutation_count(); ++i)
+    std::cout << mutate(i).substr(std::string_view{"mutation:"}.size()) << '\n';
+  return 0;
 }
 #endif
+
+/// The same seed where the clocks and the entropy are others, in a process that has had a run of it:
+/// its caches are filled. @returns what differs
+std::string compare(const plan& what) {
+  auto first = run(what);
+  set_machine(another_machine(what.seed));
+  auto again = run(what);
+  set_machine({});
+  if (again.trace == first.trace && again.steps == first.steps && again.endings == first.endings)
+    return {};
+  return "seed " + std::to_string(what.seed) + " has two histories: " + std::to_string(first.steps)
+         + " and " + std::to_string(again.steps) + " messages";
+}
+
+void add(result& sum, const result& x) {
+  sum.steps += x.steps;
+  sum.seconds += x.seconds;
+  sum.sends += x.sends;
+  sum.updates += x.updates;
+  sum.lives += x.lives;
+  for (const auto& [name, n] : x.endings)
+    sum.endings[name] += n;
+  for (const auto& [name, n] : x.faults)
+    sum.faults[name] += n;
+  sum.started.insert(x.started.begin(), x.started.end());
+}
+
+void print(const char* what, const std::map<std::string, std::uint64_t>& all) {
+  std::cout << "  " << what << ": ";
+  const char* between = "";
+  for (const auto& [name, n] : all)
+    std::cout << std::exchange(between, ", ") << name << ' ' << n;
+  std::cout << '\n';
+}
+
+/// @returns false when something never happened
+bool complete(const result& sum) {
+  bool all = true;
+  auto need = [&](const std::string& what) {
+    if (sum.faults.contains(what))
+      return;
+    all = false;
+    std::cout << "never happened: " << what << '\n';
+  };
+  for (auto name : trouble_names)
+    need(name);
+  for (auto name :
+       {"store: unavailable", "store: broke before a commit", "store: broke after a commit",
+        "upstream: 429", "upstream: 502", "upstream: hung", "upstream: broke before the request",
+        "upstream: broke after the request", "tenant: not reached", "tenant: refused",
+        "tenant: silent", "killed: the root"})
+    need(name);
+  for (const auto& name : sum.started)
+    need("killed: " + name);
+  return all;
+}
 
 int many(const char* program, const options& how) {
   using clock = std::chrono::steady_clock;
@@ -117,31 +186,31 @@ int many(const char* program, const options& how) {
   auto passed = [began] { return std::chrono::duration<double>(clock::now() - began).count(); };
   result sum;
   std::uint64_t seeds = 0;
+  std::uint64_t broken = 0;
   for (; how.seconds > 0 ? passed() < how.seconds : seeds < how.count; ++seeds) {
     auto seed = how.first + seeds;
-    auto x = run(plan_of(seed, how.only));
+    auto what = plan_of(seed, how.only);
+    auto x = run(what);
+    if (!x.broken.empty() && how.keep_going) {
+      ++broken;
+      std::cout << "seed " << seed << " (" << x.broken << "): " << x.how << std::endl;
+      continue;
+    }
     if (!x.broken.empty())
       return explain(program, seed, x);
-    if (how.twice)
-      if (auto again = run(plan_of(seed, how.only)); again.trace != x.trace) {
-        std::cout << "seed " << seed << " has two histories\n";
-        return 1;
-      }
-    sum.steps += x.steps;
-    sum.seconds += x.seconds;
-    sum.sends += x.sends;
-    sum.updates += x.updates;
-    sum.lives += x.lives;
-    for (const auto& [name, n] : x.endings)
-      sum.endings[name] += n;
+    if (auto why = how.twice ? compare(what) : std::string{}; !why.empty()) {
+      std::cout << why << std::endl;
+      return 1;
+    }
+    add(sum, x);
   }
   std::cout << seeds << " seeds, " << std::fixed << std::setprecision(1)
             << static_cast<double>(seeds) / passed() << " seeds/s, " << sum.seconds / 3600
             << " simulated hours, " << sum.steps << " messages, " << sum.sends << " requests, "
             << sum.updates << " updates, " << sum.lives << " lives of the node\n";
-  for (const auto& [name, n] : sum.endings)
-    std::cout << "  " << name << ": " << n << '\n';
-  return 0;
+  print("calls", sum.endings);
+  print("faults", sum.faults);
+  return broken != 0 || (how.complete && !complete(sum)) ? 1 : 0;
 }
 
 } // namespace
@@ -150,7 +219,14 @@ int main(int argc, char** argv) {
   options how;
   for (int i = 1; i < argc; ++i) {
     std::string name = argv[i];
-    auto value = [&] { return i + 1 < argc ? std::string{argv[++i]} : std::string{}; };
+    auto equals = name.find('=');
+    auto given = equals == name.npos ? std::string{} : name.substr(equals + 1);
+    name.resize(std::min(equals, name.size()));
+    auto value = [&] {
+      return equals != std::string::npos ? given
+             : i + 1 < argc              ? std::string{argv[++i]}
+                                         : std::string{};
+    };
     if (name == "--seed")
       how.first = std::stoull(value()), how.one = true;
     else if (name == "--first")
@@ -162,24 +238,36 @@ int main(int argc, char** argv) {
     else if (name == "--steps")
       how.most_steps = std::stoull(value());
     else if (name == "--faults")
-      how.only = value();
+      how.only.faults = value();
+    else if (name == "--load-until")
+      how.only.load_until = std::stoll(value());
+    else if (name == "--keep-going")
+      how.keep_going = true;
+    else if (name == "--complete")
+      how.complete = true;
     else if (name == "--twice")
       how.twice = true;
     else if (name == "--mutation")
       how.mutation = value();
+    else if (name == "--list-mutations")
+      how.list = true;
     else {
-      std::cerr << "simulation [--seed N [--steps M] [--faults LIST]] | [--first N] [--seeds K | "
-                   "--seconds S] [--twice]\n";
+      std::cerr
+        << "[--seed=N [--steps=M] [--faults=LIST] [--load-until=MS]] | [--first=N] "
+           "[--seeds=K | --seconds=S] [--twice] [--complete] [--keep-going]\n"
+           "troupe-simulation: [--mutation=NAME [--seed=N | --seeds=K]] | --list-mutations\n";
       return 2;
     }
   }
   troupe::init_message_types();
 #ifdef TROUPE_SIMULATION_MUTANTS
-  if (!how.one)
-    return hunt(how.count);
-  for (std::size_t i = 0; i < mutation_count(); ++i)
-    if (mutate(i) == how.mutation)
-      return replay(how);
+  if (how.list)
+    return list_mutations();
+  if (!how.mutation.empty() && !how.one)
+    return hunt(how.mutation, how.count);
+  mutate_nothing();
+  if (!how.mutation.empty())
+    return choose(how.mutation) ? replay(how) : 2;
 #endif
   return how.one ? replay(how) : many(argv[0], how);
 }

@@ -5,21 +5,28 @@
 #ifdef TROUPE_SIMULATION_MUTANTS
 
 #include <cstring>
+#include <string_view>
 
 namespace troupe {
 namespace {
 
-constexpr const char* names[] = {
-  "mutation:window-off-by-one", // budgets
-  "mutation:windows-forgotten", // budgets, over a restart of the governor
-  "mutation:lease-kept",        // leases
-  "mutation:repeated-blindly",  // answers
-  "mutation:deadline-ignored",  // deadlines
-  "mutation:update-dropped",    // updates
-  "mutation:chat-overtaken",    // order
-  "mutation:children-orphaned", // orphans
-  "mutation:restarts-unbounded", // restarts
-  "mutation:breaker-unproven",  // breakers
+struct mutation {
+  const char* name;
+  const char* promises; ///< What it breaks, one of these.
+  std::uint64_t seed;   ///< One that was seen to find it; others are tried as well.
+};
+
+constexpr mutation all[] = {
+  {"mutation:window-off-by-one", "budgets", 1},
+  {"mutation:windows-forgotten", "budgets", 1}, // Over a restart of the governor.
+  {"mutation:lease-kept", "leases", 1},
+  {"mutation:repeated-blindly", "answers", 2},
+  {"mutation:deadline-ignored", "deadlines", 1},
+  {"mutation:update-dropped", "updates order", 13},
+  {"mutation:chat-overtaken", "order", 2},
+  {"mutation:children-orphaned", "orphans", 2},
+  {"mutation:restarts-unbounded", "restarts", 7},
+  {"mutation:breaker-unproven", "breakers", 1},
 };
 
 const char* current = nullptr;
@@ -35,12 +42,25 @@ bool mutated(const char* name) noexcept {
 namespace troupe::simulation {
 
 std::size_t mutation_count() noexcept {
-  return std::size(names);
+  return std::size(all);
 }
 
 std::string mutate(std::size_t which) {
-  current = names[which];
+  current = all[which].name;
   return current;
+}
+
+void mutate_nothing() {
+  current = nullptr;
+}
+
+std::uint64_t seed_of_mutation(std::size_t which) {
+  return all[which].seed;
+}
+
+bool is_found(std::size_t which, const std::string& promise) {
+  return !promise.empty()
+         && std::string_view{all[which].promises}.find(promise) != std::string_view::npos;
 }
 
 } // namespace troupe::simulation

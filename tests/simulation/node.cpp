@@ -1,6 +1,6 @@
+#include "actors/store/store.hpp"
 #include "messages/registrar.hpp"
 #include "runtime/crypto/hash.hpp"
-#include "actors/store/store.hpp"
 #include "tests/simulation/world.hpp"
 
 #include <caf/actor_registry.hpp>
@@ -39,8 +39,8 @@ node::node(outside& world, const unseen_past& unseen, bool first) : world_(world
   sys_ = std::make_unique<caf::actor_system>(cfg_);
   sched_ = dynamic_cast<caf::scheduler::test_coordinator*>(&sys_->scheduler());
   set_clock(world_.now);
-  prober_handle_ = sys_->spawn(
-    [](caf::event_based_actor*) -> caf::behavior { return {[](caf::ok_atom) {}}; });
+  prober_handle_ =
+    sys_->spawn([](caf::event_based_actor*) -> caf::behavior { return {[](caf::ok_atom) {}}; });
   prober_ =
     dynamic_cast<caf::event_based_actor*>(caf::actor_cast<caf::abstract_actor*>(prober_handle_));
   settle();
@@ -57,8 +57,15 @@ node::node(outside& world, const unseen_past& unseen, bool first) : world_(world
 tree_config node::config() const {
   tree_config x;
   x.shards = world_.what.shards;
-  static_cast<rate_limits&>(x.budgets) = world_.what.budgets;
-  static_cast<pool_limits&>(x.pool) = world_.what.pool;
+  static_cast<rate_limits&>(x.budgets) = world_.budgets;
+  static_cast<pool_limits&>(x.pool) = world_.pool;
+  const auto& bounds = world_.what.journal;
+  x.journal.fresh_marks = bounds.fresh_marks;
+  x.journal.remembered = bounds.remembered;
+  x.journal.cache_bytes = bounds.cache_bytes;
+  x.journal.max_bots = bounds.max_bots;
+  x.journal.load_rows = bounds.load_rows;
+  x.journal.number_block = bounds.number_block;
   if (world_.what.webhooks)
     x.webhooks.public_url = "https://node.example/webhook";
   return x;
@@ -74,8 +81,8 @@ tree_ports node::ports(const unseen_past& unseen) {
   x.relayed = world_.tenants;
   x.token_key = siphash_key{1, 2};
   x.sql = world_.disk;
-  auto context = std::make_shared<storage::context>(
-    storage::context{crypto::key_ring{{key_of(1)}}, key_of(2)});
+  auto context =
+    std::make_shared<storage::context>(storage::context{crypto::key_ring{{key_of(1)}}, key_of(2)});
   context->random = [w = &world_](std::span<std::uint8_t> out) { w->luck.fill(out); };
   context->now = [w = &world_] { return store::wall_time{std::chrono::milliseconds{w->wall()}}; };
   x.store = [context, sql = world_.disk](caf::actor_system& sys) {
@@ -90,6 +97,7 @@ tree_ports node::ports(const unseen_past& unseen) {
       return;
     auto lives = std::make_shared<bool>(true);
     who->attach_functor([lives] { *lives = false; });
+    world_.started.insert(name_of(std::string{supervisor}, std::string{name}));
     world_.verdict.started(std::string{supervisor}, std::string{name}, world_.now);
     members_.push_back({std::string{supervisor}, std::string{name}, who, lives});
   };
@@ -101,16 +109,16 @@ tree_ports node::ports(const unseen_past& unseen) {
   };
   child_spec webhook;
   webhook.id = "simulation.webhook";
-  webhook.start = [this, in](caf::actor_system& sys) { return webhook_ = spawn_webhook(sys, in()); };
+  webhook.start = [this, in](caf::actor_system& sys) {
+    return webhook_ = spawn_webhook(sys, in());
+  };
   x.ingress = {clients, webhook};
   return x;
 }
 
 /// Registers a bot as its tenant would, until that is done.
 void node::enrol(std::size_t at) {
-  auto again = [this, at] {
-    prober_->run_delayed(2s, [this, at] { enrol(at); });
-  };
+  auto again = [this, at] { prober_->run_delayed(2s, [this, at] { enrol(at); }); };
   prober_->context(nullptr);
   auto registrar = tree_->registrar();
   if (!registrar)
@@ -124,13 +132,22 @@ void node::enrol(std::size_t at) {
   what.settings = settings_of(plan);
   what.trusted = true;
   prober_->request(registrar, caf::infinite, std::move(what))
-    .then([this](const bot_row&) { ++registered_; },
-          [this, again](const caf::error& why) {
+    .then([this, at](const bot_row&) { enrolled(at); },
+          [this, at, again](const caf::error& why) {
             if (why == store_refusal::duplicate) // An attempt before was stored.
-              ++registered_;
+              enrolled(at);
             else
               again();
           });
+}
+
+void node::enrolled(std::size_t at) {
+  ++registered_;
+  world_.verdict.limited(world_.what.bots[at].id, world_.now);
+}
+
+void node::reconfigure() {
+  tree_->reconfigure(config());
 }
 
 const std::vector<member>& node::members() {
@@ -139,9 +156,9 @@ const std::vector<member>& node::members() {
 }
 
 bool node::quiet() const noexcept {
-  return sched_->jobs.empty()
-         && std::all_of(slow_.begin(), slow_.end(),
-                        [this](const auto& x) { return x.second <= world_.now; });
+  return sched_->jobs.empty() && std::all_of(slow_.begin(), slow_.end(), [this](const auto& x) {
+           return x.second <= world_.now;
+         });
 }
 
 bool node::step() {
@@ -208,9 +225,8 @@ void node::leave(std::uint64_t call) {
 }
 
 bool node::post(std::size_t bot, std::size_t update) {
-  auto lives = std::any_of(members().begin(), members().end(), [this](const member& x) {
-    return x.who == webhook_;
-  });
+  auto lives = std::any_of(members().begin(), members().end(),
+                           [this](const member& x) { return x.who == webhook_; });
   if (!lives)
     return false;
   caf::anon_send(webhook_, caf::put_atom_v, std::uint64_t{bot}, std::uint64_t{update});

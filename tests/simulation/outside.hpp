@@ -5,7 +5,10 @@
 #include "tests/simulation/tenants.hpp"
 #include "tests/simulation/upstream.hpp"
 
+#include <map>
 #include <memory>
+#include <set>
+#include <string>
 
 namespace troupe::simulation {
 
@@ -27,11 +30,18 @@ struct call_state {
   std::string how;
 };
 
+/// Of an actor of the tree, for tallies.
+[[nodiscard]] inline std::string name_of(const std::string& supervisor, const std::string& name) {
+  bool bot = supervisor == "troupe.bots" && name != "troupe.bots";
+  return bot ? "a bot" : name;
+}
+
 /// All that is not the node, and outlives it.
 struct outside {
   explicit outside(const plan& what)
-    : what(what), luck(what.seed ^ 0x6C75636Bu), verdict(what), calls(what.calls.size()),
-      telegram(*this), upstream(std::make_shared<simulation::upstream>(*this)),
+    : what(what), budgets(what.budgets), pool(what.pool), luck(what.seed ^ 0x6C75636Bu),
+      verdict(what), calls(what.calls.size()), telegram(*this),
+      upstream(std::make_shared<simulation::upstream>(*this)),
       tenants(std::make_shared<simulation::tenants>(*this)),
       disk(std::make_shared<simulation::disk>(*this)) {}
 
@@ -49,14 +59,18 @@ struct outside {
   }
 
   const plan& what;
+  rate_limits budgets; ///< As they are now; the plan's, until settings change.
+  pool_limits pool;
   dice luck;
   agenda plans;
   judge verdict;
   weather sky;
-  time_point now{std::chrono::seconds{1000}};
+  time_point now = beginning;
   std::int64_t wall_offset = 0; ///< Milliseconds.
   duration slack{0};            ///< What messages were delayed by, in all.
   std::vector<call_state> calls;
+  std::map<std::string, std::uint64_t> happened; ///< Faults, by their kind.
+  std::set<std::string> started;                 ///< Actors, as `name_of` has them.
   simulation::telegram telegram;
   std::shared_ptr<simulation::upstream> upstream;
   std::shared_ptr<simulation::tenants> tenants;

@@ -1,19 +1,30 @@
 #include "tests/simulation/plan.hpp"
 
-#include "tests/simulation/dice.hpp"
-
 #include <algorithm>
 
 namespace troupe::simulation {
+
+void choose_limits(rate_limits& budgets, pool_limits& pool, dice& d) {
+  budgets.global_rps = static_cast<std::uint32_t>(d.between(4, 25));
+  budgets.bot_rps = static_cast<std::uint32_t>(d.between(2, 12));
+  budgets.tenant_rps = d.chance(500) ? static_cast<std::uint32_t>(d.between(3, 15)) : 0;
+  budgets.group_rpm = static_cast<std::uint32_t>(d.between(4, 20));
+  pool.max_connections = pool.max_per_host = static_cast<std::uint32_t>(d.between(2, 16));
+  pool.max_per_bot = static_cast<std::uint32_t>(d.between(2, 8));
+}
+
 namespace {
 
-void choose_limits(plan& x, dice& d) {
-  x.budgets.global_rps = static_cast<std::uint32_t>(d.between(4, 25));
-  x.budgets.bot_rps = static_cast<std::uint32_t>(d.between(2, 12));
-  x.budgets.tenant_rps = d.chance(500) ? static_cast<std::uint32_t>(d.between(3, 15)) : 0;
-  x.budgets.group_rpm = static_cast<std::uint32_t>(d.between(4, 20));
-  x.pool.max_connections = x.pool.max_per_host = static_cast<std::uint32_t>(d.between(2, 16));
-  x.pool.max_per_bot = static_cast<std::uint32_t>(d.between(2, 8));
+void choose_bounds(journal_bounds& x, dice& d) {
+  auto either = [&](std::int64_t from, std::int64_t to, std::int64_t usual) {
+    return d.chance(750) ? d.between(from, to) : usual;
+  };
+  x.fresh_marks = static_cast<std::uint32_t>(either(1, 40, 65'536));
+  x.remembered = static_cast<std::uint32_t>(either(20, 200, 1000));
+  x.cache_bytes = static_cast<std::uint64_t>(either(0, 4000, 32 << 20));
+  x.max_bots = static_cast<std::size_t>(either(0, 3, 50'000));
+  x.load_rows = static_cast<std::uint32_t>(either(1, 50, 5000));
+  x.number_block = either(5, 500, 1'000'000);
 }
 
 void choose_bots(plan& x, dice& d) {
@@ -23,8 +34,11 @@ void choose_bots(plan& x, dice& d) {
     bot.id = 100 + n;
     bot.tenant = static_cast<tenant_id>(d.between(1, tenants));
     auto how = d.below(10);
-    bot.how = how < 5 ? receiver_kind::relay : how < 9 ? receiver_kind::pull : receiver_kind::nobody;
+    bot.how = how < 5   ? receiver_kind::relay
+              : how < 9 ? receiver_kind::pull
+                        : receiver_kind::nobody;
     bot.polled = !x.webhooks || d.chance(300);
+    bot.rps = d.chance(250) ? static_cast<std::uint32_t>(d.between(1, 15)) : 0;
     x.bots.push_back(bot);
   }
 }
@@ -85,10 +99,10 @@ fault choose_fault(const plan& x, dice& d) {
     f.what = trouble::stop;
     f.length_ms = d.between(10, 5000);
   } else {
-    constexpr trouble spells[] = {trouble::store_fails,     trouble::store_slow,
-                                  trouble::upstream_fails,  trouble::upstream_floods,
-                                  trouble::upstream_breaks, trouble::upstream_hangs,
-                                  trouble::tenants_fail,    trouble::clock_jumps};
+    constexpr trouble spells[] = {
+      trouble::store_fails,     trouble::store_slow,      trouble::upstream_fails,
+      trouble::upstream_floods, trouble::upstream_breaks, trouble::upstream_hangs,
+      trouble::tenants_fail,    trouble::clock_jumps,     trouble::settings_change};
     f.what = spells[d.below(std::size(spells))];
     f.length_ms = d.between(200, 8000);
   }
@@ -104,7 +118,8 @@ plan make_plan(std::uint64_t seed, unsigned scale) {
   x.length_ms = d.between(20'000, 90'000);
   x.webhooks = d.chance(600);
   x.shards = static_cast<std::size_t>(d.between(1, 2));
-  choose_limits(x, d);
+  choose_limits(x.budgets, x.pool, d);
+  choose_bounds(x.journal, d);
   choose_bots(x, d);
   choose_calls(x, d);
   choose_updates(x, d);
@@ -114,6 +129,25 @@ plan make_plan(std::uint64_t seed, unsigned scale) {
   std::stable_sort(x.faults.begin(), x.faults.end(),
                    [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
   return x;
+}
+
+std::string describe(const plan& x) {
+  const char* how[] = {"pull", "relay", "nobody"};
+  const auto& j = x.journal;
+  auto text =
+    "node " + std::to_string(x.budgets.global_rps) + "/s, tenant "
+    + std::to_string(x.budgets.tenant_rps) + "/s, bot " + std::to_string(x.budgets.bot_rps)
+    + "/s, group " + std::to_string(x.budgets.group_rpm) + "/min, "
+    + std::to_string(x.pool.max_connections) + " connections, " + std::to_string(x.pool.max_per_bot)
+    + " of a bot, " + std::to_string(x.shards) + " shards\njournal: fresh "
+    + std::to_string(j.fresh_marks) + ", remembered " + std::to_string(j.remembered) + ", cache "
+    + std::to_string(j.cache_bytes) + ", bots " + std::to_string(j.max_bots) + ", rows "
+    + std::to_string(j.load_rows) + ", numbers " + std::to_string(j.number_block);
+  for (const auto& bot : x.bots)
+    text += "\nbot " + std::to_string(bot.id) + " of tenant " + std::to_string(bot.tenant) + ", "
+            + how[static_cast<std::size_t>(bot.how)] + (bot.polled ? ", polled" : ", webhook")
+            + (bot.rps != 0 ? ", " + std::to_string(bot.rps) + "/s" : "");
+  return text;
 }
 
 std::string to_string(const fault& x) {

@@ -103,6 +103,12 @@ void history::tell(const std::string& what) const {
               << '\n';
 }
 
+void history::tell_log() {
+  auto all = log_.lines();
+  for (; told_ < all.size(); ++told_)
+    tell(all[told_].substr(all[told_].find(',') + 1));
+}
+
 // -- faults -----------------------------------------------------------------------
 
 void history::faults() {
@@ -116,14 +122,16 @@ void history::faults() {
     }
 }
 
-void history::spell(bool weather::* which, const fault& x) {
+void history::spell(bool weather::*which, const fault& x) {
   world_.sky.*which = true;
-  world_.later(std::chrono::milliseconds{x.length_ms}, [this, which] { world_.sky.*which = false; });
+  world_.later(std::chrono::milliseconds{x.length_ms},
+               [this, which] { world_.sky.*which = false; });
 }
 
 void history::inflict(const fault& x) {
   auto length = std::chrono::milliseconds{x.length_ms};
   tell(to_string(x));
+  ++world_.happened[trouble_names[static_cast<std::size_t>(x.what)]];
   switch (x.what) {
   case trouble::kill:
   case trouble::torment:
@@ -134,6 +142,8 @@ void history::inflict(const fault& x) {
     if (!who)
       return;
     tell("that is " + (at == all.size() ? "the root" : all[at].supervisor + " / " + all[at].name));
+    auto name = at == all.size() ? "the root" : name_of(all[at].supervisor, all[at].name);
+    ++world_.happened[(x.what == trouble::slow_actor ? "delayed: " : "killed: ") + name];
     if (x.what == trouble::torment && at < all.size())
       return torment(all[at].supervisor, all[at].name, world_.now + length);
     if (x.what != trouble::slow_actor)
@@ -162,6 +172,12 @@ void history::inflict(const fault& x) {
     return spell(&weather::upstream_hangs, x);
   case trouble::tenants_fail:
     return spell(&weather::tenants_fail, x);
+  case trouble::settings_change: {
+    dice d{x.pick};
+    choose_limits(world_.budgets, world_.pool, d);
+    world_.verdict.settings(world_.budgets, world_.now);
+    return node_->reconfigure();
+  }
   case trouble::clock_jumps:
     world_.wall_offset += static_cast<std::int64_t>(x.pick % 7'200'000) - 3'600'000;
     return;
@@ -241,6 +257,8 @@ result history::run() {
   while (!world_.verdict.failed() && steps_ < how_.most_steps) {
     if (!advance())
       break;
+    if (how_.verbose)
+      tell_log();
     if (!calm && world_.now >= end) {
       calm = true;
       due_.clear();
@@ -268,7 +286,9 @@ std::string history::unrest() {
   if (stopping_ || !node_->registered())
     return "bots are not registered";
   for (std::size_t i = 0; i < world_.calls.size(); ++i)
-    if (auto& x = world_.calls[i]; x.answers == 0 && x.how.empty()) {
+    if (auto& x = world_.calls[i]; !x.begun) { // The plan's last ones come after its end.
+      return "call " + std::to_string(i + 1) + " has not come";
+    } else if (x.answers == 0 && x.how.empty()) {
       ++x.answers; // Its gateway died before it had accepted the connection.
       x.how = "no gateway";
     } else if (x.answers == 0)
@@ -284,8 +304,8 @@ std::string history::unrest() {
         return name + " is not delivered";
     }
   }
-  if (auto found = node_->ask<pool_report>(node_->parts().found()->session_pool.get(),
-                                           get_report{});
+  if (auto found =
+        node_->ask<pool_report>(node_->parts().found()->session_pool.get(), get_report{});
       !found || found->leased != 0 || found->waiting != 0)
     return "the pool has leases, or waiters";
   return {};
@@ -324,9 +344,9 @@ void history::final_look() {
     return world_.verdict.fail("rest", "the governor does not answer");
   if (governor->waiting != 0)
     world_.verdict.fail("rest", "somebody waits in the governor");
-  if (governor->credits != request_places(plan_.pool))
+  if (governor->credits != request_places(world_.pool))
     world_.verdict.fail("leases", "the governor has " + std::to_string(governor->credits)
-                                    + " credits of " + std::to_string(request_places(plan_.pool)));
+                                    + " credits of " + std::to_string(request_places(world_.pool)));
   for (const auto& bot : plan_.bots) {
     auto known = node_->parts().names()->find(bot.id);
     if (!known || !known->actor) {
@@ -343,8 +363,12 @@ void history::final_look() {
 }
 
 result history::report() {
-  for (const auto& line : log_.lines())
+  for (const auto& line : log_.lines()) {
     world_.verdict.logged(line);
+    // Its time is the machine's, the rest the history's.
+    for (char c : line.substr(line.find(',')))
+      world_.verdict.note(static_cast<unsigned char>(c));
+  }
   result x;
   x.broken = world_.verdict.broken();
   x.how = world_.verdict.how();
@@ -354,6 +378,8 @@ result history::report() {
   x.sends = world_.verdict.sends;
   x.updates = world_.telegram.accepted;
   x.lives = lives_;
+  x.faults = world_.happened;
+  x.started = world_.started;
   for (const auto& call : world_.calls)
     if (call.begun)
       ++x.endings[call.how];

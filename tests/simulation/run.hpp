@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 namespace troupe::simulation {
@@ -15,14 +16,16 @@ struct result {
   std::uint64_t steps = 0; ///< Messages taken.
   double seconds = 0;      ///< Simulated.
   std::uint64_t sends = 0;
-  std::uint64_t updates = 0; ///< That Telegram got rid of.
+  std::uint64_t updates = 0;                    ///< That Telegram got rid of.
   std::map<std::string, std::uint64_t> endings; ///< Of calls.
-  std::uint64_t lives = 0;   ///< Of the node.
+  std::uint64_t lives = 0;                      ///< Of the node.
+  std::map<std::string, std::uint64_t> faults;  ///< What happened to it, by its kind.
+  std::set<std::string> started; ///< Which actors there were; "a bot" for all of those.
 };
 
 struct run_options {
   std::uint64_t most_steps = 20'000'000; ///< Then it ends, wherever it is.
-  bool verbose = false; ///< Prints what happens.
+  bool verbose = false;                  ///< Prints what happens.
 };
 
 [[nodiscard]] result run(const plan& what, const run_options& how = {});

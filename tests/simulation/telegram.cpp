@@ -49,8 +49,8 @@ telegram::telegram(outside& world) : world_(world) {
 }
 
 telegram::bot* telegram::by_token(const std::string& token) {
-  auto found = std::find_if(bots.begin(), bots.end(),
-                            [&](const auto& x) { return x.token == token; });
+  auto found =
+    std::find_if(bots.begin(), bots.end(), [&](const auto& x) { return x.token == token; });
   return found == bots.end() ? nullptr : &*found;
 }
 
@@ -70,8 +70,8 @@ std::string telegram::body_of(std::size_t bot, std::size_t update) const {
   const auto& x = bots[bot].updates[update];
   auto chat = std::to_string(x.chat);
   auto user = R"({"id":)" + chat + R"(,"is_bot":false,"first_name":"Somebody"})";
-  auto message = R"({"message_id":1,"date":1,"chat":{"id":)" + chat + R"(,"type":"private"},"from":)"
-                 + user + R"(,"text":"hello"})";
+  auto message = R"({"message_id":1,"date":1,"chat":{"id":)" + chat
+                 + R"(,"type":"private"},"from":)" + user + R"(,"text":"hello"})";
   auto id = R"({"update_id":)" + std::to_string(id_of(bot, update));
   if (x.query)
     return id + R"(,"callback_query":{"id":"1","chat_instance":"1","data":"x","from":)" + user
@@ -91,8 +91,8 @@ void telegram::ask(const std::string& token, const std::string& method, const st
                    + R"(,"is_bot":true,"first_name":"Bot","username":"bot_)"
                    + std::to_string(x->how->id) + "\"}"));
   if (method == "getWebhookInfo") {
-    auto waits = std::count_if(x->updates.begin(), x->updates.end(),
-                               [](const fate& u) { return !u.acked; });
+    auto waits =
+      std::count_if(x->updates.begin(), x->updates.end(), [](const fate& u) { return !u.acked; });
     return then(ok(json::serialize(json::object{{"url", x->webhook},
                                                 {"has_custom_certificate", false},
                                                 {"max_connections", 40},
@@ -117,6 +117,9 @@ void telegram::ack(bot& x, std::size_t update) {
   if (std::exchange(u.acked, true))
     return;
   ++accepted;
+  if (world_.tell)
+    world_.tell("Telegram has got rid of update " + std::to_string(update) + " of bot "
+                + std::to_string(x.how->id));
   u.acked_at = world_.wall();
   world_.verdict.note(update * 31 + static_cast<std::uint64_t>(x.how->id));
 }
@@ -136,7 +139,8 @@ void telegram::get_updates(bot& x, const std::string& body,
   if (!x.webhook.empty())
     return then(refused(409, "Conflict: can't use getUpdates method while webhook is active"));
   if (x.poll)
-    std::exchange(x.poll, nullptr)(refused(409, "Conflict: terminated by other getUpdates request"));
+    std::exchange(x.poll,
+                  nullptr)(refused(409, "Conflict: terminated by other getUpdates request"));
   auto all = object_in(body);
   auto first = id_of(static_cast<std::size_t>(&x - bots.data()), 0);
   auto below = number_in(all, "offset", 0) - first;

@@ -15,11 +15,11 @@ struct fate {
   std::int64_t chat = 0;
   bool query = false;
   time_point born{};
-  bool acked = false;    ///< Telegram heard 200, or saw an offset behind it.
+  bool acked = false;        ///< Telegram heard 200, or saw an offset behind it.
   std::int64_t acked_at = 0; ///< Wall clock.
-  int delivered = 0;     ///< Its receiver took it.
-  int failed = 0;        ///< Attempts that count.
-  bool posting = false;  ///< To the node, now.
+  int delivered = 0;         ///< Its receiver took it.
+  int failed = 0;            ///< Attempts that count.
+  bool posting = false;      ///< To the node, now.
 };
 
 struct telegram_answer {
@@ -57,7 +57,8 @@ public:
 
   [[nodiscard]] std::int64_t id_of(std::size_t bot, std::size_t update) const;
   /// Index of bot and update; nothing for what never was.
-  [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> find(std::int64_t update_id) const;
+  [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>>
+  find(std::int64_t update_id) const;
   [[nodiscard]] std::string body_of(std::size_t bot, std::size_t update) const;
   [[nodiscard]] bot* by_token(const std::string& token);
 

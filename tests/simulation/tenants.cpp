@@ -37,6 +37,10 @@ void tenants::perform(relay::post what, std::function<void(relay_result)> then) 
   auto finish = [this, id, run](duration after, relay_result how) {
     world_.later(after, [this, id, run, how] { end(id, run, how); });
   };
+  if (bad && (dice < 60 || dice >= 90))
+    ++world_.happened[dice < 15   ? "tenant: not reached"
+                      : dice < 60 ? "tenant: refused"
+                                  : "tenant: silent"];
   if (bad && dice < 15)
     return finish(reach, ended(relay_end::not_sent));
   bool takes = !bad || dice >= 60;
@@ -62,14 +66,15 @@ void tenants::receive(const std::string& body, bool take, bool counts) {
   auto& all = world_.telegram.bots[known->first].updates;
   auto& mine = all[known->second];
   world_.verdict.note(static_cast<std::uint64_t>(facts->id));
+  if (world_.tell)
+    world_.tell("update " + std::to_string(facts->id) + (take ? " is delivered" : " is refused"));
   if (mine.delivered == 0)
     for (std::size_t i = 0; i < known->second; ++i) {
       const auto& x = all[i];
       bool over = x.delivered > 0 || x.failed >= attempts
                   || (x.query && (world_.now - x.born > query_lifetime || world_.wall_offset != 0));
       if (x.chat == mine.chat && x.query == mine.query && !over)
-        world_.verdict.fail("order", "update " + std::to_string(facts->id)
-                                       + " was posted before "
+        world_.verdict.fail("order", "update " + std::to_string(facts->id) + " was posted before "
                                        + std::to_string(world_.telegram.id_of(known->first, i)));
     }
   if (take)
@@ -86,16 +91,14 @@ void tenants::end(std::uint64_t id, std::uint64_t run, relay_result what) {
 
 void tenants::abandon(std::uint64_t id) {
   for (auto at = running_.lower_bound({id, 0}); at != running_.end() && at->first.first == id; ++at)
-    world_.later(world_.some(1, 500), [this, key = at->first] {
-      end(key.first, key.second, ended(relay_end::broken));
-    });
+    world_.later(world_.some(1, 500),
+                 [this, key = at->first] { end(key.first, key.second, ended(relay_end::broken)); });
 }
 
 void tenants::close_all() {
   for (const auto& [key, then] : running_)
-    world_.later(world_.some(1, 500), [this, key = key] {
-      end(key.first, key.second, ended(relay_end::broken));
-    });
+    world_.later(world_.some(1, 500),
+                 [this, key = key] { end(key.first, key.second, ended(relay_end::broken)); });
 }
 
 } // namespace troupe::simulation

@@ -65,6 +65,8 @@ void upstream::exchange(const lease& on, exchange_facts what, duration limit, en
   busy_.emplace(on.session, x);
   bool gone = closed_.contains(on.session) || net::session_epoch(on.session) < oldest_;
   bool breaks = world_.sky.upstream_breaks && world_.luck.chance(250);
+  if (breaks)
+    ++world_.happened["upstream: broke before the request"];
   if (gone || breaks) { // Before anything was written.
     world_.later(world_.some(10, 5000), [this, x] { end(x, broke(failure::not_sent)); });
     return;
@@ -101,15 +103,19 @@ void upstream::arrive(const exchange_ptr& x) {
   auto& luck = world_.luck;
   if (sky.upstream_floods && luck.chance(400) && x->what.kind == call_kind::request) {
     auto wait = luck.between(1, 4);
+    ++world_.happened["upstream: 429"];
     return respond(x, {429,
                        R"({"ok":false,"error_code":429,"description":"Too Many Requests",)"
                        R"("parameters":{"retry_after":)"
                          + std::to_string(wait) + "}}",
                        wait});
   }
-  if (sky.upstream_fails && luck.chance(600))
+  if (sky.upstream_fails && luck.chance(600)) {
+    ++world_.happened["upstream: 502"];
     return respond(x, {502, R"({"ok":false,"error_code":502,"description":"Bad Gateway"})", 0});
+  }
   if (sky.upstream_breaks && luck.chance(300)) {
+    ++world_.happened["upstream: broke after the request"];
     if (luck.chance(500)) // Carried out, and nobody hears of it.
       world_.telegram.ask(x->what.token, x->what.method, x->what.body, [](const auto&) {});
     if (x->what.client_call != 0 && luck.chance(500)) {
@@ -122,8 +128,7 @@ void upstream::arrive(const exchange_ptr& x) {
   }
   if (x->what.client_call != 0) {
     auto method = troupe::telegram::find_method(x->what.method);
-    world_.verdict.carried_out(x->what.client_call,
-                               !troupe::telegram::method(method).repeatable());
+    world_.verdict.carried_out(x->what.client_call, !troupe::telegram::method(method).repeatable());
   }
   world_.telegram.ask(x->what.token, x->what.method, x->what.body,
                       [this, x](telegram_answer said) { respond(x, std::move(said)); });
@@ -133,6 +138,8 @@ void upstream::respond(const exchange_ptr& x, telegram_answer said) {
   auto takes = world_.some(1000, 80'000);
   if (world_.sky.upstream_hangs)
     takes = world_.luck.chance(300) ? duration{10min} : world_.some(100'000, 40'000'000);
+  if (world_.sky.upstream_hangs)
+    ++world_.happened["upstream: hung"];
   world_.later(takes, [this, x, said = std::move(said)] {
     outcome how;
     how.status = said.status;

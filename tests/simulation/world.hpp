@@ -42,6 +42,7 @@ public:
   [[nodiscard]] const std::vector<member>& members();
   [[nodiscard]] bool ended() const noexcept { return tree_->ended(); }
   [[nodiscard]] bool quiet() const noexcept; ///< No message waits, nobody is slow.
+  void reconfigure();                        ///< As by SIGHUP: settings are others.
   void stop();                               ///< Asks the root to end.
   void slow(caf::actor_id who, time_point until) { slow_[who] = until; }
   void hurry() { slow_.clear(); }
@@ -85,6 +86,7 @@ private:
   tree_config config() const;
   tree_ports ports(const unseen_past& unseen);
   void enrol(std::size_t bot);
+  void enrolled(std::size_t bot);
 
   outside& world_;
   caf::actor_system_config cfg_;
