@@ -124,8 +124,8 @@ int list_mutations() {
 }
 #endif
 
-/// The same seed where the clocks and the entropy are others, in a process that has had a run of it:
-/// its caches are filled. @returns what differs
+/// The same seed where the clocks and the entropy are others, in a process that has had a run of
+/// it: its caches are filled. @returns what differs
 std::string compare(const plan& what) {
   auto first = run(what);
   set_machine(another_machine(what.seed));
