@@ -7,37 +7,22 @@
 #include "messages/all_ids.hpp"
 #include "runtime/log/capture.hpp"
 #include "runtime/system/config.hpp"
+#include "tests/benchmarks/measure.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
-#include <malloc.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <thread>
 
 using namespace troupe;
+using namespace troupe::benchmarks;
 using namespace std::literals;
 
 namespace {
-
-using bench_clock = std::chrono::steady_clock;
-
-double since(bench_clock::time_point begin) {
-  return std::chrono::duration<double>(bench_clock::now() - begin).count();
-}
-
-std::size_t resident_bytes() {
-  malloc_trim(0); // What bursts of messages left free is not what a bot occupies.
-  std::size_t pages = 0, resident = 0;
-  std::ifstream{"/proc/self/statm"} >> pages >> resident;
-  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
 
 struct node {
   caf::actor_system& sys;
