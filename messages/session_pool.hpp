@@ -65,9 +65,11 @@ struct pool_report {
   std::uint32_t max_connections = 0;
   std::uint32_t max_per_host = 0;
   std::uint32_t max_polls = 0;
+  std::uint32_t max_downloads = 0;
   std::uint32_t leased = 0; ///< Without polls.
   std::uint32_t idle = 0;
   std::uint32_t polls = 0;
+  std::uint32_t downloads = 0; ///< Of the leased ones.
   std::uint32_t waiting = 0;
   std::uint64_t leases_total = 0;
   std::uint64_t reclaimed_total = 0;
@@ -138,6 +140,7 @@ bool inspect(Inspector& f, pool_report& x) {
     f.field("epoch", x.epoch), f.field("max_connections", x.max_connections),
     f.field("max_per_host", x.max_per_host), f.field("max_polls", x.max_polls),
     f.field("leased", x.leased), f.field("idle", x.idle), f.field("polls", x.polls),
+    f.field("max_downloads", x.max_downloads), f.field("downloads", x.downloads),
     f.field("waiting", x.waiting), f.field("leases_total", x.leases_total),
     f.field("reclaimed_total", x.reclaimed_total), f.field("opened_total", x.opened_total),
     f.field("closed_total", x.closed_total), f.field("sessions", x.sessions));

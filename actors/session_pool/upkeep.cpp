@@ -188,9 +188,11 @@ pool_report session_pool_state::report(const get_report& what) {
   result.max_connections = config.max_connections;
   result.max_per_host = config.max_per_host;
   result.max_polls = config.max_polls;
+  result.max_downloads = file_places(config);
   result.leased = table.leased(call_kind::request) + table.leased(call_kind::file);
   result.idle = table.idle();
   result.polls = table.leased(call_kind::long_poll);
+  result.downloads = table.leased(call_kind::file);
   result.waiting = static_cast<std::uint32_t>(polls.line.queue.size() + files.line.queue.size());
   result.leases_total = table.leases();
   result.reclaimed_total = reclaimed;

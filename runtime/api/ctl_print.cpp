@@ -197,9 +197,11 @@ void print_tree(const printer& to, const json::object& report) {
 void print_sessions(const printer& to, const json::object& report) {
   to.out << "leased " << text_of(report, "leased") << " and idle " << text_of(report, "idle")
          << " of at most " << text_of(report, "max_per_host") << " per host, long polls "
-         << text_of(report, "polls") << " of " << text_of(report, "max_polls") << ", waiting "
-         << text_of(report, "waiting") << ", leases so far " << text_of(report, "leases_total")
-         << ", reclaimed " << text_of(report, "reclaimed_total") << "\n\n";
+         << text_of(report, "polls") << " of " << text_of(report, "max_polls") << ", downloads "
+         << text_of(report, "downloads") << " of " << text_of(report, "max_downloads")
+         << ", waiting " << text_of(report, "waiting") << ", leases so far "
+         << text_of(report, "leases_total") << ", reclaimed " << text_of(report, "reclaimed_total")
+         << "\n\n";
   std::vector<std::vector<cell>> rows;
   for (auto& value : report.at("sessions").as_array()) {
     auto& one = value.as_object();

@@ -91,7 +91,7 @@ const show = {
   sessions(x) {
     const busy = x.sessions.filter(s => s.bot !== null).concat(x.sessions.filter(s => s.bot === null));
     return [facts([["leased", number(x.leased)], ["idle", number(x.idle)], ["polls", number(x.polls)],
-      ["waiting", number(x.waiting)], ["most per host", number(x.max_per_host)],
+      ["downloads", number(x.downloads)], ["waiting", number(x.waiting)], ["most per host", number(x.max_per_host)],
       ["reclaimed", number(x.reclaimed_total)], ["leases so far", number(x.leases_total)]]),
       bar(x.leased, Math.min(x.max_per_host, x.max_connections)), make("p"),
       table(["session", "for", "leased by bot", "#leases", "#age"], busy.slice(0, 20).map(s =>

@@ -145,8 +145,9 @@ constexpr std::array of_store{
   error_text{"internal", 500, "The request failed inside the node.",
              "Report it with its request_id; the node's log tells more."},
   error_text{"not_found", 404, "There is no such thing here.", "Check the id."},
-  error_text{"duplicate", 409, "There is one like this already.",
-             "Use the one that exists, or choose another name."},
+  error_text{"duplicate", 409, "This exists already.",
+             "Use the one that exists. A bot is registered once: whoever has it removes it first. "
+             "Anything else needs another name."},
   error_text{"conflict", 409, "It was changed by somebody else meanwhile, or something still "
                               "hangs on it.",
              "Read it again, then decide."},

@@ -114,6 +114,7 @@ struct crowd : pool_fixture {
           ++polls_of[x.lessee];
       }
     CHECK_EQ(busy[call_kind::request] + busy[call_kind::file], now.leased);
+    CHECK_EQ(busy[call_kind::file], now.downloads);
     CHECK_EQ(busy[call_kind::long_poll], now.polls);
     CHECK_LE(busy[call_kind::request], 9u);
     CHECK_LE(busy[call_kind::file], 1u);

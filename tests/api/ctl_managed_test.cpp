@@ -22,7 +22,7 @@ SCENARIO("a bot's life from the command line") {
   CHECK(says("troupectl bot verify 123456\n"));
   CHECK_EQ(kept->bots[123456].rps, 5u);
   CHECK_EQ(run({"bot", "add", token}), 1);
-  CHECK(complains("There is one like this already."));
+  CHECK(complains("This exists already."));
   CHECK_EQ(run({"bot", "verify", "123456"}), 0);
   CHECK(says("/start ABCDEFGH12"));
   CHECK_EQ(run({"bot", "verify", "123456", "--status"}), 0);

@@ -29,6 +29,8 @@ BEGIN_FIXTURE_SCOPE(fixture)
 
 SCENARIO("sessions, budgets and health are the services' reports as JSON") {
   said->pool.leased = 2;
+  said->pool.downloads = 1;
+  said->pool.max_downloads = 10;
   said->pool.max_per_host = 30;
   said->pool.sessions.push_back({9, 1, call_kind::long_poll, 42, 5, 1500ms, 0ms});
   said->pool.sessions.push_back({10, 0, call_kind::request, 0, 0, 1s, 1s});
@@ -39,6 +41,8 @@ SCENARIO("sessions, budgets and health are the services' reports as JSON") {
   said->health.worst.push_back({.bot = 42, .status = health_status::unhealthy, .error_rate = 0.75});
   auto pool = fakes::json_of(get("/v1/sessions"));
   CHECK_EQ(pool.at("leased").as_int64(), 2);
+  CHECK_EQ(pool.at("downloads").as_int64(), 1);
+  CHECK_EQ(pool.at("max_downloads").as_int64(), 10);
   auto& session = pool.at("sessions").as_array().at(0).as_object();
   CHECK_EQ(session.at("kind").as_string(), "long_poll");
   CHECK_EQ(session.at("bot").as_int64(), 42);
