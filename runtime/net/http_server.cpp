@@ -78,7 +78,7 @@ void worker::serve(http_socket socket) {
   auto session = tls ? make_http_session(shard, std::move(socket), *tls)
                      : make_http_session(shard, std::move(socket));
   // The session answers for its errors itself; what is left to throw is no memory.
-  asio::co_spawn(io->get_executor(), session->run(), asio::detached);
+  spawn(session->run(), [](const std::exception_ptr&) {});
 }
 
 http_task<void> worker::accept_loop() {
@@ -183,6 +183,7 @@ struct http_server::impl {
       auto x = std::make_unique<worker>();
       x->shard.config = &config;
       x->shard.handler = &handler;
+      x->shard.io = x->io.get();
       x->shard.index = i;
       x->tls = tls.get();
       x->timer.emplace(x->io->get_executor());

@@ -1,4 +1,6 @@
 #pragma once
+#include "runtime/net/task.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -12,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 /// A small general HTTP/1.1 server: behind the sandbox and the control API, not the gateway.
 ///
@@ -39,9 +42,10 @@ struct http_request {
   std::string_view body;   ///< Without any transfer or content coding.
   std::span<const http_header> headers;
   std::chrono::steady_clock::time_point arrived; ///< When it was whole.
-  unsigned thread = 0; ///< Which of the server's threads serves it, from 0.
-  bool secure = false; ///< Came over TLS.
-  std::string_view peer; ///< The IP address of the connection's other end.
+  unsigned thread = 0;                   ///< Which of the server's threads serves it, from 0.
+  boost::asio::io_context* io = nullptr; ///< Of that thread.
+  bool secure = false;                   ///< Came over TLS.
+  std::string_view peer;                 ///< The IP address of the connection's other end.
 
   /// The first header of that name (any case), or empty.
   [[nodiscard]] std::string_view header(std::string_view name) const noexcept;
@@ -70,10 +74,24 @@ struct http_response {
   std::function<http_task<bool>(std::string&)> stream;
 };
 
-/// Empty: the response is filled in. Otherwise the server runs this coroutine, which fills it in.
-/// It is cancelled (its asynchronous operation ends with operation_aborted, which it lets through)
-/// when the client goes away.
-using http_pending = std::optional<http_task<void>>;
+/// What is left to do after a handler. Nothing: the response is filled in. Otherwise the server
+/// runs this coroutine, which fills it in. Asio's is cancelled (its asynchronous operation ends
+/// with operation_aborted, which it lets through) when the client goes away. One of ours costs half
+/// as much and is not: for what ends soon anyway.
+class http_pending {
+public:
+  http_pending() = default;
+  http_pending(std::nullopt_t) noexcept {}
+  http_pending(http_task<void> what) : what_(std::move(what)) {}
+  http_pending(task<void> what) : what_(std::move(what)) {}
+
+  explicit operator bool() const noexcept { return what_.index() != 0; }
+  [[nodiscard]] http_task<void>* cancellable() noexcept { return std::get_if<1>(&what_); }
+  [[nodiscard]] task<void>* quick() noexcept { return std::get_if<2>(&what_); }
+
+private:
+  std::variant<std::monostate, http_task<void>, task<void>> what_;
+};
 
 /// Runs on the connection's thread, for several connections at once. What it throws is a 500.
 using http_handler = std::function<http_pending(const http_request&, http_response&)>;
@@ -90,9 +108,6 @@ struct http_server_config {
   std::chrono::milliseconds head_timeout{15'000}; ///< For a head or a handshake, from its begin.
   std::chrono::milliseconds body_timeout{30'000}; ///< Between two pieces of a body; for a write.
   std::chrono::milliseconds idle_timeout{75'000}; ///< Between two requests.
-  /// Whether handlers are cancelled when their client goes away. Where they end soon anyway, not
-  /// watching for it saves a third of what a request costs.
-  bool cancel_handlers = true;
   /// Called for every accepted connection on its thread; false: the connection is spoilt (a TLS
   /// client sees its handshake fail). For tests of clients.
   std::function<bool()> accept_filter;

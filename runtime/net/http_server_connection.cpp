@@ -1,10 +1,9 @@
 // The coroutine of a connection, plain or TLS.
+#include "runtime/net/awaited.hpp"
 #include "runtime/net/http_server_session.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/write.hpp>
 
 #include <sys/socket.h>
 
@@ -22,6 +21,48 @@ constexpr std::size_t read_size = 8 * 1024;
 constexpr std::size_t body_read_size = 128 * 1024;
 constexpr std::size_t flush_size = 64 * 1024; // Pipelined answers are written together up to here.
 
+/// Runs one of Asio's coroutines to its end, from a task.
+template <class T>
+class [[nodiscard]] ran {
+public:
+  ran(http_executor io, http_task<T> what, asio::cancellation_slot slot)
+    : io_(std::move(io)), what_(std::move(what)), slot_(slot) {}
+
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  void await_suspend(std::coroutine_handle<P> by) {
+    asio::co_spawn(io_, std::move(what_),
+                   asio::bind_cancellation_slot(slot_, ended{this, {by, by.promise().root}}));
+  }
+  T await_resume() {
+    if (failure_)
+      std::rethrow_exception(failure_);
+    if constexpr (!std::is_void_v<T>)
+      return std::move(*result_);
+  }
+
+private:
+  struct ended {
+    ran* to;
+    resumption next;
+    void operator()(std::exception_ptr failure) {
+      to->failure_ = std::move(failure);
+      next();
+    }
+    template <class U>
+    void operator()(std::exception_ptr failure, U result) {
+      to->result_.emplace(std::move(result));
+      (*this)(std::move(failure));
+    }
+  };
+
+  http_executor io_;
+  http_task<T> what_;
+  asio::cancellation_slot slot_;
+  std::exception_ptr failure_;
+  std::optional<std::conditional_t<std::is_void_v<T>, std::monostate, T>> result_;
+};
+
 template <class Stream>
 class session_of final : public http_session {
 public:
@@ -38,7 +79,7 @@ public:
       return stream_;
   }
 
-  http_task<void> run() override {
+  task<void> run() override {
     auto self = shared_from_this();
     if constexpr (secure)
       if (!co_await handshake())
@@ -57,19 +98,16 @@ public:
 private:
   static constexpr bool secure = !std::is_same_v<Stream, http_socket>;
 
-  http_task<bool> handshake() {
-    if constexpr (secure) {
-      deadline_ = clock::now() + shard_.config->head_timeout;
-      error_code ec;
-      co_await stream_.async_handshake(asio::ssl::stream_base::server,
-                                       asio::redirect_error(use_http_task, ec));
-      co_return !ec;
-    }
-    co_return true;
+  task<bool> handshake() {
+    deadline_ = clock::now() + shard_.config->head_timeout;
+    auto ended = co_await awaited{[this](auto handler) {
+      stream_.async_handshake(asio::ssl::stream_base::server, std::move(handler));
+    }};
+    co_return !ended.ec;
   }
 
   // Whole: true. The connection ended or its request was refused: false.
-  http_task<bool> read_request() {
+  task<bool> read_request() {
     bool continued = false;
     for (;;) {
       auto state = parse();
@@ -86,12 +124,11 @@ private:
       if (!keep_)
         co_return false;
       set_read_deadline();
-      error_code ec;
       auto space = buffer_.prepare(parser_->is_header_done() ? body_read_size : read_size);
-      auto count = co_await stream_.async_read_some(space, asio::redirect_error(use_http_task, ec));
-      if (ec)
+      auto got = co_await read_some(stream_, space);
+      if (got.ec)
         co_return false;
-      buffer_.commit(count);
+      buffer_.commit(got.n);
     }
   }
 
@@ -106,7 +143,7 @@ private:
     head_begun_ = !between_ && !parser_->is_header_done();
   }
 
-  http_task<bool> answer() {
+  task<bool> answer() {
     deadline_ = clock::time_point::max();
     http_pending pending;
     bool failed = false;
@@ -115,13 +152,13 @@ private:
       if (pending) {
         if (!co_await flush())
           co_return false;
-        if (shard_.config->cancel_handlers) {
+        if (auto* quick = pending.quick()) {
+          co_await *quick;
+        } else {
           waiting_ = true;
           watch();
-          co_await asio::co_spawn(socket().get_executor(), std::move(*pending),
-                                  asio::bind_cancellation_slot(gone_.slot(), use_http_task));
-        } else {
-          co_await std::move(*pending);
+          ran handler{socket().get_executor(), std::move(*pending.cancellable()), gone_.slot()};
+          co_await handler;
         }
       }
     } catch (const boost::system::system_error& e) {
@@ -155,7 +192,7 @@ private:
   }
 
   // The head is in `out_`. A stream that is cut off ends without a last chunk: the client sees it.
-  http_task<bool> stream_out() {
+  task<bool> stream_out() {
     auto next = std::exchange(response_.stream, nullptr);
     bool more = co_await flush();
     waiting_ = streaming_ = true;
@@ -164,9 +201,8 @@ private:
       while (more && !shard_.stopping) {
         deadline_ = clock::time_point::max();
         std::string piece;
-        auto step = next(piece);
-        more = co_await asio::co_spawn(socket().get_executor(), std::move(step),
-                                       asio::bind_cancellation_slot(gone_.slot(), use_http_task));
+        ran step{socket().get_executor(), next(piece), gone_.slot()};
+        more = co_await step;
         append_chunk(piece);
         if (!more)
           out_ += "0\r\n\r\n";
@@ -215,33 +251,31 @@ private:
     keep_ = false;
   }
 
-  http_task<bool> flush() {
+  task<bool> flush() {
     if (out_.empty())
       co_return true;
     if (!socket().is_open())
       co_return false;
     deadline_ = clock::now() + shard_.config->body_timeout;
-    error_code ec;
-    co_await asio::async_write(stream_, asio::buffer(out_),
-                               asio::redirect_error(use_http_task, ec));
+    auto sent = co_await written{stream_, out_, {}};
     if (out_.capacity() > 4 * flush_size)
       std::string{}.swap(out_);
     out_.clear();
-    co_return !ec;
+    co_return !sent.ec;
   }
 
   // In good order: what the client still sends is read for a while, or the kernel would answer it
   // with a reset that destroys our last answer on its way.
-  http_task<void> close() {
+  task<void> close() {
     error_code ec;
     deadline_ = clock::now() + std::chrono::seconds{2};
     if constexpr (secure)
       if (socket().is_open())
-        co_await stream_.async_shutdown(asio::redirect_error(use_http_task, ec));
+        co_await awaited{[this](auto handler) { stream_.async_shutdown(std::move(handler)); }};
     socket().shutdown(asio::ip::tcp::socket::shutdown_send, ec);
     for (int pieces = 0; !ec && pieces < 64; ++pieces) {
-      auto space = asio::buffer(buffer_.prepare(read_size));
-      co_await socket().async_read_some(space, asio::redirect_error(use_http_task, ec));
+      auto got = co_await read_some(socket(), asio::buffer(buffer_.prepare(read_size)));
+      ec = got.ec;
     }
     socket().close(ec);
   }

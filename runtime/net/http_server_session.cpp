@@ -119,6 +119,7 @@ void http_session::begin_answer() {
   request_.headers = message_.headers;
   request_.arrived = clock::now();
   request_.thread = shard_.index;
+  request_.io = shard_.io;
   if (peer_.empty()) {
     error_code ignored;
     auto other_end = socket().remote_endpoint(ignored);

@@ -22,6 +22,7 @@ class http_session;
 struct http_shard {
   const http_server_config* config = nullptr;
   const http_handler* handler = nullptr;
+  boost::asio::io_context* io = nullptr;
   unsigned index = 0;
   bool stopping = false;
   std::list<http_session*> sessions;
@@ -38,7 +39,7 @@ public:
   virtual ~http_session();
 
   /// Runs the connection to its end.
-  virtual http_task<void> run() = 0;
+  virtual task<void> run() = 0;
   virtual http_socket& socket() noexcept = 0;
 
   [[nodiscard]] bool waiting() const noexcept { return waiting_; }
@@ -80,9 +81,9 @@ protected:
   std::string peer_; ///< The other end's address, once there was a request.
   boost::asio::cancellation_signal gone_;
   clock::time_point deadline_ = clock::time_point::max();
-  bool waiting_ = false; ///< A handler's coroutine runs.
+  bool waiting_ = false;   ///< A handler's coroutine runs.
   bool streaming_ = false; ///< ... which makes a response that has no end of its own.
-  bool between_ = true;  ///< No request is under way.
+  bool between_ = true;    ///< No request is under way.
   bool head_seen_ = false; ///< `refused_early` has been asked.
   bool keep_ = true;
 };

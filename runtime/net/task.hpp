@@ -100,7 +100,10 @@ public:
 
   explicit task(handle h) noexcept : handle_(h) {}
   task(task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
-  task& operator=(task&&) = delete;
+  task& operator=(task&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
   ~task() {
     if (handle_)
       handle_.destroy();

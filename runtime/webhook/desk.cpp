@@ -5,7 +5,6 @@
 #include <caf/make_actor.hpp>
 #include <caf/monitorable_actor.hpp>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/post.hpp>
 
@@ -16,9 +15,12 @@
 namespace troupe::webhook {
 namespace {
 
-using timer = boost::asio::basic_waitable_timer<
-  std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
-  net::http_executor>;
+using clock = std::chrono::steady_clock;
+using timer_type = boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>,
+                                                     boost::asio::io_context::executor_type>;
+
+/// By how much an answer that does not come may be given up too late.
+constexpr std::chrono::milliseconds look_interval{50};
 
 using answer = caf::expected<append_result>;
 
@@ -32,14 +34,15 @@ answer read(caf::message& content) {
 
 } // namespace
 
-struct desk::waiter {
-  waiter(const net::http_executor& io, timer::time_point deadline) : wake(io, deadline) {}
-  timer wake;
-  std::optional<answer> said;
-};
-
 struct desk::shared : std::enable_shared_from_this<shared> {
-  explicit shared(net::http_executor io) : io(std::move(io)) {}
+  /// A coroutine that waits for an answer.
+  struct waiter {
+    clock::time_point deadline;
+    answer* to = nullptr;
+    net::resumption next;
+  };
+
+  explicit shared(boost::asio::io_context& io) : io(io) {}
 
   /// On any thread.
   void arrive(std::uint64_t ticket, answer said) {
@@ -52,27 +55,90 @@ struct desk::shared : std::enable_shared_from_this<shared> {
       boost::asio::post(io, [self = shared_from_this()] { self->deal_out(); });
   }
 
-  /// On the I/O thread.
+  /// On the I/O thread, as all that follows.
   void deal_out() {
-    std::vector<std::pair<std::uint64_t, answer>> all;
     {
       std::lock_guard guard{mutex};
-      all.swap(arrived);
+      dealt.swap(arrived);
       posted = false;
     }
-    for (auto& [ticket, said] : all)
-      if (auto found = waiting.find(ticket); found != waiting.end()) { // Changed on this thread only.
-        found->second->said = std::move(said);
-        found->second->wake.cancel();
-      }
+    for (auto& [ticket, said] : dealt)
+      end(ticket, std::move(said));
+    dealt.clear();
   }
 
-  net::http_executor io;
+  void wait(std::uint64_t ticket, waiter one) {
+    {
+      std::lock_guard guard{mutex};
+      waiting.emplace(ticket, std::move(one));
+    }
+    if (!std::exchange(watching, true))
+      watch();
+  }
+
+  void end(std::uint64_t ticket, answer said) {
+    auto found = waiting.find(ticket); // Changed on this thread only.
+    if (found == waiting.end())
+      return;
+    auto one = std::move(found->second);
+    {
+      std::lock_guard guard{mutex};
+      waiting.erase(found);
+    }
+    *one.to = std::move(said);
+    one.next();
+  }
+
+  /// Looks for those whose time is over, while anybody waits. The handler is the I/O context's:
+  /// when that ends, so does who waits here.
+  void watch() {
+    auto timer = std::make_unique<timer_type>(io, look_interval);
+    auto& on = *timer;
+    on.async_wait([timer = std::move(timer), owner = owner_of_waiters{shared_from_this()}](
+                    boost::system::error_code) mutable {
+      auto self = std::exchange(owner.of, nullptr);
+      self->look();
+    });
+  }
+
+  void look() {
+    auto now = clock::now();
+    std::vector<std::uint64_t> late;
+    for (auto& [ticket, one] : waiting)
+      if (one.deadline <= now)
+        late.push_back(ticket);
+    for (auto ticket : late)
+      end(ticket, caf::make_error(caf::sec::request_timeout));
+    watching = !waiting.empty();
+    if (watching)
+      watch();
+  }
+
+  void close() {
+    std::unordered_map<std::uint64_t, waiter> all; // Their coroutines end with them.
+    std::lock_guard guard{mutex};
+    all.swap(waiting);
+  }
+
+  struct owner_of_waiters {
+    explicit owner_of_waiters(std::shared_ptr<shared> x) noexcept : of(std::move(x)) {}
+    owner_of_waiters(owner_of_waiters&&) noexcept = default;
+    owner_of_waiters& operator=(owner_of_waiters&&) noexcept = default;
+    ~owner_of_waiters() {
+      if (of)
+        of->close();
+    }
+    std::shared_ptr<shared> of;
+  };
+
+  boost::asio::io_context& io;
   std::mutex mutex;
-  std::unordered_map<std::uint64_t, waiter*> waiting; ///< Changed with the lock.
+  std::unordered_map<std::uint64_t, waiter> waiting; ///< Changed with the lock.
   std::vector<std::pair<std::uint64_t, answer>> arrived;
   bool posted = false;
-  std::uint64_t next = 0; ///< On the I/O thread only.
+  std::vector<std::pair<std::uint64_t, answer>> dealt; ///< On the I/O thread only, as the rest.
+  std::uint64_t last = 0;
+  bool watching = false;
 };
 
 /// Takes nothing but answers and has no mailbox: CAF's own pattern for event loops of others
@@ -98,8 +164,8 @@ private:
   std::weak_ptr<shared> owner_;
 };
 
-desk::desk(caf::actor_system& sys, net::http_executor io)
-  : shared_(std::make_shared<shared>(std::move(io))) {
+desk::desk(caf::actor_system& sys, boost::asio::io_context& io)
+  : shared_(std::make_shared<shared>(io)) {
   caf::actor_config config;
   address_ = caf::make_actor<address, caf::strong_actor_ptr>(sys.next_actor_id(), sys.node(), &sys,
                                                              config, shared_);
@@ -107,31 +173,30 @@ desk::desk(caf::actor_system& sys, net::http_executor io)
 
 desk::~desk() = default;
 
-net::http_task<answer> desk::append(journal_actor to, update_append what,
-                                    std::chrono::milliseconds timeout) {
-  auto state = shared_;
-  waiter mine{state->io, std::chrono::steady_clock::now() + timeout};
-  auto ticket = ++state->next;
-  struct place {
+net::task<answer> desk::append(journal_actor to, update_append what,
+                               std::chrono::milliseconds timeout) {
+  struct exchange {
     shared& state;
-    std::uint64_t ticket;
-    ~place() {
-      std::lock_guard guard{state.mutex};
-      state.waiting.erase(ticket);
+    clock::time_point deadline;
+    caf::abstract_actor* to;
+    caf::mailbox_element_ptr what;
+    answer result = caf::make_error(caf::sec::runtime_error);
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<net::task<answer>::promise_type> by) {
+      // First: the answer may be there before this function ends, and is dealt out afterwards.
+      auto ticket = what->mid.integer_value() & caf::message_id::request_id_mask;
+      state.wait(ticket, {deadline, &result, {by, by.promise().root}});
+      to->enqueue(std::move(what), nullptr);
     }
-  } kept{*state, ticket};
-  {
-    std::lock_guard guard{state->mutex};
-    state->waiting.emplace(ticket, &mine);
-  }
-  auto id = caf::message_id{caf::message_id::default_async_value | ticket};
-  caf::actor_cast<caf::abstract_actor*>(to)->enqueue(
-    caf::make_mailbox_element(address_, id, {}, std::move(what)), nullptr);
-  auto token = boost::asio::as_tuple(net::use_http_task);
-  (void)co_await mine.wake.async_wait(token);
-  if (mine.said)
-    co_return std::move(*mine.said);
-  co_return answer{caf::make_error(caf::sec::request_timeout)};
+    void await_resume() const noexcept {}
+  };
+  auto state = shared_;
+  auto id = caf::message_id{caf::message_id::default_async_value | ++state->last};
+  exchange done{*state, clock::now() + timeout, caf::actor_cast<caf::abstract_actor*>(to),
+                caf::make_mailbox_element(address_, id, {}, std::move(what))};
+  co_await done;
+  co_return std::move(done.result);
 }
 
 } // namespace troupe::webhook

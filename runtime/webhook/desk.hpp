@@ -1,9 +1,13 @@
 #pragma once
 #include "messages/journal.hpp"
-#include "runtime/net/http_server.hpp"
+#include "runtime/net/task.hpp"
+
+#include <boost/asio/io_context.hpp>
 
 #include <caf/actor_system.hpp>
 #include <caf/expected.hpp>
+
+#include <chrono>
 
 #include <memory>
 
@@ -14,17 +18,18 @@ namespace troupe::webhook {
 /// come together wake the thread once.
 class desk {
 public:
-  /// @param io Of the thread; everything but the answers happens on it.
-  desk(caf::actor_system& sys, net::http_executor io);
+  /// @param io Of the thread; everything but the answers happens on it. When it ends, so do the
+  /// coroutines that wait.
+  desk(caf::actor_system& sys, boost::asio::io_context& io);
   ~desk();
 
   desk(const desk&) = delete;
   desk& operator=(const desk&) = delete;
 
   /// The journal's answer, or its error, or sec::request_timeout; a dead journal answers
-  /// sec::request_receiver_down. Not to be cancelled.
-  net::http_task<caf::expected<append_result>> append(journal_actor to, update_append what,
-                                                      std::chrono::milliseconds timeout);
+  /// sec::request_receiver_down.
+  net::task<caf::expected<append_result>> append(journal_actor to, update_append what,
+                                                 std::chrono::milliseconds timeout);
 
 private:
   class address;

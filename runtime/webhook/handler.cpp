@@ -8,8 +8,6 @@
 #include "runtime/webhook/desk.hpp"
 #include "runtime/webhook/path.hpp"
 
-#include <boost/asio/this_coro.hpp>
-
 #include <caf/send.hpp>
 
 #include <vector>
@@ -21,8 +19,8 @@ constexpr std::string_view actor = "troupe.webhook";
 constexpr std::string_view secret_header = "X-Telegram-Bot-Api-Secret-Token";
 
 /// After how long Telegram shall try again, in seconds.
-constexpr int soon = 1;       ///< A start, a restart.
-constexpr int later = 5;      ///< A store in trouble.
+constexpr int soon = 1;        ///< A start, a restart.
+constexpr int later = 5;       ///< A store in trouble.
 constexpr int much_later = 15; ///< A full journal.
 
 struct context {
@@ -63,8 +61,8 @@ ending refuse(net::http_response& answer, const caf::error& why) {
 }
 
 /// What can be said without the journal. @returns how it ended; nothing when the update is for it
-std::optional<ending> check(context& ctx, const net::http_request& from,
-                            net::http_response& answer, bot_id& bot) {
+std::optional<ending> check(context& ctx, const net::http_request& from, net::http_response& answer,
+                            bot_id& bot) {
   auto id = bot_in(from.path(), ctx.how.path);
   if (!id) {
     fill(answer, 404, "There is nothing here.\n");
@@ -117,7 +115,9 @@ std::optional<updates::received_update> read(bot_id bot, std::string_view body, 
   auto found = updates::rescue(body, now);
   bool kept = found.repaired || found.id != 0;
   log::event(log::level::warning,
-             found.repaired ? "update.repaired" : kept ? "update.unreadable" : "update.malformed",
+             found.repaired ? "update.repaired"
+             : kept         ? "update.unreadable"
+                            : "update.malformed",
              actor, {{"bot", bot}, {"bytes", static_cast<std::int64_t>(body.size())}},
              found.repaired ? "An update's broken text was replaced by U+FFFD."
              : kept         ? "What Telegram sent is no update; it is kept as a dead letter."
@@ -127,8 +127,8 @@ std::optional<updates::received_update> read(bot_id bot, std::string_view body, 
   return std::move(found.what);
 }
 
-net::http_task<void> store(std::shared_ptr<context> ctx, desk& at, bot_id bot,
-                           updates::received_update what, net::http_response& answer) {
+net::task<void> store(std::shared_ptr<context> ctx, desk& at, bot_id bot,
+                      updates::received_update what, net::http_response& answer) {
   auto journal = ctx->to.found->updates->journal.get();
   if (!journal) {
     ctx->count(refuse(answer, caf::make_error(caf::sec::request_receiver_down)));
@@ -148,21 +148,10 @@ net::http_task<void> store(std::shared_ptr<context> ctx, desk& at, bot_id bot,
     tell_code(*ctx, bot, what);
 }
 
-net::http_task<void> store_first(std::shared_ptr<context> ctx, unsigned thread, bot_id bot,
-                                 updates::received_update what, net::http_response& answer) {
-  auto& at = ctx->desks[thread];
-  if (!at) {
-    auto io = co_await boost::asio::this_coro::executor;
-    at = std::make_unique<desk>(*ctx->to.system, io);
-  }
-  co_await store(ctx, *at, bot, std::move(what), answer);
-}
-
 void configure(net::http_server_config& server, const settings& how) {
   server.threads = how.threads;
   server.body_limit = how.max_body;
   server.head_limit = 16 * 1024;
-  server.cancel_handlers = false; // What was received is stored, and the next answer is "known".
   server.refuse = [](int status, net::http_response& answer) {
     fill(answer, status, "This request cannot be served.\n");
   };
@@ -196,9 +185,10 @@ net::http_handler make_handler(net::http_server_config& server, settings how, po
       fill(answer, 400, "This is no update.\n");
       return std::nullopt;
     }
-    if (auto& at = ctx->desks[from.thread])
-      return store(ctx, *at, bot, std::move(*what), answer);
-    return store_first(ctx, from.thread, bot, std::move(*what), answer);
+    auto& at = ctx->desks[from.thread];
+    if (!at)
+      at = std::make_unique<desk>(*ctx->to.system, *from.io);
+    return store(ctx, *at, bot, std::move(*what), answer);
   };
 }
 

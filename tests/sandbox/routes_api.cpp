@@ -131,9 +131,10 @@ net::http_task<void> run_slowly(std::unique_ptr<slow_call> x) {
   } else {
     call c{w, x->b, x->method, x->args, x->out};
     auto pending = execute(c, x->request);
-    x->counted = pending.has_value(); // A poll counts itself.
-    if (pending)
-      co_await std::move(*pending);
+    if (auto* poll = pending.cancellable()) {
+      x->counted = true; // It counts itself.
+      co_await std::move(*poll);
+    }
   }
   if (kind == fault_kind::latency)
     delay += hit->latency.draw();
