@@ -11,6 +11,7 @@ constexpr std::array steps{
   migration{3, "idempotency and audit", schema::idempotency_and_audit},
   migration{4, "updates and dead letters", schema::updates_and_dead_letters},
   migration{5, "fresh marks", schema::fresh_marks},
+  migration{6, "fresh marks, packed", schema::packed_marks},
 };
 
 void replace(std::string& text, std::string_view what, std::string_view by) {

@@ -239,4 +239,17 @@ inline constexpr std::array fresh_marks{
     hash BIGINT NOT NULL))"sv,
 };
 
+/// Version 6. Those of one unit in one row, under the highest number: ";bot update_id hash seq" for
+/// each.
+inline constexpr std::array packed_marks{
+  R"(CREATE TABLE packed_marks (
+    seq {key},
+    marks TEXT NOT NULL))"sv,
+  R"(INSERT INTO packed_marks (seq, marks) SELECT seq, ';' || CAST(bot AS TEXT) || ' '
+    || CAST(update_id AS TEXT) || ' ' || CAST(hash AS TEXT) || ' ' || CAST(seq AS TEXT)
+    FROM fresh_marks)"sv,
+  "DROP TABLE fresh_marks"sv,
+  "ALTER TABLE packed_marks RENAME TO fresh_marks"sv,
+};
+
 } // namespace troupe::store::schema

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cstring>
 
 namespace troupe::store {
@@ -35,9 +36,43 @@ const row_insert& into_marks_unless_there() {
 }
 
 const row_insert& into_fresh_marks() {
-  static const row_insert result{"INSERT INTO fresh_marks" TROUPE_MARK_COLUMNS, mark_width};
+  static const row_insert result{"INSERT INTO fresh_marks (seq, marks) VALUES", 2};
   return result;
 }
+
+// -- fresh marks in a row: ";bot update_id hash seq" for each
+
+template <class Mark>
+void pack(std::string& to, const Mark& x) {
+  constexpr std::size_t longest = 4 * 21; // A sign or blank, 19 or 20 digits.
+  auto before = to.size();
+  to.resize(before + longest);
+  auto* at = to.data() + before;
+  auto* end = to.data() + to.size();
+  char separator = ';';
+  for (std::int64_t number : {std::int64_t{x.bot}, x.update_id, x.hash, x.seq}) {
+    *at++ = std::exchange(separator, ' ');
+    at = std::to_chars(at, end, number).ptr;
+  }
+  to.resize(static_cast<std::size_t>(at - to.data()));
+}
+
+void unpack(std::string_view packed, std::vector<update_mark>& to) {
+  const auto* at = packed.data();
+  const auto* end = at + packed.size();
+  while (at != end) {
+    update_mark x;
+    for (auto* number : {&x.bot, &x.update_id, &x.hash, &x.seq}) {
+      auto read = std::from_chars(at + 1, end, *number); // Behind the separator.
+      if (read.ec != std::errc{})
+        throw store_error(fault::other, "a row of fresh_marks cannot be read");
+      at = read.ptr;
+    }
+    to.push_back(x);
+  }
+}
+
+using packed_marks = std::tuple<std::int64_t, std::string>; ///< The row's number first.
 
 template <class... Args>
 void add(std::vector<borrowed>& to, const Args&... args) {
@@ -118,15 +153,21 @@ std::int64_t reserve_numbers(unit& u, std::int64_t count) {
 
 std::vector<bool> append_updates(unit& u, std::span<const new_update> what) {
   std::vector<bool> stored(what.size(), true);
-  std::vector<borrowed> fresh;
-  fresh.reserve(what.size() * mark_width);
+  std::string fresh;
+  std::int64_t highest = 0;
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < what.size(); ++i)
-    if (what[i].merged_later)
-      add_mark(fresh, what[i]);
-    else
+    if (what[i].merged_later) {
+      pack(fresh, what[i]);
+      highest = std::max(highest, what[i].seq);
+    } else {
       order.push_back(i);
-  into_fresh_marks().run(u, fresh);
+    }
+  if (!fresh.empty()) {
+    std::vector<borrowed> row;
+    add(row, highest, fresh);
+    into_fresh_marks().run(u, row);
+  }
   // By bot, so that marks of one page are written together.
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return what[i].bot; });
   std::vector<borrowed> marks;
@@ -162,10 +203,14 @@ void merge_marks(unit& u, std::vector<update_mark>& marks) {
 }
 
 void merge_all_marks(unit& u) {
-  u.execute("INSERT INTO update_marks (bot, update_id, hash, seq) "
-            "SELECT bot, update_id, hash, seq FROM fresh_marks WHERE true "
-            "ORDER BY bot, update_id, seq ON CONFLICT DO NOTHING");
-  u.execute("DELETE FROM fresh_marks");
+  std::vector<update_mark> marks;
+  std::vector<std::int64_t> rows;
+  for (auto& [seq, packed] : u.rows<packed_marks>("SELECT seq, marks FROM fresh_marks")) {
+    unpack(packed, marks);
+    rows.push_back(seq);
+  }
+  merge_marks(u, marks);
+  remove_of(u, "DELETE FROM fresh_marks WHERE seq IN ", {}, rows);
 }
 
 void drop_merged_marks(unit& u, std::int64_t below) {
@@ -311,10 +356,34 @@ replay replay_dead_letter(unit& u, bot_id bot, std::int64_t id, std::int64_t seq
   return {result, true};
 }
 
+/// Takes a bot's fresh marks out of their rows. @returns the numbers of its updates in them
+static std::vector<std::int64_t> take_fresh_marks(unit& u, bot_id bot) {
+  std::vector<std::int64_t> result;
+  std::vector<update_mark> marks;
+  for (auto& [seq, packed] : u.rows<packed_marks>("SELECT seq, marks FROM fresh_marks")) {
+    marks.clear();
+    unpack(packed, marks);
+    auto before = result.size();
+    std::string others;
+    for (auto& x : marks)
+      if (x.bot == bot)
+        result.push_back(x.seq);
+      else
+        pack(others, x);
+    if (result.size() == before)
+      continue;
+    if (others.empty())
+      u.execute("DELETE FROM fresh_marks WHERE seq = :seq", seq);
+    else
+      u.execute("UPDATE fresh_marks SET marks = :marks WHERE seq = :seq", others, seq);
+  }
+  return result;
+}
+
 void forget_updates(unit& u, bot_id bot) {
-  // No index leads there: they are few, and this is seldom.
-  u.execute("DELETE FROM updates WHERE seq IN (SELECT seq FROM fresh_marks WHERE bot = :bot)", bot);
-  u.execute("DELETE FROM fresh_marks WHERE bot = :bot", bot);
+  // No index leads to fresh marks: they are few, and this is seldom.
+  auto fresh = take_fresh_marks(u, bot);
+  end_updates(u, fresh);
   u.execute("DELETE FROM updates WHERE seq IN (SELECT seq FROM update_marks WHERE bot = :bot)",
             bot);
   u.execute("DELETE FROM update_marks WHERE bot = :bot", bot);

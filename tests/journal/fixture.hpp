@@ -35,7 +35,8 @@ inline stored_update update_of(std::int64_t id, std::string_view kind = "message
   x.urgent = about.urgent();
   bool of_chat = about.queue == telegram::queue_key_kind::chat;
   x.key = {of_chat ? std::uint8_t{0} : static_cast<std::uint8_t>(x.kind + 1), chat};
-  x.body = shared_text{"{\"update_id\":" + std::to_string(id) + ",\"" + std::string{kind} + "\":{}}"};
+  x.body =
+    shared_text{"{\"update_id\":" + std::to_string(id) + ",\"" + std::string{kind} + "\":{}}"};
   return x;
 }
 
@@ -141,9 +142,10 @@ struct fixture : test_coordinator_fixture<> {
 
   std::shared_ptr<bool> post_ends(bot_id bot, std::vector<update_end> ends) {
     auto done = std::make_shared<bool>(false);
-    sys.spawn([done, x = update_ends{bot, std::move(ends)}, to = journal](caf::event_based_actor* me) {
-      me->request(to, caf::infinite, x).then([done] { *done = true; }, [](caf::error&) {});
-    });
+    sys.spawn(
+      [done, x = update_ends{bot, std::move(ends)}, to = journal](caf::event_based_actor* me) {
+        me->request(to, caf::infinite, x).then([done] { *done = true; }, [](caf::error&) {});
+      });
     sched.run();
     return done;
   }
@@ -182,6 +184,17 @@ struct fixture : test_coordinator_fixture<> {
     store::database db{options};
     return db.read([&](store::unit& u) {
       return u.value<std::int64_t>("SELECT COUNT(*) FROM " + table).value();
+    });
+  }
+
+  /// Marks that were not merged, and merged ones in rows with such.
+  std::int64_t fresh_marks() {
+    store::database db{options};
+    return db.read([&](store::unit& u) {
+      return u
+        .value<std::int64_t>("SELECT COALESCE(SUM(LENGTH(marks) - "
+                             "LENGTH(REPLACE(marks, ';', ''))), 0) FROM fresh_marks")
+        .value();
     });
   }
 

@@ -293,14 +293,14 @@ SCENARIO("duplicates are known of whether their marks are merged or not") {
       for (bot_id bot = 1; bot <= 3; ++bot) {
         append_ids(bot, {++id, ++id});
         CHECK_EQ(append_ids(bot, {id, id + 1000, id + 1000, id - 1}).duplicates, 3u);
-        CHECK(rows("fresh_marks") <= 6 + 2 + 2);
+        CHECK(fresh_marks() <= 6 + 2 + 2);
       }
-    CHECK_EQ(rows("update_marks") + rows("fresh_marks"), 1 + 2 * 30 + 30);
+    CHECK_EQ(rows("update_marks") + fresh_marks(), 1 + 2 * 30 + 30);
     for (bot_id bot = 4; bot <= 20; ++bot)
       append_ids(bot, {1});
     CHECK_EQ(append_ids(100, {1}).duplicates, 1u);
     restart();
-    CHECK_EQ(rows("fresh_marks"), 0);
+    CHECK_EQ(fresh_marks(), 0);
     for (bot_id bot = 4; bot <= 20; ++bot)
       CHECK_EQ(append_ids(bot, {1, 2}).duplicates, 1u);
     CHECK_EQ(append_ids(3, {id, id - 1, id + 1000}).duplicates, 3u);
@@ -336,11 +336,11 @@ SCENARIO("a bot that is removed takes its fresh marks along, and what they lead 
       append_ids(bot, {1}); // What is remembered of it is looked up: it has no fresh marks then.
       append_ids(bot, {2, 3});
     }
-    CHECK_EQ(rows("fresh_marks"), 4);
+    CHECK_EQ(fresh_marks(), 4);
     caf::anon_send(journal, journal_forget{1});
     sched.run();
     CHECK_EQ(rows("updates"), 3);
-    CHECK_EQ(rows("fresh_marks"), 2);
+    CHECK_EQ(fresh_marks(), 2);
     CHECK_EQ(append_ids(1, {1}).stored, 1u);
   });
 }

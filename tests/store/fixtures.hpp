@@ -18,11 +18,9 @@ namespace troupe::store {
 
 /// SHA-256 of every published step. A new version adds a line; none ever changes.
 inline constexpr std::array published{
-  "EWlO9ihyRtudCIzxPBG2GnDvs1CUDPSD5zKl-OmXfpg",
-  "E7UvvkESnyniDjPwLelnBP2zTzueVbxS5ZadEa0SsSk",
-  "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg",
-  "5rHgsXCY5b-rMKk6j7EbF17K8QOzEzGqzj3jM30XHZM",
-  "sMTIbXF3xKXXGzZRHR0LjL2JL_aGBdt1oYlz0sTiU7E",
+  "EWlO9ihyRtudCIzxPBG2GnDvs1CUDPSD5zKl-OmXfpg", "E7UvvkESnyniDjPwLelnBP2zTzueVbxS5ZadEa0SsSk",
+  "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg", "5rHgsXCY5b-rMKk6j7EbF17K8QOzEzGqzj3jM30XHZM",
+  "sMTIbXF3xKXXGzZRHR0LjL2JL_aGBdt1oYlz0sTiU7E", "rgxslPa09_Y6ITepLGwm2UgLF8wCfrqpYIkOfNooll4",
 };
 
 inline void fill(unit& u, int version) {
@@ -79,6 +77,8 @@ inline void fill(unit& u, int version) {
       u.define(sql);
   } else if (version == 5) {
     u.define("INSERT INTO fresh_marks VALUES (19, 4242, 902, 7), (20, 4242, 900, -5)");
+  } else if (version == 6) {
+    u.define("INSERT INTO fresh_marks VALUES (22, ';4242 903 -8 21;4243 1 9 22')");
   }
 }
 
@@ -144,7 +144,16 @@ inline void check(unit& u, int version) {
     CAF_CHECK_EQUAL(letter.update.key_id, -100);
     CAF_CHECK_EQUAL(u.value<int>("SELECT next FROM journal_numbers").value(), 1000);
   } else if (version == 5) {
-    CAF_CHECK_EQUAL(u.value<int>("SELECT COUNT(*) FROM fresh_marks WHERE bot = 4242").value(), 2);
+    CAF_CHECK_EQUAL(u.value<std::string>("SELECT marks FROM fresh_marks WHERE seq = 19").value(),
+                    ";4242 902 7 19");
+    CAF_CHECK_EQUAL(u.value<std::string>("SELECT marks FROM fresh_marks WHERE seq = 20").value(),
+                    ";4242 900 -5 20");
+  } else if (version == 6) {
+    merge_all_marks(u);
+    CAF_CHECK_EQUAL(highest_update_id(u, 4242).value(), 903);
+    CAF_CHECK_EQUAL(seq_of_update(u, 4242, 903).value(), 21);
+    CAF_CHECK_EQUAL(seq_of_update(u, 4243, 1).value(), 22);
+    CAF_CHECK_EQUAL(u.value<int>("SELECT COUNT(*) FROM fresh_marks").value(), 0);
   }
 }
 

@@ -103,7 +103,8 @@ SCENARIO("fresh marks are known of once they are merged, and go with their bot i
     for (auto& x : fresh)
       x.merged_later = true;
     db.write([&](unit& u) {
-      CHECK_EQ(append_updates(u, fresh), std::vector<bool>(40, true));
+      for (std::size_t i = 0; i < 40; i += 10)
+        CHECK_EQ(append_updates(u, std::span{fresh}.subspan(i, 10)), std::vector<bool>(10, true));
       CHECK(!highest_update_id(u, 1));
       CHECK(pending_of(u, 1).empty());
       CHECK_EQ(load_pending(u, 0, 100).size(), 40u);
@@ -126,7 +127,7 @@ SCENARIO("fresh marks are known of once they are merged, and go with their bot i
         x.seq += 100;
       CHECK_EQ(append_updates(u, again), std::vector<bool>(20, false));
       drop_merged_marks(u, 11);
-      CHECK_EQ(u.value<int>("SELECT COUNT(*) FROM fresh_marks").value(), 30);
+      CHECK_EQ(u.value<int>("SELECT COUNT(*) FROM fresh_marks").value(), 3);
     });
     db.write([&](unit& u) { forget_updates(u, 2); });
     db.write([&](unit& u) {
