@@ -55,11 +55,11 @@ SCENARIO("a store of every earlier version is brought up with all it holds") {
       migrate(db, version);
       CHECK_EQ(schema_version(db), version);
       for (int i = 1; i <= version; ++i)
-        db.write([i](unit& u) { fill(u, i); });
+        db.write([=](unit& u) { fill(u, i, version); });
       migrate(db);
       CHECK_EQ(schema_version(db), latest_version());
       for (int i = 1; i <= version; ++i)
-        db.read([i](unit& u) { check(u, i); });
+        db.read([=](unit& u) { check(u, i, version); });
       // The identities go on behind what the fixture took.
       CHECK(db.write([](unit& u) {
         return add_tenant(u, {.name = "new", .created = at(0)}).value_or(0);
