@@ -5,14 +5,11 @@
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
 
-#include <atomic>
-
 namespace troupe::registering {
 
 registrar_impl::behavior_type registrar_state::make_behavior() {
   // Apart from the gateways', which count from their own incarnations on.
-  static std::atomic<std::uint64_t> incarnations{0};
-  next_call = std::uint64_t{1} << 63 | (++incarnations << 40) | 1;
+  next_call = std::uint64_t{1} << 63 | (++*ports.incarnations << 40) | 1;
   // Bots are served when the governor knows what their tenants may.
   load_rates([this] { load_bots(0); });
   return {

@@ -8,6 +8,7 @@
 
 #include <caf/fwd.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -33,6 +34,10 @@ struct registrar_ports {
   std::shared_ptr<net::call_port> upstream;
   /// Told how each request of its own ended, for metrics and usage. May be null.
   std::function<void(bot_id, const call&, const outcome&)> ended;
+  /// How many registrars the node had: calls of two of them have different ids. Shared by all of
+  /// them. Not the process's: what a node does is not to depend on another one beside it.
+  std::shared_ptr<std::atomic<std::uint64_t>> incarnations =
+    std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 /// A supervisor of bots tells the registrar of a phase that a bot got into by itself: quarantined

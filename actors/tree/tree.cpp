@@ -32,7 +32,8 @@ caf::actor published(service_slot<Handle>& slot, Handle handle) {
 passivation_limits per_shard(const tree_config& config) {
   auto limits = config.bots.passivation;
   if (limits.max_active != 0)
-    limits.max_active = std::max<std::size_t>(limits.max_active / std::max<std::size_t>(config.shards, 1), 1);
+    limits.max_active =
+      std::max<std::size_t>(limits.max_active / std::max<std::size_t>(config.shards, 1), 1);
   return limits;
 }
 
@@ -40,8 +41,9 @@ passivation_limits per_shard(const tree_config& config) {
 /// Who watches the bot is told.
 auto counting_in(std::shared_ptr<usage_book> book, std::shared_ptr<update_services> updates,
                  wall_clock wall) {
-  return [book = std::move(book), updates = std::move(updates), wall = std::move(wall)](
-           bot_id bot, std::uint16_t method, std::string_view how, double seconds, std::int64_t chat) {
+  return [book = std::move(book), updates = std::move(updates),
+          wall = std::move(wall)](bot_id bot, std::uint16_t method, std::string_view how,
+                                  double seconds, std::int64_t chat) {
     const auto& called = telegram::method(method);
     if (called.has(telegram::method_trait::long_poll))
       return;
@@ -68,8 +70,8 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
   : sys_(sys), config_(std::move(config)),
     ports_(std::move(ports)), limits_{{config_.health, config_.budgets, config_.pool}},
     bot_(std::make_shared<live_bot_config>(config_.bot)),
-    passivation_(std::make_shared<live_value<passivation_limits>>(per_shard(config_))), journal_limits_(config_.journal),
-    delivery_limits_(config_.delivery),
+    passivation_(std::make_shared<live_value<passivation_limits>>(per_shard(config_))),
+    journal_limits_(config_.journal), delivery_limits_(config_.delivery),
     found_(std::make_shared<services>(config_.shards)),
     names_(std::make_shared<directory>(config_.names, sys.clock().now())),
     token_key_(ports_.token_key ? *ports_.token_key : random_siphash_key()) {
@@ -91,11 +93,10 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
     for (const auto& lane : *ports_.lanes)
       executors.push_back(lane->executor());
     // With addresses of its own: tenants say whose.
-    relay_ = ports_.relayed
-               ? ports_.relayed
-               : relay::make_port(std::move(executors),
-                                  std::make_shared<net::dns_cache>(ports_.dns),
-                                  ports_.delivery_ca_file);
+    relay_ = ports_.relayed ? ports_.relayed
+                            : relay::make_port(std::move(executors),
+                                               std::make_shared<net::dns_cache>(ports_.dns),
+                                               ports_.delivery_ca_file);
     names_->set_complete(false); // Until the registrar has restored what is stored.
   }
 }
@@ -135,11 +136,10 @@ child_spec tree::child(std::string id, std::function<caf::actor(caf::actor_syste
 template <class Handle, class Limits, class Spawn>
 caf::actor tree::start_service(service_slot<Handle>& slot, Limits live_limits::*which,
                                Spawn spawn) {
-  auto handle = limits_.start([&](const live_limits& now) { return spawn(now.*which); },
-                              [&](const Handle& made) { slot.publish(made); },
-                              [&](const Handle& made, const live_limits& now) {
-                                caf::anon_send(made, now.*which);
-                              });
+  auto handle = limits_.start(
+    [&](const live_limits& now) { return spawn(now.*which); },
+    [&](const Handle& made) { slot.publish(made); },
+    [&](const Handle& made, const live_limits& now) { caf::anon_send(made, now.*which); });
   return caf::actor_cast<caf::actor>(handle);
 }
 
@@ -201,8 +201,8 @@ caf::actor tree::start_journal(caf::actor_system& system) {
   };
   ports.wake = [names = names_, found = found_](bot_id bot) {
     auto known = names->find(bot);
-    bool gone = known
-                && (known->phase == bot_phase::passive || known->phase == bot_phase::passivating);
+    bool gone =
+      known && (known->phase == bot_phase::passive || known->phase == bot_phase::passivating);
     if (!gone)
       return true;
     // Whose clients come for the updates is brought back by them.
@@ -257,8 +257,7 @@ caf::actor tree::start_webhooks(caf::actor_system& system) {
 
 caf::actor tree::start_poller(caf::actor_system& system) {
   poller_ports ports{found_, names_, ports_.count_polled};
-  return published(found_->updates->poller,
-                   spawn_poller(system, config_.poller, std::move(ports)));
+  return published(found_->updates->poller, spawn_poller(system, config_.poller, std::move(ports)));
 }
 
 registrar_ports tree::ports_of_registrar() {
@@ -283,6 +282,7 @@ registrar_ports tree::ports_of_registrar() {
     if (bot > 0)
       usage(bot, what.method, label, took, what.chat.key);
   };
+  ports.incarnations = registrars_;
   return ports;
 }
 
@@ -332,8 +332,8 @@ supervisor_spec tree::services_spec() {
     result.children.push_back(child(
       "troupe.delivery", [this](caf::actor_system& system) { return start_delivery(system); }));
   if (ports_.store) {
-    result.children.push_back(child(
-      "troupe.poller", [this](caf::actor_system& system) { return start_poller(system); }));
+    result.children.push_back(
+      child("troupe.poller", [this](caf::actor_system& system) { return start_poller(system); }));
     result.children.push_back(child(
       "troupe.webhooks", [this](caf::actor_system& system) { return start_webhooks(system); }));
   }
@@ -351,9 +351,9 @@ supervisor_spec tree::services_spec() {
 
 supervisor_spec tree::bots_spec() {
   auto config = config_.bots;
-  config.spawn = [found = found_, shared = bot_, started = ports_.started](
-                   caf::actor_system& system, const troupe::start_bot& bot,
-                   std::uint32_t incarnation) {
+  config.spawn = [found = found_, shared = bot_,
+                  started = ports_.started](caf::actor_system& system, const troupe::start_bot& bot,
+                                            std::uint32_t incarnation) {
     auto made = spawn_bot(system, bot, incarnation, found, shared);
     if (started)
       started("troupe.bots", std::to_string(bot.bot), caf::actor_cast<caf::actor>(made));

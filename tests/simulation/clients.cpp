@@ -8,7 +8,6 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
 
-#include <atomic>
 #include <map>
 
 namespace troupe::simulation {
@@ -45,8 +44,7 @@ struct puller {
 class clients : public std::enable_shared_from_this<clients> {
 public:
   clients(caf::event_based_actor* self, ingress_ports with) : self(self), ports(std::move(with)) {
-    static std::atomic<std::uint64_t> incarnations{0};
-    next_id = (++incarnations << 40) + 1;
+    next_id = (++ports.world->gateways << 40) + 1;
     pullers.resize(ports.world->what.bots.size());
   }
 

@@ -8,9 +8,19 @@
 namespace troupe::simulation {
 namespace {
 
-store::database opened() {
+/// What is stored, and when, is part of the history.
+store::database opened(outside& world) {
   store::database_options how;
   how.where = {store::backend::sqlite, ":memory:"};
+  auto ready = std::make_shared<bool>(false);
+  how.trace = [&world, ready](std::string_view, std::span<const store::parameter> with) {
+    for (const auto& x : with)
+      if (*ready && x.kind == store::parameter::type::integer)
+        world.verdict.note(static_cast<std::uint64_t>(x.integer));
+      else if (*ready)
+        for (char c : x.text)
+          world.verdict.note(static_cast<unsigned char>(c));
+  };
   store::database db{how};
   store::migrate(db);
   db.write([](store::unit& u) {
@@ -20,6 +30,7 @@ store::database opened() {
       static_cast<void>(store::add_tenant(u, x));
     }
   });
+  *ready = true;
   return db;
 }
 
@@ -29,7 +40,7 @@ caf::error unavailable() {
 
 } // namespace
 
-disk::disk(outside& world) : world_(world), db_(opened()) {}
+disk::disk(outside& world) : world_(world), db_(opened(world)) {}
 
 disk::~disk() = default;
 

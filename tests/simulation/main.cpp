@@ -22,9 +22,10 @@ struct options {
   double seconds = 0; ///< Above 0: as many seeds as fit.
   bool one = false;   ///< A replay.
   std::uint64_t most_steps = run_options{}.most_steps;
-  cut only;           ///< Of each seed.
-  bool twice = false; ///< Each seed a second time, on another machine as it were, to compare; a
-                      ///< replay on that one.
+  cut only;            ///< Of each seed.
+  bool twice = false;  ///< Each seed a second time, on another machine as it were, to compare; a
+                       ///< replay on that one.
+  run_options planted; ///< For `twice`: it has to see that the machine's are used.
   bool keep_going = false; ///< One line for each seed that breaks a promise.
   bool complete = false;   ///< Every kind of fault has to happen, and every actor to be killed.
   std::string mutation;    ///< One to be found, or of a replay; in troupe-simulation alone.
@@ -126,15 +127,15 @@ int list_mutations() {
 
 /// The same seed where the clocks and the entropy are others, in a process that has had a run of
 /// it: its caches are filled. @returns what differs
-std::string compare(const plan& what) {
-  auto first = run(what);
+std::string compare(const plan& what, const result& first, const run_options& planted) {
   set_machine(another_machine(what.seed));
-  auto again = run(what);
+  auto again = run(what, planted);
   set_machine({});
   if (again.trace == first.trace && again.steps == first.steps && again.endings == first.endings)
     return {};
   return "seed " + std::to_string(what.seed) + " has two histories: " + std::to_string(first.steps)
-         + " and " + std::to_string(again.steps) + " messages";
+         + " and " + std::to_string(again.steps) + " messages; --seed=" + std::to_string(what.seed)
+         + " tells one, with --twice the other";
 }
 
 void add(result& sum, const result& x) {
@@ -190,7 +191,7 @@ int many(const char* program, const options& how) {
   for (; how.seconds > 0 ? passed() < how.seconds : seeds < how.count; ++seeds) {
     auto seed = how.first + seeds;
     auto what = plan_of(seed, how.only);
-    auto x = run(what);
+    auto x = run(what, how.planted);
     if (!x.broken.empty() && how.keep_going) {
       ++broken;
       std::cout << "seed " << seed << " (" << x.broken << "): " << x.how << std::endl;
@@ -198,7 +199,7 @@ int many(const char* program, const options& how) {
     }
     if (!x.broken.empty())
       return explain(program, seed, x);
-    if (auto why = how.twice ? compare(what) : std::string{}; !why.empty()) {
+    if (auto why = how.twice ? compare(what, x, how.planted) : std::string{}; !why.empty()) {
       std::cout << why << std::endl;
       return 1;
     }
@@ -247,6 +248,8 @@ int main(int argc, char** argv) {
       how.complete = true;
     else if (name == "--twice")
       how.twice = true;
+    else if (name == "--plant" && (given == "clock" || given == "entropy"))
+      (given == "clock" ? how.planted.own_clock : how.planted.own_entropy) = true;
     else if (name == "--mutation")
       how.mutation = value();
     else if (name == "--list-mutations")
@@ -254,7 +257,8 @@ int main(int argc, char** argv) {
     else {
       std::cerr
         << "[--seed=N [--steps=M] [--faults=LIST] [--load-until=MS]] | [--first=N] "
-           "[--seeds=K | --seconds=S] [--twice] [--complete] [--keep-going]\n"
+           "[--seeds=K | --seconds=S] [--twice [--plant=clock|entropy]] [--complete] "
+           "[--keep-going]\n"
            "troupe-simulation: [--mutation=NAME [--seed=N | --seeds=K]] | --list-mutations\n";
       return 2;
     }

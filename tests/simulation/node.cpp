@@ -75,11 +75,13 @@ tree_ports node::ports(const unseen_past& unseen) {
   tree_ports x;
   x.lanes = &lanes_;
   x.past = unseen;
-  x.wall = [w = &world_] { return w->wall(); };
+  if (!world_.how.own_clock)
+    x.wall = [w = &world_] { return w->wall(); };
   x.sessions = world_.upstream;
   x.calls = world_.upstream;
   x.relayed = world_.tenants;
-  x.token_key = siphash_key{1, 2};
+  if (!world_.how.own_entropy)
+    x.token_key = siphash_key{1, 2};
   x.sql = world_.disk;
   auto context =
     std::make_shared<storage::context>(storage::context{crypto::key_ring{{key_of(1)}}, key_of(2)});

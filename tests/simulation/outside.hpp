@@ -1,6 +1,7 @@
 #pragma once
 #include "tests/simulation/dice.hpp"
 #include "tests/simulation/disk.hpp"
+#include "tests/simulation/run.hpp"
 #include "tests/simulation/telegram.hpp"
 #include "tests/simulation/tenants.hpp"
 #include "tests/simulation/upstream.hpp"
@@ -38,8 +39,8 @@ struct call_state {
 
 /// All that is not the node, and outlives it.
 struct outside {
-  explicit outside(const plan& what)
-    : what(what), budgets(what.budgets), pool(what.pool), luck(what.seed ^ 0x6C75636Bu),
+  explicit outside(const plan& what, const run_options& how = {})
+    : what(what), how(how), budgets(what.budgets), pool(what.pool), luck(what.seed ^ 0x6C75636Bu),
       verdict(what), calls(what.calls.size()), telegram(*this),
       upstream(std::make_shared<simulation::upstream>(*this)),
       tenants(std::make_shared<simulation::tenants>(*this)),
@@ -59,6 +60,7 @@ struct outside {
   }
 
   const plan& what;
+  run_options how;
   rate_limits budgets; ///< As they are now; the plan's, until settings change.
   pool_limits pool;
   dice luck;
@@ -67,6 +69,7 @@ struct outside {
   weather sky;
   time_point now = beginning;
   std::int64_t wall_offset = 0; ///< Milliseconds.
+  std::uint64_t gateways = 0;   ///< There were so many.
   duration slack{0};            ///< What messages were delayed by, in all.
   std::vector<call_state> calls;
   std::map<std::string, std::uint64_t> happened; ///< Faults, by their kind.

@@ -24,7 +24,7 @@ constexpr duration grace = 2s;
 } // namespace
 
 history::history(const plan& what, const run_options& how)
-  : plan_(what), how_(how), world_(what), begin_(world_.now) {
+  : plan_(what), how_(how), world_(what, how), begin_(world_.now) {
   if (how_.verbose)
     world_.tell = [this](const std::string& what) { tell(what); };
   world_.post = [this](std::size_t bot, std::size_t update) {

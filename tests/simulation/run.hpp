@@ -26,6 +26,8 @@ struct result {
 struct run_options {
   std::uint64_t most_steps = 20'000'000; ///< Then it ends, wherever it is.
   bool verbose = false;                  ///< Prints what happens.
+  bool own_clock = false;                ///< The node is left with the machine's wall clock.
+  bool own_entropy = false;              ///< And with its entropy for the tokens' hashes.
 };
 
 [[nodiscard]] result run(const plan& what, const run_options& how = {});

@@ -11,6 +11,13 @@ target_link_libraries(simulation PRIVATE simulation_parts)
 add_test(NAME simulation COMMAND simulation --seeds 100 --complete)
 add_test(NAME simulation-more COMMAND simulation --first 101 --seeds 100 --complete)
 set_tests_properties(simulation simulation-more PROPERTIES TIMEOUT 600)
+# A seed has one history, whatever the machine's clocks and entropy are, and what ran before it in
+# the same process. The two others show that it would be seen.
+add_test(NAME simulation-twice COMMAND simulation --first 201 --seeds 10 --twice)
+add_test(NAME simulation-twice-clock COMMAND simulation --seeds 1 --twice --plant=clock)
+add_test(NAME simulation-twice-entropy COMMAND simulation --seeds 1 --twice --plant=entropy)
+set_tests_properties(simulation-twice-clock simulation-twice-entropy PROPERTIES
+  PASS_REGULAR_EXPRESSION "has two histories")
 
 # The same with faults on purpose: the sources that have one are compiled anew, and taken instead of
 # those in the libraries. Of runtime/policy all of them: its library is made of larger parts.
