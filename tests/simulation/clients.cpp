@@ -25,6 +25,7 @@ enum class stage : std::uint8_t { looking, waiting, exchanging };
 struct connection {
   std::size_t call = 0; ///< Of the plan.
   call_id id = 0;
+  time_point begun{};
   time_point wait_until{};
   stage at = stage::looking;
   bot_actor bot;
@@ -65,7 +66,7 @@ public:
 
   std::string overdue(duration grace) const {
     for (const auto& [id, x] : open)
-      if (x.at != stage::exchanging && !x.left && ports.world->now > x.wait_until + grace)
+      if (x.at != stage::exchanging && !x.left && ports.world->now > x.wait_until + grace + 2 * ports.world->slack_since(x.begun))
         return "call " + std::to_string(x.call + 1) + " of bot "
                + std::to_string(ports.world->what.bots[plan_of(x).bot].id) + " waits "
                + std::to_string((ports.world->now - x.wait_until) / 1ms) + " ms past its deadline";
@@ -83,6 +84,7 @@ private:
     auto& x = open[id];
     x.call = call;
     x.id = id;
+    x.begun = ports.world->now;
     x.wait_until = ports.world->now + std::chrono::milliseconds{plan_of(x).patience_ms};
     by_call[call] = id;
     look(id);

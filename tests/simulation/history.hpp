@@ -31,6 +31,8 @@ private:
   void touch();
   void look();
   void final_look();
+  void look_at_breakers();
+  void hear();
   std::string unrest();
   bool gone(std::size_t bot, std::size_t update);
   bool plan_has_jumps() const;
@@ -47,8 +49,11 @@ private:
   std::vector<std::pair<std::uint64_t, fault>> due_; ///< By the message before which they come.
   std::uint64_t steps_ = 0;
   std::uint64_t quiet_ = 0;
+  time_point moment_{};
+  std::uint64_t turns_ = 0; ///< Since it began.
   std::uint64_t lives_ = 0;
-  std::size_t told_ = 0;    ///< Lines of the log.
+  std::size_t told_ = 0;    ///< Lines of the log, told.
+  std::size_t heard_ = 0;   ///< And judged.
   std::int64_t marked_ = 0; ///< Wall clock: when the node was last known to live.
   duration pause_{0};       ///< After an orderly end.
   std::shared_ptr<std::set<std::int64_t>> dead_ = std::make_shared<std::set<std::int64_t>>();

@@ -22,7 +22,8 @@ struct ingress_ports {
 
 /// Looks at a gateway's connections from outside. Valid while the node lives.
 struct gateway_view {
-  /// Calls that wait for a grant though their deadline is over for longer than `grace`.
+  /// Calls that wait for a grant though their deadline is over for longer than `grace`,
+  /// and twice what messages were delayed by meanwhile.
   std::function<std::string(duration grace)> overdue;
   std::function<std::size_t()> open;
 };

@@ -130,15 +130,25 @@ void judge::started(const std::string& supervisor, const std::string& child, tim
                        + " times anew within its period");
 }
 
+void judge::compare(bot_id bot, breaker_state said) {
+  auto last = breakers_.find(std::to_string(bot));
+  // Not told: what health was told of the time before it.
+  if (last != breakers_.end() && said == breaker_state::closed && last->second != "breaker.closed")
+    fail("breakers", "bot " + std::to_string(bot) + ": closed after " + last->second);
+}
+
 void judge::logged(const std::string& line) {
   auto event = member(line, "event");
   if (event.starts_with("breaker.")) {
     auto bot = member(line, "bot");
     auto& last = breakers_[bot.empty() ? "upstream" : bot];
     // Health may have forgotten (it restarted): then a breaker is closed, whatever it was.
-    // What it is told of the time before by the recorder, no line tells.
-    bool legal = last.empty()                     ? true
-                 : event == "breaker.opened"      ? last != "breaker.opened"
+    // What it is told of the time before by the recorder, no line tells. After the time for a
+    // probe it is failures of probes that open it, until it was proven.
+    bool failed_probe = member(line, "reason") == "the probe failed";
+    bool legal = last.empty() ? true
+                 : event == "breaker.opened"
+                   ? last == (failed_probe ? "breaker.half-opened" : "breaker.closed")
                  : event == "breaker.half-opened" ? last == "breaker.opened"
                                                   : last == "breaker.half-opened";
     if (!legal)

@@ -63,6 +63,9 @@ public:
   /// A line of the log, as JSON: breakers and restarts are judged by them.
   void logged(const std::string& line);
 
+  /// How health says that a bot's breaker stands; all lines were heard.
+  void compare(bot_id bot, breaker_state said);
+
   std::uint64_t sends = 0;
 
 private:

@@ -59,6 +59,7 @@ tree_config node::config() const {
   x.shards = world_.what.shards;
   static_cast<rate_limits&>(x.budgets) = world_.budgets;
   static_cast<pool_limits&>(x.pool) = world_.pool;
+  x.health.open_timeout = std::chrono::milliseconds{world_.what.breaker_ms};
   const auto& bounds = world_.what.journal;
   x.journal.fresh_marks = bounds.fresh_marks;
   x.journal.remembered = bounds.remembered;

@@ -18,6 +18,7 @@ struct weather {
   bool store_fails = false;
   bool store_slow = false;
   bool upstream_fails = false;
+  std::uint64_t failing = 600; ///< So many of a thousand requests then.
   bool upstream_floods = false;
   bool upstream_breaks = false;
   bool upstream_hangs = false;
@@ -54,6 +55,19 @@ struct outside {
   void later(duration how_long, std::function<void()> act) {
     plans.at(now + how_long, std::move(act));
   }
+  /// Nobody's messages move for so long.
+  void delay(duration how_long) {
+    slack += how_long;
+    delays.emplace_back(now + how_long, how_long);
+  }
+  /// What messages were delayed by that were sent since then.
+  [[nodiscard]] duration slack_since(time_point from) const {
+    duration sum{0};
+    for (const auto& [until, length] : delays)
+      if (until >= from)
+        sum += length;
+    return sum;
+  }
   /// Evenly between the two, both in microseconds.
   [[nodiscard]] duration some(std::int64_t from_us, std::int64_t to_us) {
     return std::chrono::microseconds{luck.between(from_us, to_us)};
@@ -71,6 +85,8 @@ struct outside {
   std::int64_t wall_offset = 0; ///< Milliseconds.
   std::uint64_t gateways = 0;   ///< There were so many.
   duration slack{0};            ///< What messages were delayed by, in all.
+  /// When such delays ended, and how long they were.
+  std::vector<std::pair<time_point, duration>> delays;
   std::vector<call_state> calls;
   std::map<std::string, std::uint64_t> happened; ///< Faults, by their kind.
   std::set<std::string> started;                 ///< Actors, as `name_of` has them.

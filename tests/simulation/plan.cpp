@@ -105,6 +105,8 @@ fault choose_fault(const plan& x, dice& d) {
       trouble::tenants_fail,    trouble::clock_jumps,     trouble::settings_change};
     f.what = spells[d.below(std::size(spells))];
     f.length_ms = d.between(200, 8000);
+    if (f.what == trouble::upstream_fails)
+      f.length_ms += d.between(0, 12'000);
   }
   return f;
 }
@@ -121,6 +123,7 @@ plan make_plan(std::uint64_t seed, unsigned scale) {
   choose_limits(x.budgets, x.pool, d);
   choose_bounds(x.journal, d);
   choose_bots(x, d);
+  x.breaker_ms = d.chance(700) ? d.between(1000, 10'000) : 60'000;
   choose_calls(x, d);
   choose_updates(x, d);
   auto faults = d.chance(100) ? 0 : d.between(1, 14);
@@ -142,7 +145,8 @@ std::string describe(const plan& x) {
     + " of a bot, " + std::to_string(x.shards) + " shards\njournal: fresh "
     + std::to_string(j.fresh_marks) + ", remembered " + std::to_string(j.remembered) + ", cache "
     + std::to_string(j.cache_bytes) + ", bots " + std::to_string(j.max_bots) + ", rows "
-    + std::to_string(j.load_rows) + ", numbers " + std::to_string(j.number_block);
+    + std::to_string(j.load_rows) + ", numbers " + std::to_string(j.number_block) + "\nbreakers: open for "
+    + std::to_string(x.breaker_ms) + " ms";
   for (const auto& bot : x.bots)
     text += "\nbot " + std::to_string(bot.id) + " of tenant " + std::to_string(bot.tenant) + ", "
             + how[static_cast<std::size_t>(bot.how)] + (bot.polled ? ", polled" : ", webhook")

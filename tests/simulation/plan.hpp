@@ -85,6 +85,7 @@ struct plan {
   rate_limits budgets;
   pool_limits pool;
   journal_bounds journal;
+  std::int64_t breaker_ms = 60'000; ///< Breakers are open so long.
   std::vector<bot_plan> bots;
   std::vector<call_plan> calls;
   std::vector<update_plan> updates;

@@ -1,6 +1,7 @@
 #include "tests/simulation/run.hpp"
 
 #include "actors/session_pool/session_pool.hpp"
+#include "messages/health.hpp"
 #include "messages/journal.hpp"
 #include "messages/rate_governor.hpp"
 #include "runtime/past/past_mark.hpp"
@@ -20,6 +21,9 @@ constexpr duration rest_limit = std::chrono::minutes{45};
 
 /// A deadline's grace: what the bot itself adds, and a restart or two on the way.
 constexpr duration grace = 2s;
+
+/// So many messages and timers at one moment: they make each other.
+constexpr std::uint64_t most_turns = 100'000;
 
 } // namespace
 
@@ -148,7 +152,7 @@ void history::inflict(const fault& x) {
       return torment(all[at].supervisor, all[at].name, world_.now + length);
     if (x.what != trouble::slow_actor)
       return caf::anon_send_exit(who, caf::exit_reason::kill);
-    world_.slack += length;
+    world_.delay(length);
     return node_->slow(who.id(), world_.now + length);
   }
   case trouble::crash:
@@ -163,6 +167,7 @@ void history::inflict(const fault& x) {
   case trouble::store_slow:
     return spell(&weather::store_slow, x);
   case trouble::upstream_fails:
+    world_.sky.failing = x.pick % 2 == 0 ? 600 : 1000;
     return spell(&weather::upstream_fails, x);
   case trouble::upstream_floods:
     return spell(&weather::upstream_floods, x);
@@ -198,6 +203,10 @@ void history::torment(const std::string& supervisor, const std::string& name, ti
 // -- the course of things -----------------------------------------------------------
 
 bool history::advance() {
+  if (world_.now != moment_)
+    moment_ = world_.now, turns_ = 0;
+  if (++turns_ > most_turns)
+    world_.verdict.fail("rest", "there is no end of messages while time stands still");
   faults();
   if (node_ && node_->ended()) {
     tell("the root has ended");
@@ -233,7 +242,7 @@ bool history::advance() {
 void history::look() {
   if (auto strangers = node_->strangers(); strangers != 0)
     world_.verdict.fail("orphans", std::to_string(strangers) + " actors run beside the tree's");
-  if (auto late = node_->gateway().overdue ? node_->gateway().overdue(grace + 2 * world_.slack)
+  if (auto late = node_->gateway().overdue ? node_->gateway().overdue(grace)
                                            : std::string{};
       !late.empty())
     world_.verdict.fail("deadlines", late);
@@ -335,9 +344,21 @@ bool history::plan_has_jumps() const {
                      [](const fault& x) { return x.what == trouble::clock_jumps; });
 }
 
+/// What health says of a breaker is what it said when it last changed it.
+void history::look_at_breakers() {
+  for (const auto& bot : plan_.bots) {
+    auto said = node_->ask<bot_health>(node_->parts().found()->health.get(),
+                                       bot_health_request{bot.id});
+    hear();
+    if (said)
+      world_.verdict.compare(bot.id, said->breaker);
+  }
+}
+
 void history::final_look() {
   if (!node_)
     return;
+  look_at_breakers();
   auto& found = *node_->parts().found();
   auto governor = node_->ask<governor_report>(found.rate_governor.get(), get_report{});
   if (!governor)
@@ -362,13 +383,20 @@ void history::final_look() {
     return world_.verdict.fail("rest", "the journal does not answer");
 }
 
-result history::report() {
-  for (const auto& line : log_.lines()) {
+/// What was logged meanwhile.
+void history::hear() {
+  auto all = log_.lines();
+  for (; heard_ < all.size(); ++heard_) {
+    const auto& line = all[heard_];
     world_.verdict.logged(line);
     // Its time is the machine's, the rest the history's.
     for (char c : line.substr(line.find(',')))
       world_.verdict.note(static_cast<unsigned char>(c));
   }
+}
+
+result history::report() {
+  hear();
   result x;
   x.broken = world_.verdict.broken();
   x.how = world_.verdict.how();

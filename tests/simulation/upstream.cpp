@@ -110,7 +110,7 @@ void upstream::arrive(const exchange_ptr& x) {
                          + std::to_string(wait) + "}}",
                        wait});
   }
-  if (sky.upstream_fails && luck.chance(600)) {
+  if (sky.upstream_fails && luck.chance(sky.failing)) {
     ++world_.happened["upstream: 502"];
     return respond(x, {502, R"({"ok":false,"error_code":502,"description":"Bad Gateway"})", 0});
   }
