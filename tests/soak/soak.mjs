@@ -14,6 +14,11 @@ import { pause, until } from '../acceptance/harness/wait.mjs';
 
 const seconds = Number(process.argv[2] ?? 600);
 const seed = Number(process.argv[3] ?? 1);
+/// Bots that work all the time, and others that somebody needs now and then: of these, only some fit
+/// into memory beside the first.
+const busy = 12;
+const seldom = 8;
+const places = busy + 4;
 /// Memory may differ by this share between middle and end; short runs are still warming up, and show
 /// nothing but large leaks.
 const tolerance = seconds >= 300 ? 0.02 : 0.15;
@@ -45,6 +50,9 @@ const node = await Node.start(sandbox, {
     'api.user-rpm': 100_000,
     'supervisor.bot-intensity': 1000, // Kills shall not end in quarantine, ...
     'supervisor.intensity': 1000, // ... nor end the node.
+    'bot.shards': 1,
+    'bot.max-active': places, // Some leave for others, ...
+    'bot.idle-after': '400ms', // ... some since nobody needs them.
     'webhook.port': port,
     'webhook.public-url': middleman.url,
     'webhook.looks-per-second': 100,
@@ -63,14 +71,17 @@ const receiver = await Tenant.start((request, answer) => {
 
 const rules = [{ on: { command: '/start' }, reply: 'Hello {first_name}' }, { on: 'text', reply: '{text}' }];
 const casts = [];
-for (let i = 0; i < 12; ++i)
-  casts.push(await Cast.meet(node, sandbox, { updates: { mode: i % 2 ? 'webhook' : 'polling' }, delivery: i % 3 === 0 ? { mode: 'relay', url: receiver.url }
+for (let i = 0; i < busy + seldom; ++i) // Who is polled for is never idle.
+  casts.push(await Cast.meet(node, sandbox, { updates: { mode: i % 2 || i >= busy ? 'webhook' : 'polling' }, delivery: i % 3 === 0 ? { mode: 'relay', url: receiver.url }
     : i % 3 === 1 ? { mode: 'rules', rules } : { mode: 'pull' } }, 2));
-const counts = { kills: 0, restarts: 0, suspensions: 0, churned: 0, reloads: 0, faults: 0, said: 0, watchers: 0, parts: 0 };
+const counts = { kills: 0, restarts: 0, suspensions: 0, churned: 0, reloads: 0, faults: 0, said: 0, watchers: 0, parts: 0, visits: 0, evictions: 0 };
 const killed = {}; // Parts of the tree, by name.
 const awaited = new Set(); // What was said to bots whose updates are relayed or pulled.
 let oks = 0; // Answers to getChat, which the node never asks for itself.
 
+
+/// Whether it is called and pulled for without a pause.
+const works = (unused, i) => i < busy;
 
 /// A call that kills its bot on the way.
 async function kill() {
@@ -144,6 +155,20 @@ async function say() {
   if (i % 3 !== 1) awaited.add(text);
 }
 
+/// Bots that few ask for: called all at once, or not for a while.
+async function visit() {
+  const some = casts.filter((unused, i) => i >= busy && random() < 0.6);
+  const answers = await Promise.all(some.map(({ bot }) => node.call(bot.token, 'getMe').catch(() => {})));
+  counts.visits += answers.filter((answer) => answer?.status === 200).length;
+}
+
+/// Bots that run now.
+async function inMemory() {
+  const text = (await node.ask('GET', '/metrics')).text;
+  return ['active', 'passivating', 'starting'].reduce((sum, phase) =>
+    sum + Number(new RegExp(`^troupe_bots\\{phase="${phase}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0), 0);
+}
+
 /// A client of a bot whose updates are pulled: takes and confirms.
 async function pull(cast, stopped) {
   for (let offset = 0; !stopped();) {
@@ -166,14 +191,14 @@ async function half(length) {
   const end = performance.now() + length * 1000;
   const over = () => performance.now() >= end;
   const load = new Load(() => node.root, '2s');
-  const chats = casts.map((cast) => {
+  const chats = casts.filter(works).map((cast) => {
     load.add(cast.bot.token, 'getMe');
     return load.add(cast.bot.token, 'getChat', { chat_id: cast.people[0].chat.id });
   });
-  const pulls = casts.filter((unused, i) => i % 3 === 2).map((cast) => pull(cast, over));
+  const pulls = casts.filter((cast, i) => i % 3 === 2 && works(cast, i)).map((cast) => pull(cast, over));
   while (!over()) {
     const what = random();
-    await (what < 0.5 ? say() : what < 0.65 ? kill() : what < 0.72 ? order('restart') : what < 0.79 ? order('suspend')
+    await (what < 0.42 ? say() : what < 0.5 ? visit() : what < 0.65 ? kill() : what < 0.72 ? order('restart') : what < 0.79 ? order('suspend')
       : what < 0.86 ? churn() : what < 0.90 ? fault() : what < 0.95 ? endPart() : what < 0.99 ? watch() : reload())
       .catch((error) => { // The part of the node that was asked may just have been killed.
         if (node.program.child.exitCode !== null) throw error;
@@ -206,7 +231,7 @@ async function measured() {
   for (const { bot } of casts)
     await until(`bot ${bot.id} is active`, async () => {
       await node.ask('POST', `/v1/bots/${bot.id}:resume`, {});
-      return (await node.get(`/v1/bots/${bot.id}`)).phase === 'active';
+      return ['active', 'passive'].includes((await node.get(`/v1/bots/${bot.id}`)).phase);
     }, { within: 60_000 });
   // Who pulls takes what is left.
   let over = false;
@@ -230,6 +255,7 @@ async function measured() {
     if (leased === 0 && waiting === 0) return true;
     throw new Error(`leased ${leased}, waiting ${waiting}`);
   }, { within: 120_000 });
+  await until('idle bots have left memory', async () => (await inMemory()) <= places);
   return { ...await settled(), bots: (await node.get('/v1/bots?limit=100')).bots.length };
 }
 
@@ -240,10 +266,12 @@ const middle = await measured();
 tell(`middle: ${JSON.stringify(middle)}`);
 tell(`second half: ${JSON.stringify(await half(seconds / 2))}`);
 const last = await measured();
+counts.evictions = node.events('bot.evicted').length;
 tell(`end: ${JSON.stringify(last)} after ${JSON.stringify(counts)}`);
 
 tell(`parts that ended: ${JSON.stringify(killed)}`);
 
+assert.ok(counts.evictions > 10 && counts.visits > 0, 'bots left memory, and came back');
 assert.ok(counts.kills > 0 && counts.said > 0 && counts.churned > 0 && counts.parts > 0, 'there was trouble');
 const asked = await sandbox.requests('getChat');
 assert.ok(oks > 0 && asked >= oks, `${oks} calls were answered, ${asked} came in at Telegram`);
