@@ -1,0 +1,24 @@
+# One fault of each kind: a report that did not fail its test would go unseen.
+add_executable(faulty ${CMAKE_CURRENT_LIST_DIR}/faulty.cpp)
+target_link_libraries(faulty PRIVATE Threads::Threads)
+add_test(NAME sanitizer-none COMMAND faulty none)
+if(TROUPE_SANITIZE STREQUAL "address")
+  set(faults overflow undefined leak)
+else()
+  set(faults race)
+endif()
+foreach(fault IN LISTS faults)
+  add_test(NAME sanitizer-${fault} COMMAND faulty ${fault})
+  set_tests_properties(sanitizer-${fault} PROPERTIES WILL_FAIL TRUE)
+endforeach()
+
+# Reports go to stderr and fail: ThreadSanitizer's and LeakSanitizer's at the program's end, the
+# others' at once.
+set(options
+  "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
+  "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+  "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/thread.supp:second_deadlock_stack=1")
+get_directory_property(all_tests TESTS)
+foreach(name IN LISTS all_tests)
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${options})
+endforeach()
