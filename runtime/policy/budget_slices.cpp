@@ -1,0 +1,227 @@
+#include "runtime/policy/budget_slices.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace troupe {
+namespace {
+
+/// Requests that are not answered after so many others never are.
+constexpr std::size_t most_sent = 32;
+
+/// Over how many windows a holder's use is smoothed, and in how many what waits should be gone: a
+/// share that follows every change of demand rests more than it works.
+constexpr double smooth_windows = 10;
+
+/// Whoever has the odd request keeps it until another is owed so many turns more.
+constexpr double stickiness = 1;
+
+double seconds_of(duration x) {
+  return std::chrono::duration<double>(x).count();
+}
+
+} // namespace
+
+// -- the leader's book ---------------------------------------------------------
+
+slice_leader::slice_leader(const slice_rules& rules, std::uint64_t epoch, time_point now,
+                           duration unseen)
+  : rules_(rules), epoch_(epoch),
+    opens_(unseen > duration::zero() ? now + unseen + rules.window + rules.slack : now),
+    divided_(now) {}
+
+std::optional<slice_grant> slice_leader::grant(const slice_request& x, time_point now) {
+  settle(now);
+  auto& of = holders_[x.holder];
+  if (x.number <= of.request)
+    return std::nullopt;
+  note(of, x, now);
+  follow(of, x, now);
+  std::uint32_t count = 0;
+  if (now >= opens_) {
+    divide(now);
+    count = decide(of);
+  }
+  while (!of.slices.empty() && of.slices.back().count <= count)
+    of.slices.pop_back();
+  of.slices.push_back({++last_, count, now + rules_.length + rules_.slack});
+  return slice_grant{x.number, epoch_, last_, count, rules_.length};
+}
+
+void slice_leader::leave(std::uint64_t holder, time_point now) {
+  settle(now);
+  auto found = holders_.find(holder);
+  if (found == holders_.end())
+    return;
+  rest(found->second.charge(), now);
+  holders_.erase(found);
+}
+
+slice_leader::usage slice_leader::used(time_point now) {
+  settle(now);
+  usage result{rules_.budget, 0, 0, holders_.size()};
+  for (auto& [id, of] : holders_)
+    result.held += of.charge();
+  for (auto& [count, until] : resting_)
+    result.resting += count;
+  return result;
+}
+
+/// What ended by `now` rests from its end on; what rested is free.
+void slice_leader::settle(time_point now) {
+  for (auto i = holders_.begin(); i != holders_.end();) {
+    auto& slices = i->second.slices;
+    while (!slices.empty() && slices.front().ends <= now) {
+      auto ended = slices.front();
+      slices.pop_front();
+      rest(ended.count - i->second.charge(), ended.ends);
+    }
+    i = slices.empty() ? holders_.erase(i) : std::next(i);
+  }
+  std::erase_if(resting_, [now](auto& one) { return one.second <= now; });
+}
+
+void slice_leader::rest(std::uint32_t count, time_point since) {
+  if (count > 0)
+    resting_.emplace_back(count, since + rules_.window + rules_.slack);
+}
+
+/// What the request says about its holder.
+void slice_leader::note(account& of, const slice_request& x, time_point now) const {
+  auto first = of.request == 0;
+  auto windows = seconds_of(now - of.heard) / seconds_of(rules_.window);
+  auto weight = first ? 1.0 : 1.0 - std::exp(-windows / smooth_windows);
+  of.used += weight * (x.used - of.used);
+  of.waiting = x.waiting;
+  of.request = x.number;
+  of.heard = now;
+}
+
+/// Slices older than the one that the holder goes by are over; what it gave up rests.
+void slice_leader::follow(account& of, const slice_request& x, time_point now) {
+  if (x.epoch != epoch_)
+    return;
+  auto before = of.charge();
+  while (!of.slices.empty() && of.slices.front().number < x.grant)
+    of.slices.pop_front();
+  rest(before - of.charge(), now);
+}
+
+std::uint32_t slice_leader::free() const noexcept {
+  std::uint64_t taken = 0;
+  for (auto& [id, of] : holders_)
+    taken += of.charge();
+  for (auto& [count, until] : resting_)
+    taken += count;
+  return taken < rules_.budget ? static_cast<std::uint32_t>(rules_.budget - taken) : 0;
+}
+
+/// Each holder's need is met up to one common level, which is as high as the budget allows. If all
+/// needs are met, all get the same part of what is left, and the leader keeps one such part.
+void slice_leader::divide_fairly() {
+  std::vector<account*> by_need;
+  for (auto& [id, of] : holders_) {
+    of.fair = std::min<double>(of.used + of.waiting / smooth_windows, rules_.budget);
+    by_need.push_back(&of);
+  }
+  std::sort(by_need.begin(), by_need.end(), [](auto* a, auto* b) { return a->fair < b->fair; });
+  double left = rules_.budget;
+  auto holders = by_need.size();
+  for (auto* of : by_need) {
+    of->fair = std::min(of->fair, left / static_cast<double>(holders--));
+    left -= of->fair;
+  }
+  for (auto* of : by_need)
+    of->fair += std::max(left, 0.0) / static_cast<double>(by_need.size() + 1);
+}
+
+/// What each should hold, in whole requests. The odd ones go to those that are owed most.
+void slice_leader::divide(time_point now) {
+  auto turns = seconds_of(now - divided_) / seconds_of(rules_.turn);
+  divided_ = now;
+  divide_fairly();
+  std::vector<std::pair<double, account*>> claims;
+  double sum = 0;
+  std::uint32_t whole = 0;
+  for (auto& [id, of] : holders_) {
+    of.want = static_cast<std::uint32_t>(of.fair + 1e-9);
+    sum += of.fair;
+    whole += of.want;
+    of.owed += turns * (of.fair - of.charge());
+    of.owed = of.used + of.waiting > 0 ? std::clamp(of.owed, -1.0, 1.0) : 0;
+    claims.emplace_back(of.owed + (of.promised() > of.want ? stickiness : 0), &of);
+  }
+  std::stable_sort(claims.begin(), claims.end(),
+                   [](auto& a, auto& b) { return a.first > b.first; });
+  auto odd = static_cast<std::size_t>(sum + 1e-6) - whole;
+  for (std::size_t i = 0; i < std::min(odd, claims.size()); ++i)
+    ++claims[i].second->want;
+}
+
+/// A holder keeps what it has unless others lack it, and grows by what is free.
+std::uint32_t slice_leader::decide(const account& of) const noexcept {
+  if (of.want > of.charge())
+    return std::min(of.want, of.charge() + free());
+  // What others lack, beyond what is free or about to be.
+  std::int64_t lacking = 0;
+  std::int64_t promised = 0;
+  for (auto& [id, other] : holders_) {
+    lacking += other.want - std::min(other.want, other.promised());
+    promised += other.promised();
+  }
+  lacking -= std::max<std::int64_t>(rules_.budget - promised, 0);
+  auto over = std::int64_t{of.promised()} - of.want;
+  // A smaller budget takes from all that have more than they should.
+  lacking = std::max(lacking, promised - std::int64_t{rules_.budget});
+  auto give = std::clamp<std::int64_t>(lacking, 0, std::max<std::int64_t>(over, 0));
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(of.promised(), of.want) - give);
+}
+
+// -- a holder's book -----------------------------------------------------------
+
+time_point slice_holder::next_ask(time_point now, std::uint32_t waiting) const noexcept {
+  if (confirm_)
+    return now;
+  auto soon = asked_ + window_length_ / 4;
+  auto renew = asked_ + length_ / 3;
+  return waiting > limit(now) ? std::min(soon, renew) : renew;
+}
+
+slice_request slice_holder::ask(time_point now, std::uint32_t waiting) {
+  confirm_ = false;
+  asked_ = now;
+  sent_.emplace_back(++last_, now);
+  if (sent_.size() > most_sent)
+    sent_.pop_front();
+  return {id_, last_, epoch_, grant_, events_.used(window_length_, now), waiting};
+}
+
+void slice_holder::take(const slice_grant& x, time_point now) noexcept {
+  auto newer = std::pair{x.epoch, x.number} > std::pair{epoch_, grant_};
+  auto found =
+    std::find_if(sent_.begin(), sent_.end(), [&](auto& one) { return one.first == x.request; });
+  if (!newer || found == sent_.end())
+    return;
+  confirm_ = x.count < limit(now);
+  epoch_ = x.epoch;
+  grant_ = x.number;
+  count_ = x.count;
+  largest_ = std::max(largest_, x.count);
+  length_ = x.length;
+  expires_ = found->second + x.length;
+  sent_.erase(sent_.begin(), std::next(found));
+}
+
+time_point slice_holder::opens(time_point now, std::uint32_t ahead) const noexcept {
+  auto most = limit(now);
+  if (most == 0)
+    return time_point::max();
+  auto at = events_.opens(rules(most), now, ahead);
+  return at < expires_ ? at : time_point::max();
+}
+
+void slice_holder::record(time_point now) {
+  events_.record(rules(largest_), now);
+}
+
+} // namespace troupe

@@ -1,0 +1,179 @@
+#pragma once
+#include "runtime/policy/sliding_window.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+/// One budget for many nodes: at most so many requests in any sliding window over all of them, with
+/// no question asked per request. A leader divides the budget into slices of whole requests that
+/// expire; a holder keeps its own window within its slice.
+///
+/// Why the sum holds: think of the budget as so many places, each good for one request per window.
+/// Every place is in at most one node's slice, and goes to another only when its last holder has
+/// certainly stopped using it and one whole window has passed since. The leader counts a slice from
+/// when the request for it arrived, the holder from when it sent that request, which was earlier:
+/// so no answer, however late or lost, makes a holder use what the leader thinks is free. Clocks
+/// are monotonic, differ by any offset, and run equally fast but for `slack`.
+namespace troupe {
+
+struct slice_rules {
+  std::uint32_t budget = 25; ///< Requests in any window, over all holders; above 0.
+  duration window = std::chrono::seconds{1};
+  duration length = std::chrono::seconds{3};     ///< Of a slice; holders renew at a third of it.
+  duration slack = std::chrono::milliseconds{5}; ///< What clocks may run apart in a slice's time.
+  /// What cannot be divided evenly is lent in turns of about this length.
+  duration turn = std::chrono::seconds{60};
+};
+
+/// A holder asks for a slice, renews it, and says that it follows an earlier answer: all in one.
+struct slice_request {
+  std::uint64_t holder = 0;  ///< One life of a node; never used by another.
+  std::uint64_t number = 0;  ///< Rises with each request of this holder.
+  std::uint64_t epoch = 0;   ///< Of the answer that it goes by,
+  std::uint64_t grant = 0;   ///< and that answer's number; 0: none.
+  std::uint32_t used = 0;    ///< Requests in the last window.
+  std::uint32_t waiting = 0; ///< Requests that could go if the budget were larger.
+};
+
+/// The answer.
+struct slice_grant {
+  std::uint64_t request = 0; ///< That it answers.
+  std::uint64_t epoch = 0;   ///< The leader's: a later leader's is larger.
+  std::uint64_t number = 0;  ///< Rises with each of this leader's.
+  std::uint32_t count = 0;   ///< Requests in any window; 0 for now.
+  duration length{0};        ///< From when the request was sent.
+};
+
+/// The leader's book: who may hold how much. Each holder gets what it needs while there is enough;
+/// what is left over is spread for sudden needs, the leader keeping a holder's part of it. When
+/// there is not enough, nobody gets less than another who has unmet needs, in the long run.
+class slice_leader {
+public:
+  /// @param epoch larger than any leader's before
+  /// @param unseen for how long after `now` slices of earlier leaders may last: the longest slice
+  ///        that any of them could grant; 0: there was none
+  slice_leader(const slice_rules& rules, std::uint64_t epoch, time_point now, duration unseen);
+
+  /// Answers a request; nothing if a newer one of this holder came before.
+  [[nodiscard]] std::optional<slice_grant> grant(const slice_request& x, time_point now);
+
+  /// The holder has stopped for good, as it said itself after its last request went out.
+  void leave(std::uint64_t holder, time_point now);
+
+  /// A smaller budget takes effect as holders renew.
+  void set_budget(std::uint32_t budget) noexcept { rules_.budget = budget; }
+
+  struct usage {
+    std::uint32_t budget = 0;
+    std::uint32_t held = 0;    ///< That holders may be using.
+    std::uint32_t resting = 0; ///< Between two holders.
+    std::size_t holders = 0;
+  };
+  [[nodiscard]] usage used(time_point now);
+
+  /// Nothing is granted before.
+  [[nodiscard]] time_point opens() const noexcept { return opens_; }
+
+private:
+  struct outstanding {
+    std::uint64_t number = 0;
+    std::uint32_t count = 0;
+    time_point ends{};
+  };
+  struct account {
+    /// Slices that the holder may go by: later ones end later and are smaller, others decide
+    /// nothing.
+    std::deque<outstanding> slices;
+    std::uint64_t request = 0;
+    time_point heard{};
+    double used = 0; ///< Smoothed.
+    std::uint32_t waiting = 0;
+    double owed = 0; ///< Requests times turns that it got less than its fair part.
+    double fair = 0;
+    std::uint32_t want = 0; ///< `fair` in whole requests.
+
+    /// What it may be using.
+    [[nodiscard]] std::uint32_t charge() const noexcept {
+      return slices.empty() ? 0 : slices.front().count;
+    }
+    /// What it will be using once the last answer has arrived.
+    [[nodiscard]] std::uint32_t promised() const noexcept {
+      return slices.empty() ? 0 : slices.back().count;
+    }
+  };
+
+  void settle(time_point now);
+  void rest(std::uint32_t count, time_point since);
+  void note(account& of, const slice_request& x, time_point now) const;
+  void follow(account& of, const slice_request& x, time_point now);
+  void divide(time_point now);
+  void divide_fairly();
+  [[nodiscard]] std::uint32_t free() const noexcept;
+  [[nodiscard]] std::uint32_t decide(const account& of) const noexcept;
+
+  slice_rules rules_;
+  std::uint64_t epoch_;
+  time_point opens_;
+  time_point divided_;
+  std::uint64_t last_ = 0;
+  std::map<std::uint64_t, account> holders_;
+  std::vector<std::pair<std::uint32_t, time_point>> resting_; ///< How many, until when.
+};
+
+/// A holder's book: its slice, and the window that it keeps within it.
+class slice_holder {
+public:
+  /// @param id as in `slice_request`
+  slice_holder(std::uint64_t id, duration window, time_point now) noexcept
+    : id_(id), window_length_(window), length_(window), asked_(now - window) {}
+
+  /// When to ask again: before the slice ends, soon while too little is held, at once after a
+  /// smaller slice, which others wait for. `now` or earlier: do.
+  [[nodiscard]] time_point next_ask(time_point now, std::uint32_t waiting) const noexcept;
+
+  /// A request; it counts as sent at `now`, so it must not be sent before.
+  [[nodiscard]] slice_request ask(time_point now, std::uint32_t waiting);
+
+  /// An answer, however late, lost or doubled others were.
+  void take(const slice_grant& x, time_point now) noexcept;
+
+  /// Requests in any window that the slice allows now.
+  [[nodiscard]] std::uint32_t limit(time_point now) const noexcept {
+    return now < expires_ ? count_ : 0;
+  }
+
+  /// When one more request may go, after `ahead` others; `now` or earlier: at once. The end of time
+  /// if not within this slice.
+  [[nodiscard]] time_point opens(time_point now, std::uint32_t ahead = 0) const noexcept;
+  /// A request goes. @pre opens(now) <= now
+  void record(time_point now);
+  /// It did not go after all.
+  bool remove(time_point stamp) noexcept { return events_.remove(stamp); }
+
+  [[nodiscard]] time_point expires() const noexcept { return expires_; }
+
+private:
+  [[nodiscard]] rate_rules rules(std::uint32_t limit) const noexcept {
+    return {{rate_rule{limit, window_length_}, {}}};
+  }
+
+  std::uint64_t id_;
+  duration window_length_;
+  sliding_window events_;
+  std::deque<std::pair<std::uint64_t, time_point>> sent_; ///< Requests that may be answered yet.
+  std::uint64_t last_ = 0;
+  std::uint64_t epoch_ = 0;
+  std::uint64_t grant_ = 0;
+  std::uint32_t count_ = 0;
+  std::uint32_t largest_ = 1; ///< Ever held: no window looks back on more.
+  time_point expires_ = time_point::min();
+  duration length_;
+  time_point asked_;
+  bool confirm_ = false; ///< The slice became smaller, and the leader does not know yet.
+};
+
+} // namespace troupe
