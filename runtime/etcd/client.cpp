@@ -149,9 +149,13 @@ private:
       line_taker none;
       members::attempt tried;
       co_await all.ask(member, by, share, again ? share : x->deadline, path, body, none, tried);
+      auto earlier = x->out.reason;
       auto how = judge(*x, tried, all.shown(member));
       if (how == verdict::final)
         co_return;
+      // That the time was over says less than what an earlier attempt met.
+      if (tries > 0 && clock::now() >= x->deadline)
+        x->out.reason = std::move(earlier);
       all.give_up(member);
       if (how == verdict::doubtful && !again) {
         x->out.what = status::unknown;

@@ -20,7 +20,8 @@ struct client_options {
 /// A client on one I/O thread. The files are read again for every new connection, so renewed
 /// certificates are used from the next one on. The member that answered last is asked first; one
 /// that does not answer within its even part of the time left is given up for the next. Members
-/// that know no leader are given up at once.
+/// that know no leader are given up at once. What is under way keeps it alive: `close` it to end
+/// its watches.
 /// @param ex its context runs on one thread until it is destroyed
 /// @throws std::invalid_argument with a sentence, for an endpoint or a file that cannot be used
 [[nodiscard]] std::shared_ptr<port>

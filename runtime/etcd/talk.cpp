@@ -6,6 +6,8 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <type_traits>
+
 namespace troupe::etcd {
 namespace {
 
@@ -30,20 +32,25 @@ bool take_lines(std::string& text, const line_taker& each) {
   return more;
 }
 
-/// Says it with TLS where that is why: a member refuses our certificate by an alert.
-std::string why(error_code ec) {
+/// Why no answer came, or not all of it. A member refuses our certificate by an alert, which is
+/// lost if it also resets the connection.
+std::string why(error_code ec, bool tls, const answer& how) {
   if (ec.category() == asio::error::get_ssl_category())
     return "TLS: " + ec.message();
-  return "the connection ended before the end of the answer";
+  if (how.status != 0)
+    return "the connection ended within the answer";
+  return tls ? "TLS: the connection ended before an answer, as when a certificate is refused"
+             : "the connection ended before an answer";
 }
 
 template <class Stream>
 step<void> talk_on(Stream& stream, const std::string& request, const line_taker& each,
                    answer& how) {
+  constexpr bool tls = std::is_same_v<Stream, relay::tls_stream>;
   error_code ec;
   co_await asio::async_write(stream, asio::buffer(request), asio::redirect_error(awaited_talk, ec));
   if (ec) {
-    how.reason = why(ec);
+    how.reason = why(ec, tls, how);
     co_return;
   }
   boost::beast::flat_buffer buffer;
@@ -52,7 +59,7 @@ step<void> talk_on(Stream& stream, const std::string& request, const line_taker&
   parser.body_limit(boost::none);
   co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(awaited_talk, ec));
   if (ec) {
-    how.reason = why(ec);
+    how.reason = why(ec, tls, how);
     co_return;
   }
   how.status = parser.get().result_int();
@@ -62,7 +69,7 @@ step<void> talk_on(Stream& stream, const std::string& request, const line_taker&
   while (more && !parser.is_done()) {
     co_await http::async_read_some(stream, buffer, parser, asio::redirect_error(awaited_talk, ec));
     if (ec || body.size() > largest_answer) {
-      how.reason = ec ? why(ec) : "the answer is too long";
+      how.reason = ec ? why(ec, tls, how) : "the answer is too long";
       co_return;
     }
     if (streams)

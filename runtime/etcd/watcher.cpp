@@ -26,6 +26,7 @@ bool passing(int code) noexcept {
 
 step<void> watcher::run(std::shared_ptr<void> keeper) {
   auto me = shared_from_this();
+  keeper_ = keeper;
   auto pause = first_pause;
   while (!over_) {
     auto member = all_.favourite();
@@ -143,13 +144,15 @@ void watcher::listen(std::size_t member, const std::shared_ptr<errand>& stream) 
       return;
     if (clock::now() < me->heard_ + me->silence_) // It spoke meanwhile.
       return me->listen(member, stream);
-    asio::co_spawn(me->all_.executor(), check(me, member, stream), [](std::exception_ptr) {});
+    if (auto keeper = me->keeper_.lock())
+      asio::co_spawn(me->all_.executor(), check(keeper, me, member, stream),
+                     [](const std::exception_ptr&) {});
   };
   quiet_.async_wait(std::move(later));
 }
 
-step<void> watcher::check(std::shared_ptr<watcher> me, std::size_t member,
-                          std::shared_ptr<errand> stream) {
+step<void> watcher::check(std::shared_ptr<void> keeper, std::shared_ptr<watcher> me,
+                          std::size_t member, std::shared_ptr<errand> stream) {
   range asked{me->what_.key, {}, 0, 1, true};
   request as_request = asked;
   auto body = body_of(as_request);
@@ -161,6 +164,7 @@ step<void> watcher::check(std::shared_ptr<watcher> me, std::size_t member,
   co_await me->all_.ask(member, by, limit, limit, path, body, none, tried);
   if (me->over_ || me->stream_ != stream)
     co_return;
+  keeper.reset();
   if (tried.got.whole && tried.got.status == 200) {
     me->heard_ = clock::now();
     me->listen(member, stream);

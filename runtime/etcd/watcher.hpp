@@ -15,7 +15,7 @@ public:
     : all_(all), what_(std::move(what)), silence_(silence), then_(std::move(then)),
       pause_(all.executor()), quiet_(all.executor()) {}
 
-  /// Goes on until the watch ends. Keeps `keeper` as long as it runs.
+  /// Goes on until the watch ends. Keeps `keeper`, whose the members are, as long as it asks them.
   step<void> run(std::shared_ptr<void> keeper);
 
   /// No news from now on.
@@ -27,13 +27,14 @@ private:
   void tell(watch_news news);
   /// Asks the member whether it still answers whenever it is silent for too long.
   void listen(std::size_t member, const std::shared_ptr<errand>& stream);
-  static step<void> check(std::shared_ptr<watcher> me, std::size_t member,
-                          std::shared_ptr<errand> stream);
+  static step<void> check(std::shared_ptr<void> keeper, std::shared_ptr<watcher> me,
+                          std::size_t member, std::shared_ptr<errand> stream);
 
   members& all_;
   watch_spec what_;
   std::chrono::milliseconds silence_;
   std::function<void(watch_news)> then_;
+  std::weak_ptr<void> keeper_;
   net::steady_timer pause_; ///< Before the next member.
   net::steady_timer quiet_;
   std::shared_ptr<errand> stream_; ///< What runs now.

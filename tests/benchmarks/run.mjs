@@ -199,6 +199,7 @@ async function main() {
   results.passivation = run('bench-passivation', []);
   results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]);
   results.postgresql = await storeOnPostgresql();
+  results.shards = run('bench-shards', []);
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   const g = results.gateway;
@@ -220,7 +221,7 @@ async function main() {
     ['a call, p50 / p99, us', `${Math.round(c.undisturbed_p50_us)} / ${Math.round(c.undisturbed_p99_us)}`],
     ['a call whose bot crashes under it, us', `${Math.round(c.crashed_p50_us)} / ${Math.round(c.crashed_p99_us)}`],
     ['answers that were no 200', g.not_200 + q.errors + l.errors, '0'],
-    ...['overload', 'updates', 'journal', 'governor', 'bots', 'passivation', 'store', 'postgresql'].flatMap((name) => rowsOf(`${name}: `, results[name])),
+    ...['overload', 'updates', 'journal', 'governor', 'bots', 'passivation', 'store', 'postgresql', 'shards'].flatMap((name) => rowsOf(`${name}: `, results[name])),
   ]);
   console.log(`\nwritten: ${join(out, 'results.json')}`);
 }

@@ -138,6 +138,22 @@ SCENARIO("a member that hangs costs a read its part of the time, and a write its
   CHECK(write("hang", "sure").what == status::done);
 }
 
+SCENARIO("a client may go while a watch asks its silent member whether it is still there") {
+  auto hangs = leader();
+  connect_first(hangs);
+  watch_all("gone");
+  REQUIRE(until([&] { return told(kind::started) == 1; }));
+  broken.insert(hangs);
+  cluster.pause(hangs);
+  auto asks = std::chrono::steady_clock::now() + 700ms; // After the silence, before its end.
+  CHECK(until([&] { return std::chrono::steady_clock::now() > asks; }));
+  std::weak_ptr<port> last = client;
+  client->close();
+  client.reset();
+  CHECK(until([&] { return last.expired(); }));
+  CHECK_EQ(told(kind::interrupted), 0u);
+}
+
 SCENARIO("without a majority nothing is done and nothing hangs; with it, all is as before") {
   auto left = leader();
   connect_first(left);
