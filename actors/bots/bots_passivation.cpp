@@ -1,5 +1,6 @@
 #include "actors/bots/bots_state.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/policy/mutation.hpp"
 
 #include <caf/send.hpp>
 
@@ -82,8 +83,8 @@ void bots_state::limit(const passivation_limits& x) {
 void bots_state::reckon(place at) {
   const auto& record = ledger[at];
   bool runs = record.phase == bot_phase::active || record.phase == bot_phase::passivating;
-  bool in =
-    passivates() && record.taken && record.actor && runs && !record.leaving && !is_pinned(record);
+  bool in = passivates() && record.taken && record.actor && runs && !record.leaving
+            && (!is_pinned(record) || TROUPE_MUTATION("pin-ignored"));
   if (in == unused->contains(at))
     return;
   if (in) {
@@ -151,7 +152,8 @@ void bots_state::evicted(place at) {
              "The bot was idle and left memory; the next call or update brings it back.");
   if (cfg.evicted)
     cfg.evicted();
-  if (waiting.contains(at) || to_look.contains(at)) // It is needed again already.
+  bool needed_again = waiting.contains(at) || to_look.contains(at);
+  if (needed_again && !TROUPE_MUTATION("needed-again-ignored"))
     bring_back(at);
 }
 

@@ -1,4 +1,5 @@
 #include "messages/bot.hpp"
+#include "messages/supervisor.hpp"
 #include "messages/updates.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/methods.hpp"
@@ -66,7 +67,8 @@ public:
 
   std::string overdue(duration grace) const {
     for (const auto& [id, x] : open)
-      if (x.at != stage::exchanging && !x.left && ports.world->now > x.wait_until + grace + 2 * ports.world->slack_since(x.begun))
+      if (x.at != stage::exchanging && !x.left
+          && ports.world->now > x.wait_until + grace + 2 * ports.world->slack_since(x.begun))
         return "call " + std::to_string(x.call + 1) + " of bot "
                + std::to_string(ports.world->what.bots[plan_of(x).bot].id) + " waits "
                + std::to_string((ports.world->now - x.wait_until) / 1ms) + " ms past its deadline";
@@ -103,12 +105,35 @@ private:
       x.bot = known->actor;
       return submit(id);
     }
+    if (known && is_away(known->phase) && !over)
+      return activate(id, known->home);
     bool refused =
       known && (known->phase == bot_phase::quarantined || known->phase == bot_phase::unauthorized);
     if (refused || over)
       return answer(id, refused ? "quarantined" : "no bot in time");
     x.at = stage::looking;
     self->run_delayed(lookup_pause, [this, id] { look(id); });
+  }
+
+  static bool is_away(bot_phase x) {
+    return x == bot_phase::passive || x == bot_phase::passivating;
+  }
+
+  /// Brings the call's bot back into memory.
+  void activate(call_id id, bot_id home) {
+    open.at(id).at = stage::looking;
+    auto again = [this, id] { self->run_delayed(lookup_pause, [this, id] { look(id); }); };
+    auto shard = ports.found->bots_of(home);
+    if (!shard)
+      return again();
+    self->request(shard, caf::infinite, activate_bot{home, false})
+      .then([this, id](const caf::strong_actor_ptr&) { look(id); },
+            [this, id, again](const caf::error& why) {
+              if (why == ec::too_many_bots && open.contains(id))
+                answer(id, "too_many_bots");
+              else
+                again();
+            });
   }
 
   void submit(call_id id) {
@@ -227,6 +252,14 @@ private:
     auto& world = *ports.world;
     auto& x = pullers[at];
     auto known = ports.names->find(world.what.bots[at].id);
+    if (known && !known->actor && is_away(known->phase))
+      if (auto shard = ports.found->bots_of(known->home)) {
+        auto later = [this, at] { self->run_delayed(500ms, [this, at] { pull(at); }); };
+        self->request(shard, caf::infinite, activate_bot{known->home, false})
+          .then([this, at](const caf::strong_actor_ptr&) { pull(at); },
+                [later](const caf::error&) { later(); });
+        return;
+      }
     if (!known || !known->actor) {
       self->run_delayed(500ms, [this, at] { pull(at); });
       return;

@@ -23,10 +23,11 @@ store::database opened(outside& world) {
   };
   store::database db{how};
   store::migrate(db);
-  db.write([](store::unit& u) {
-    for (auto name : {"first", "second", "third"}) {
+  db.write([&world](store::unit& u) {
+    for (std::size_t i = 1; i < world.what.tenant_rps.size(); ++i) { // There is a first one.
       store::tenant x;
-      x.name = name;
+      x.name = "tenant-" + std::to_string(i + 1);
+      x.rps = world.what.tenant_rps[i];
       static_cast<void>(store::add_tenant(u, x));
     }
   });
@@ -77,7 +78,8 @@ void disk::run(storage::work& what) {
   world_.verdict.note(write ? 11 : 7);
   if (what.expires <= world_.now)
     return what.fail(unavailable());
-  auto trouble = world_.sky.store_fails ? luck.below(10) : 10;
+  bool full = world_.sky.store_fails && world_.sky.store_full;
+  auto trouble = world_.sky.store_fails && !full ? luck.below(10) : 10;
   if (trouble < 4)
     ++world_.happened["store: unavailable"];
   if (trouble < 4)
@@ -91,7 +93,13 @@ void disk::run(storage::work& what) {
     if (what.how == storage::work::kind::outside) {
       what.alone();
     } else if (write) {
-      db_.write([&](store::unit& u) { what.run(u); });
+      if (full)
+        ++world_.happened["store: full"];
+      db_.write([&](store::unit& u) {
+        what.run(u);
+        if (full) // What was done so far is undone.
+          throw store::store_error(store::fault::disk_full, "the disk is full");
+      });
       ++commits_;
     } else {
       db_.read([&](store::unit& u) { what.run(u); });

@@ -71,6 +71,17 @@ std::uint32_t judge::most_of(const bot_plan& bot) const {
   return sure ? bot.rps : usual == 0 ? 0 : std::max(usual, bot.rps);
 }
 
+/// The node knows it from its start on.
+std::uint32_t judge::most_of_tenant(tenant_id tenant) const {
+  auto own = plan_.tenant_rps.at(tenant - 1);
+  return own != 0 ? own : most(&rate_limits::tenant_rps, 1s);
+}
+
+bool judge::pinned(bot_id bot) const {
+  const auto& all = plan_.passivation.pinned;
+  return std::find(all.begin(), all.end(), bot) != all.end();
+}
+
 void judge::sent(bot_id bot, const chat_ref& charged, std::int64_t stamp, time_point arrived,
                  duration slack) {
   ++sends;
@@ -91,7 +102,7 @@ void judge::sent(bot_id bot, const chat_ref& charged, std::int64_t stamp, time_p
   if (own == plan_.bots.end())
     return fail("budgets", "a request of a bot that nobody has");
   count("the node", {0, 0, 0}, most(&rate_limits::global_rps, 1s), 1s, stamp);
-  count("a tenant", {1, own->tenant, 0}, most(&rate_limits::tenant_rps, 1s), 1s, stamp);
+  count("a tenant", {1, own->tenant, 0}, most_of_tenant(own->tenant), 1s, stamp);
   count("a bot", {2, bot, 0}, most_of(*own), 1s, stamp);
   if (charged && charged.group)
     count("a group", {3, bot, charged.key}, most(&rate_limits::group_rpm, 60s), 60s, stamp);
@@ -117,7 +128,11 @@ void judge::started(const std::string& supervisor, const std::string& child, tim
   if (shard && supervisor == "troupe.bots")
     starts_.erase("bots");
   auto& all = starts_[bot ? "bots" : supervisor][child];
-  all.push_back(now);
+  // It came back into memory.
+  if (!bot || evicted_.erase(child) == 0)
+    all.push_back(now);
+  if (all.empty())
+    return;
   auto most = bot ? 3 : 5;
   // Budgets count ends; from an end to a start is a pause, which may be shorter the second time.
   duration period = bot ? duration{58s} : duration{8s};
@@ -148,13 +163,19 @@ void judge::logged(const std::string& line) {
     bool failed_probe = member(line, "reason") == "the probe failed";
     bool legal = last.empty() ? true
                  : event == "breaker.opened"
-                   ? last == (failed_probe ? "breaker.half-opened" : "breaker.closed")
+                   ? (failed_probe ? last != "breaker.closed"
+                                   : last == "breaker.closed") // Two clocks may disagree.
                  : event == "breaker.half-opened" ? last == "breaker.opened"
                                                   : last == "breaker.half-opened";
     if (!legal)
       fail("breakers", "of " + (bot.empty() ? "the upstream" : "bot " + bot) + ": " + event
                          + " after " + (last.empty() ? "nothing" : last));
     last = event;
+  } else if (event == "bot.evicted") {
+    auto bot = member(line, "bot");
+    evicted_.insert(bot);
+    if (pinned(std::stoll(bot)))
+      fail("passivation", "bot " + bot + " is pinned, and left memory");
   } else if ((event == "child.started" || event == "child.restarted")
              && member(line, "actor") == "troupe.health") {
     breakers_.clear();

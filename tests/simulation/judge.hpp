@@ -57,8 +57,9 @@ public:
 
   /// A supervisor of the tree started an actor.
   void started(const std::string& supervisor, const std::string& child, time_point now);
+  [[nodiscard]] bool pinned(bot_id bot) const;
   /// Another process: nobody has a past.
-  void node_started() { starts_.clear(); }
+  void node_started() { starts_.clear(), evicted_.clear(); }
 
   /// A line of the log, as JSON: breakers and restarts are judged by them.
   void logged(const std::string& line);
@@ -74,6 +75,7 @@ private:
              std::int64_t stamp);
   std::uint32_t most(std::uint32_t rate_limits::*which, duration length) const;
   std::uint32_t most_of(const bot_plan& bot) const;
+  std::uint32_t most_of_tenant(tenant_id tenant) const;
 
   const plan& plan_;
   std::vector<std::pair<time_point, rate_limits>> limits_; ///< From when on they were valid.
@@ -84,6 +86,7 @@ private:
   std::map<std::uint64_t, int> carried_;
   /// Of each place in the tree since its supervisor's own start.
   std::map<std::string, std::map<std::string, std::vector<time_point>>> starts_;
+  std::set<std::string> evicted_; ///< Bots that left memory, and did not come back yet.
   std::map<std::string, std::string> breakers_; ///< By bot or "upstream": the last word of it.
   std::string broken_;
   std::string how_;

@@ -26,7 +26,9 @@ constexpr mutation all[] = {
   {"mutation:chat-overtaken", "order", 2},
   {"mutation:children-orphaned", "orphans", 2},
   {"mutation:restarts-unbounded", "restarts", 7},
-  {"mutation:breaker-unproven", "breakers", 1},
+  {"mutation:breaker-unproven", "breakers", 4},
+  {"mutation:needed-again-ignored", "deadlines rest", 1}, // A call that meets a passivating bot.
+  {"mutation:pin-ignored", "passivation", 1},
 };
 
 const char* current = nullptr;

@@ -27,6 +27,8 @@ std::string settings_of(const bot_plan& x) {
   if (x.how == receiver_kind::relay)
     result += R"("mode":"relay","url":"https://tenant-)" + std::to_string(x.tenant)
               + R"(.example/bot)" + std::to_string(x.id) + "\"";
+  else if (x.how == receiver_kind::rules)
+    result += R"("mode":"rules","rules":{"rules":[{"on":{"keyword":["hello"]},"reply":"Hello."}]})";
   else
     result += R"("mode":"pull")";
   return result + "}}";
@@ -60,6 +62,7 @@ tree_config node::config() const {
   static_cast<rate_limits&>(x.budgets) = world_.budgets;
   static_cast<pool_limits&>(x.pool) = world_.pool;
   x.health.open_timeout = std::chrono::milliseconds{world_.what.breaker_ms};
+  x.bots.passivation = world_.passivation;
   const auto& bounds = world_.what.journal;
   x.journal.fresh_marks = bounds.fresh_marks;
   x.journal.remembered = bounds.remembered;
@@ -101,6 +104,7 @@ tree_ports node::ports(const unseen_past& unseen) {
     auto lives = std::make_shared<bool>(true);
     who->attach_functor([lives] { *lives = false; });
     world_.started.insert(name_of(std::string{supervisor}, std::string{name}));
+    world_.hear(); // Who left memory is not restarted.
     world_.verdict.started(std::string{supervisor}, std::string{name}, world_.now);
     members_.push_back({std::string{supervisor}, std::string{name}, who, lives});
   };

@@ -17,6 +17,7 @@ namespace troupe::simulation {
 struct weather {
   bool store_fails = false;
   bool store_slow = false;
+  bool store_full = false; ///< While it fails: nothing can be written.
   bool upstream_fails = false;
   std::uint64_t failing = 600; ///< So many of a thousand requests then.
   bool upstream_floods = false;
@@ -41,7 +42,7 @@ struct call_state {
 /// All that is not the node, and outlives it.
 struct outside {
   explicit outside(const plan& what, const run_options& how = {})
-    : what(what), how(how), budgets(what.budgets), pool(what.pool), luck(what.seed ^ 0x6C75636Bu),
+    : what(what), how(how), budgets(what.budgets), pool(what.pool), passivation(what.passivation), luck(what.seed ^ 0x6C75636Bu),
       verdict(what), calls(what.calls.size()), telegram(*this),
       upstream(std::make_shared<simulation::upstream>(*this)),
       tenants(std::make_shared<simulation::tenants>(*this)),
@@ -77,6 +78,7 @@ struct outside {
   run_options how;
   rate_limits budgets; ///< As they are now; the plan's, until settings change.
   pool_limits pool;
+  passivation_limits passivation;
   dice luck;
   agenda plans;
   judge verdict;
@@ -96,6 +98,8 @@ struct outside {
   std::shared_ptr<simulation::disk> disk;
   /// Told what happens; may be empty.
   std::function<void(const std::string&)> tell;
+  /// Reads what was logged.
+  std::function<void()> hear;
   /// Brings an update to the node's webhook; false: nobody listens.
   std::function<bool(std::size_t bot, std::size_t update)> post;
 };

@@ -13,7 +13,33 @@ void choose_limits(rate_limits& budgets, pool_limits& pool, dice& d) {
   pool.max_per_bot = static_cast<std::uint32_t>(d.between(2, 8));
 }
 
+void choose_policy(passivation_limits& x, dice& d) {
+  constexpr passivation_kind kinds[] = {passivation_kind::idle, passivation_kind::lru,
+                                        passivation_kind::slru};
+  x.policy = kinds[d.below(std::size(kinds))];
+  x.idle_after = std::chrono::milliseconds{d.chance(850) ? d.between(100, 2000) : 0};
+}
+
 namespace {
+
+/// Idle bots leave; the bound on those in memory is not reached.
+void choose_passivation(plan& x, dice& d) {
+  for (std::size_t i = 1; i < x.tenant_rps.size(); ++i) // By number less one; the first has none.
+    x.tenant_rps[i] = d.chance(500) ? static_cast<std::uint32_t>(d.between(2, 12)) : 0;
+  for (auto& bot : x.bots) {
+    if (bot.how == receiver_kind::nobody && d.chance(700))
+      bot.how = receiver_kind::rules;
+    bot.replies = bot.how == receiver_kind::relay && d.chance(400);
+  }
+  if (!d.chance(600))
+    return;
+  choose_policy(x.passivation, d);
+  x.passivation.max_active =
+    x.shards * 2 * x.bots.size(); // Not reached: who polls on and on never leaves his place.
+  for (const auto& bot : x.bots)
+    if (d.chance(150))
+      x.passivation.pinned.push_back(bot.id);
+}
 
 void choose_bounds(journal_bounds& x, dice& d) {
   auto either = [&](std::int64_t from, std::int64_t to, std::int64_t usual) {
@@ -131,11 +157,13 @@ plan make_plan(std::uint64_t seed, unsigned scale) {
     x.faults.push_back(choose_fault(x, d));
   std::stable_sort(x.faults.begin(), x.faults.end(),
                    [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
+  dice more{seed ^ 0x6D6F7265u};
+  choose_passivation(x, more);
   return x;
 }
 
 std::string describe(const plan& x) {
-  const char* how[] = {"pull", "relay", "nobody"};
+  const char* how[] = {"pull", "relay", "nobody", "rules"};
   const auto& j = x.journal;
   auto text =
     "node " + std::to_string(x.budgets.global_rps) + "/s, tenant "
@@ -145,11 +173,16 @@ std::string describe(const plan& x) {
     + " of a bot, " + std::to_string(x.shards) + " shards\njournal: fresh "
     + std::to_string(j.fresh_marks) + ", remembered " + std::to_string(j.remembered) + ", cache "
     + std::to_string(j.cache_bytes) + ", bots " + std::to_string(j.max_bots) + ", rows "
-    + std::to_string(j.load_rows) + ", numbers " + std::to_string(j.number_block) + "\nbreakers: open for "
-    + std::to_string(x.breaker_ms) + " ms";
+    + std::to_string(j.load_rows) + ", numbers " + std::to_string(j.number_block)
+    + "\nbreakers: open for " + std::to_string(x.breaker_ms) + " ms";
+  if (const auto& p = x.passivation; p.policy != passivation_kind::off)
+    text += "\npassivation: " + to_string(p.policy) + ", " + std::to_string(p.max_active)
+            + " active, idle after " + std::to_string(p.idle_after / std::chrono::milliseconds{1})
+            + " ms, " + std::to_string(p.pinned.size()) + " pinned";
   for (const auto& bot : x.bots)
     text += "\nbot " + std::to_string(bot.id) + " of tenant " + std::to_string(bot.tenant) + ", "
             + how[static_cast<std::size_t>(bot.how)] + (bot.polled ? ", polled" : ", webhook")
+            + (bot.replies ? ", replies" : "")
             + (bot.rps != 0 ? ", " + std::to_string(bot.rps) + "/s" : "");
   return text;
 }

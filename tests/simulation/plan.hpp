@@ -2,8 +2,10 @@
 #include "messages/call.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
+#include "messages/supervisor.hpp"
 #include "tests/simulation/dice.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,7 +19,8 @@ enum class trouble : std::uint8_t {
   slow_actor,      ///< That actor takes no message for `length`.
   crash,           ///< The process is gone; it starts again after `length`.
   stop,            ///< The node is asked to end, as by SIGTERM; it starts again after `length`.
-  store_fails,     ///< Works of the store fail, or have an unknown outcome, for `length`.
+  store_fails,     ///< Works of the store fail, or have an unknown outcome, for `length`; or
+                   ///< (`pick`) the disk is full.
   store_slow,      ///< Each takes up to some seconds, for `length`.
   upstream_fails,  ///< 5xx, for `length`.
   upstream_floods, ///< 429 with retry_after, for `length`.
@@ -40,7 +43,7 @@ struct fault {
   std::int64_t length_ms = 0;
 };
 
-enum class receiver_kind : std::uint8_t { pull, relay, nobody };
+enum class receiver_kind : std::uint8_t { pull, relay, nobody, rules };
 
 struct bot_plan {
   bot_id id = 0;
@@ -48,6 +51,7 @@ struct bot_plan {
   receiver_kind how = receiver_kind::pull;
   bool polled = false;   ///< Else by webhook.
   std::uint32_t rps = 0; ///< A rate of its own; 0: the default.
+  bool replies = false;  ///< Its receiver's answers ask for methods.
 };
 
 /// One call of a client.
@@ -86,6 +90,8 @@ struct plan {
   pool_limits pool;
   journal_bounds journal;
   std::int64_t breaker_ms = 60'000; ///< Breakers are open so long.
+  passivation_limits passivation; ///< Of the node.
+  std::array<std::uint32_t, 3> tenant_rps{}; ///< Rates of their own; 0: the default.
   std::vector<bot_plan> bots;
   std::vector<call_plan> calls;
   std::vector<update_plan> updates;
@@ -94,6 +100,9 @@ struct plan {
 
 /// Budgets and limits of the pool that are often reached.
 void choose_limits(rate_limits& budgets, pool_limits& pool, dice& d);
+
+/// Who leaves memory, and when; not how many may be there.
+void choose_policy(passivation_limits& x, dice& d);
 
 /// @param scale of the number of faults, in percent
 [[nodiscard]] plan make_plan(std::uint64_t seed, unsigned scale = 100);

@@ -31,6 +31,7 @@ history::history(const plan& what, const run_options& how)
   : plan_(what), how_(how), world_(what, how), begin_(world_.now) {
   if (how_.verbose)
     world_.tell = [this](const std::string& what) { tell(what); };
+  world_.hear = [this] { hear(); };
   world_.post = [this](std::size_t bot, std::size_t update) {
     return node_ && !stopping_ && node_->post(bot, update);
   };
@@ -163,6 +164,7 @@ void history::inflict(const fault& x) {
     pause_ = length;
     return;
   case trouble::store_fails:
+    world_.sky.store_full = x.pick % 3 == 0;
     return spell(&weather::store_fails, x);
   case trouble::store_slow:
     return spell(&weather::store_slow, x);
@@ -181,6 +183,8 @@ void history::inflict(const fault& x) {
     dice d{x.pick};
     choose_limits(world_.budgets, world_.pool, d);
     world_.verdict.settings(world_.budgets, world_.now);
+    if (world_.passivation.policy != passivation_kind::off)
+      choose_policy(world_.passivation, d);
     return node_->reconfigure();
   }
   case trouble::clock_jumps:
@@ -238,14 +242,30 @@ bool history::advance() {
   return true;
 }
 
+/// Who runs: no more of a shard's bots than may; those that are pinned, and those that only prove
+/// who they are, do not count.
+void history::look_at_memory() {
+  if (plan_.passivation.max_active == 0)
+    return;
+  std::map<std::size_t, std::size_t> running;
+  for (const auto& x : node_->members())
+    if (x.supervisor == "troupe.bots" && x.name != "troupe.bots" && x.name.front() != '-')
+      if (auto bot = std::stoll(x.name); !world_.verdict.pinned(bot))
+        ++running[node_->parts().found()->shard_of(bot)];
+  for (auto [shard, n] : running)
+    if (n > plan_.passivation.max_active / plan_.shards)
+      world_.verdict.fail("passivation", "shard " + std::to_string(shard) + " has "
+                                           + std::to_string(n) + " bots in memory");
+}
+
 /// No message is under way: now the node's books and the world must agree.
 void history::look() {
   if (auto strangers = node_->strangers(); strangers != 0)
     world_.verdict.fail("orphans", std::to_string(strangers) + " actors run beside the tree's");
-  if (auto late = node_->gateway().overdue ? node_->gateway().overdue(grace)
-                                           : std::string{};
+  if (auto late = node_->gateway().overdue ? node_->gateway().overdue(grace) : std::string{};
       !late.empty())
     world_.verdict.fail("deadlines", late);
+  look_at_memory();
   if (++quiet_ % 8 != 0)
     return;
   auto pool = node_->ask<pool_report>(node_->parts().found()->session_pool.get(), get_report{});
@@ -309,7 +329,8 @@ std::string history::unrest() {
       auto name = "update " + std::to_string(u) + " of bot " + std::to_string(bot.id);
       if (!all[u].acked)
         return name + " is still at Telegram";
-      if (all[u].delivered == 0 && bot.how != receiver_kind::nobody && !gone(i, u))
+      if (all[u].delivered == 0 && bot.how != receiver_kind::nobody
+          && bot.how != receiver_kind::rules && !gone(i, u))
         return name + " is not delivered";
     }
   }
@@ -317,6 +338,11 @@ std::string history::unrest() {
         node_->ask<pool_report>(node_->parts().found()->session_pool.get(), get_report{});
       !found || found->leased != 0 || found->waiting != 0)
     return "the pool has leases, or waiters";
+  // The node's own calls, too, which have deadlines of their own.
+  if (auto found =
+        node_->ask<governor_report>(node_->parts().found()->rate_governor.get(), get_report{});
+      !found || found->waiting != 0)
+    return "somebody waits in the governor";
   return {};
 }
 
@@ -347,8 +373,8 @@ bool history::plan_has_jumps() const {
 /// What health says of a breaker is what it said when it last changed it.
 void history::look_at_breakers() {
   for (const auto& bot : plan_.bots) {
-    auto said = node_->ask<bot_health>(node_->parts().found()->health.get(),
-                                       bot_health_request{bot.id});
+    auto said =
+      node_->ask<bot_health>(node_->parts().found()->health.get(), bot_health_request{bot.id});
     hear();
     if (said)
       world_.verdict.compare(bot.id, said->breaker);
@@ -365,11 +391,16 @@ void history::final_look() {
     return world_.verdict.fail("rest", "the governor does not answer");
   if (governor->waiting != 0)
     world_.verdict.fail("rest", "somebody waits in the governor");
-  if (governor->credits != request_places(world_.pool))
+  // Places that settings took away are given back as they are used (the pool's debt).
+  bool shrunk = world_.happened.contains("settings-change");
+  auto places = request_places(world_.pool);
+  if (governor->credits < places || (governor->credits > places && !shrunk))
     world_.verdict.fail("leases", "the governor has " + std::to_string(governor->credits)
                                     + " credits of " + std::to_string(request_places(world_.pool)));
   for (const auto& bot : plan_.bots) {
     auto known = node_->parts().names()->find(bot.id);
+    if (known && (known->phase == bot_phase::passive || known->phase == bot_phase::passivating))
+      continue;
     if (!known || !known->actor) {
       world_.verdict.fail("rest", "bot " + std::to_string(bot.id) + " does not run");
       continue;
@@ -387,7 +418,9 @@ void history::final_look() {
 void history::hear() {
   auto all = log_.lines();
   for (; heard_ < all.size(); ++heard_) {
-    const auto& line = all[heard_];
+    const auto line = all[heard_];
+    if (line.find("bot.evicted") != std::string::npos)
+      ++world_.happened["evicted"];
     world_.verdict.logged(line);
     // Its time is the machine's, the rest the history's.
     for (char c : line.substr(line.find(',')))

@@ -48,6 +48,10 @@ telegram::telegram(outside& world) : world_(world) {
   }
 }
 
+std::int64_t telegram::chat_in(const std::string& body) {
+  return number_in(object_in(body), "chat_id", 0);
+}
+
 telegram::bot* telegram::by_token(const std::string& token) {
   auto found =
     std::find_if(bots.begin(), bots.end(), [&](const auto& x) { return x.token == token; });

@@ -60,6 +60,8 @@ public:
   [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>>
   find(std::int64_t update_id) const;
   [[nodiscard]] std::string body_of(std::size_t bot, std::size_t update) const;
+  /// The chat_id of a JSON body; 0: none.
+  [[nodiscard]] static std::int64_t chat_in(const std::string& body);
   [[nodiscard]] bot* by_token(const std::string& token);
 
   std::vector<bot> bots;

@@ -53,7 +53,20 @@ void tenants::perform(relay::post what, std::function<void(relay_result)> then) 
   auto how = ended(relay_end::answered, takes ? 200 : counts ? 500 : 503);
   if (!takes && !counts && luck.chance(300))
     how.retry_after = std::chrono::seconds{luck.between(1, 5)};
+  if (takes && how.status == 200)
+    ask_for_method(how, body);
   finish(reach + world_.some(200, 60'000), how);
+}
+
+/// An answer that is a method call (Bot API, "Making requests when getting updates").
+void tenants::ask_for_method(relay_result& how, const std::string& body) {
+  auto facts = troupe::telegram::read_update(body);
+  auto known = facts ? world_.telegram.find(facts->id) : std::nullopt;
+  if (!known || !world_.what.bots[known->first].replies)
+    return;
+  how.content_type = "application/json";
+  how.body = R"({"method":"sendMessage","text":"yes","chat_id":)"
+             + std::to_string(world_.telegram.bots[known->first].updates[known->second].chat) + '}';
 }
 
 /// What is asked of order: the first time that an update is posted, those of its chat before it are

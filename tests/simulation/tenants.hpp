@@ -23,6 +23,7 @@ public:
 
 private:
   void end(std::uint64_t id, std::uint64_t run, relay_result what);
+  void ask_for_method(relay_result& how, const std::string& body);
   void receive(const std::string& body, bool take, bool counts);
 
   outside& world_;

@@ -22,7 +22,7 @@ set_tests_properties(simulation-twice-clock simulation-twice-entropy PROPERTIES
 # The same with faults on purpose: the sources that have one are compiled anew, and taken instead of
 # those in the libraries. Of runtime/policy all of them: its library is made of larger parts.
 file(GLOB mutated CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/policy/*.cpp)
-foreach(name IN ITEMS bot/attempts bot/bot rate_governor/rate_governor supervisor/kin supervisor/ends)
+foreach(name IN ITEMS bot/attempts bot/bot bots/bots_passivation rate_governor/rate_governor supervisor/kin supervisor/ends)
   list(APPEND mutated ${PROJECT_SOURCE_DIR}/actors/${name}.cpp)
 endforeach()
 add_executable(simulation-mutants ${CMAKE_CURRENT_LIST_DIR}/main.cpp
@@ -34,7 +34,8 @@ set_target_properties(simulation-mutants PROPERTIES OUTPUT_NAME troupe-simulatio
 # such a seed prints is a smaller plan that breaks the same promise. README.md says which others
 # there are that nothing has found yet.
 foreach(name IN ITEMS window-off-by-one windows-forgotten lease-kept repeated-blindly update-dropped
-    chat-overtaken children-orphaned restarts-unbounded)
+    chat-overtaken children-orphaned restarts-unbounded deadline-ignored breaker-unproven
+    pin-ignored)
   add_test(NAME simulation-${name} COMMAND simulation-mutants --mutation=${name} --seeds=150)
   set_tests_properties(simulation-${name} PROPERTIES TIMEOUT 300)
 endforeach()

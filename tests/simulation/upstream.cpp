@@ -51,6 +51,10 @@ void upstream::perform(const lease& on, net::api_request what, std::chrono::mill
   if (troupe::telegram::method(troupe::telegram::find_method(facts.method))
         .has(troupe::telegram::method_trait::long_poll))
     facts.kind = call_kind::long_poll;
+  if (troupe::telegram::method(troupe::telegram::find_method(facts.method))
+        .has(troupe::telegram::method_trait::produces_message))
+    if (auto chat = telegram::chat_in(facts.body); chat != 0)
+      ++world_.happened["called: " + facts.method], facts.charged = {chat, chat < 0};
   exchange(on, std::move(facts), limit, std::move(then));
 }
 
