@@ -101,9 +101,14 @@ inline supervisor_actor spawn_supervisor(caf::actor_system& sys, supervision_rep
   });
 }
 
+/// The fakes share what they know without locks.
+struct one_worker : caf::actor_system_config {
+  one_worker() { set("caf.scheduler.max-threads", 1); }
+};
+
 /// A node of fakes: root → services, bots (two shards of which one can be killed).
 struct node {
-  caf::actor_system_config cfg;
+  one_worker cfg;
   caf::actor_system sys{cfg};
   std::shared_ptr<script> said = std::make_shared<script>();
   session_pool_actor pool = spawn_pool(sys, said);

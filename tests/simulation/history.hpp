@@ -30,7 +30,6 @@ private:
   void end_node(duration until_next, bool orderly);
   void touch();
   void look();
-  void look_at_memory();
   void final_look();
   void look_at_breakers();
   void hear();

@@ -242,22 +242,6 @@ bool history::advance() {
   return true;
 }
 
-/// Who runs: no more of a shard's bots than may; those that are pinned, and those that only prove
-/// who they are, do not count.
-void history::look_at_memory() {
-  if (plan_.passivation.max_active == 0)
-    return;
-  std::map<std::size_t, std::size_t> running;
-  for (const auto& x : node_->members())
-    if (x.supervisor == "troupe.bots" && x.name != "troupe.bots" && x.name.front() != '-')
-      if (auto bot = std::stoll(x.name); !world_.verdict.pinned(bot))
-        ++running[node_->parts().found()->shard_of(bot)];
-  for (auto [shard, n] : running)
-    if (n > plan_.passivation.max_active / plan_.shards)
-      world_.verdict.fail("passivation", "shard " + std::to_string(shard) + " has "
-                                           + std::to_string(n) + " bots in memory");
-}
-
 /// No message is under way: now the node's books and the world must agree.
 void history::look() {
   if (auto strangers = node_->strangers(); strangers != 0)
@@ -265,7 +249,6 @@ void history::look() {
   if (auto late = node_->gateway().overdue ? node_->gateway().overdue(grace) : std::string{};
       !late.empty())
     world_.verdict.fail("deadlines", late);
-  look_at_memory();
   if (++quiet_ % 8 != 0)
     return;
   auto pool = node_->ask<pool_report>(node_->parts().found()->session_pool.get(), get_report{});
