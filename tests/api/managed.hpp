@@ -35,11 +35,12 @@ struct managed_node : node {
 
   api::ports managed_ports() {
     auto p = ports();
-    p.store = [this] { return store; };
-    p.registrar = [this] { return registrar; };
+    // Whoever notes something in the trail may outlive this.
+    p.store = [store = store] { return store; };
+    p.registrar = [registrar = registrar] { return registrar; };
     p.events = std::make_shared<event_hub>();
-    p.journal = [this] { return journal; };
-    p.webhooks = [this] { return webhooks; };
+    p.journal = [journal = journal] { return journal; };
+    p.webhooks = [webhooks = webhooks] { return webhooks; };
     p.signing_key = [](bot_id bot) { return "key of " + std::to_string(bot); };
     p.now = [this] { return now; };
     p.limits.requests_per_minute = 0;

@@ -16,6 +16,7 @@ endforeach()
 # others' at once.
 set(options
   "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
+  "LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/leak.supp:print_suppressions=0"
   "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
   "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/thread.supp:second_deadlock_stack=1")
 get_directory_property(all_tests TESTS)
