@@ -219,9 +219,11 @@ void bots_state::resume(place at, const bot_command& order) {
     return;
   if (record.phase == bot_phase::passive) // It does, as soon as somebody needs it.
     return;
-  // It crashed, and starts after its pause: a registrar that begins anew says this of every bot,
-  // and must not give it another restart budget.
-  if (record.phase == bot_phase::starting && !record.actor)
+  // It crashed, and starts after its pause, or rests: a registrar that begins anew, or has not
+  // stored yet that it rests, says this of every bot, and must not give it another restart budget.
+  // An order to restart does.
+  if ((record.phase == bot_phase::starting || record.phase == bot_phase::quarantined)
+      && !record.actor)
     return;
   if (record.phase == bot_phase::pending)
     log::event(log::level::info, "bot.activated", "troupe.bot",

@@ -199,7 +199,7 @@ void registrar_state::carry_out(operation<bot_row> op, const bot_order& x, const
   what.phase = **to;
   what.reason = x.what == bot_order_kind::suspend ? x.reason : "";
   what.vouched = x.what == bot_order_kind::activate && x.trusted;
-  ask_store<bot_row>(std::move(what), [=, this, was = row.phase](expected<bot_row> stored) mutable {
+  ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
     if (!stored && stored.error() == store_refusal::conflict && tries > 1)
       return find_row(x.tenant, x.bot, [=, this](expected<bot_row> again) mutable {
         if (!again)
@@ -208,8 +208,8 @@ void registrar_state::carry_out(operation<bot_row> op, const bot_order& x, const
       });
     if (stored) {
       apply(*stored);
-      if (auto shard = ports.found->bots_of(x.bot);
-          shard && x.what == bot_order_kind::restart && was == bot_phase::active)
+      // Its shard may know of a quarantine that the row does not tell.
+      if (auto shard = ports.found->bots_of(x.bot); shard && x.what == bot_order_kind::restart)
         caf::anon_send(shard, bot_command{x.bot, bot_phase::starting});
       tell_phase(*stored, to_string(x.what));
     }

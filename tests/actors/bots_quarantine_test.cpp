@@ -65,6 +65,40 @@ SCENARIO("a bot that ends as quarantined rests at once") {
   CHECK_EQ(alive(7), 1);
 }
 
+SCENARIO("a bot that crashed, or rests, gets no other budget from a registrar that begins anew") {
+  boot();
+  up(7);
+  auto again = [this] { // What it says of every bot; see actors/registrar/restore.cpp.
+    auto spec = spec_of(7);
+    spec.needed = false;
+    caf::anon_send(shard(), spec);
+    caf::anon_send(shard(), bot_command{7, bot_phase::active});
+    sched.run();
+  };
+  crash(7);
+  crash(7);
+  again();
+  CHECK_EQ(alive(7), 0); // Its pause is not over.
+  pass(50ms);
+  CHECK_EQ(alive(7), 1);
+  crash(7);
+  again();
+  CHECK_EQ(alive(7), 0);
+  pass(100ms);
+  again();
+  crash(7);
+  CHECK_EQ(phase(7), "quarantined");
+  CHECK_EQ(lines.count("child.quarantined"), 1u);
+  again();
+  CHECK_EQ(phase(7), "quarantined");
+  CHECK_EQ(alive(7), 0);
+  pass(59s);
+  again();
+  CHECK_EQ(alive(7), 0);
+  pass(1s);
+  CHECK_EQ(alive(7), 1);
+}
+
 SCENARIO("three crashes in any minute never quarantine") {
   boot();
   up(7);

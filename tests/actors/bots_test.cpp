@@ -174,11 +174,13 @@ SCENARIO("a suspended bot keeps its phase through everything but resume") {
   }
 }
 
-SCENARIO("resume ends a quarantine at once; suspend outlasts one") {
+SCENARIO("an order to restart ends a quarantine at once; suspend outlasts one") {
   boot();
   up(7);
   spend_budget(*this, 7);
-  order(7, bot_phase::active);
+  order(7, bot_phase::active); // A registrar that begins anew says so of every bot.
+  CHECK_EQ(alive(7), 0);
+  order(7, bot_phase::starting);
   CHECK_EQ(alive(7), 1);
   spend_budget(*this, 7);
   order(7, bot_phase::suspended);
