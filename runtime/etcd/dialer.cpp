@@ -1,5 +1,7 @@
 #include "runtime/etcd/dialer.hpp"
 
+#include "runtime/net/reopen.hpp"
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -92,12 +94,9 @@ step<void> dialer::reach(errand& by, relay::connection& made, const net::target&
   for (std::size_t i = 0; i < addresses.size() && !by.over; ++i) {
     asio::ip::tcp::endpoint peer{addresses[i], port};
     auto& socket = made.socket();
-    error_code ignored;
-    socket.close(ignored);
-    socket.open(peer.protocol(), ec);
+    ec = net::reopen(socket, peer);
     if (ec)
-      continue; // Such as IPv6 where there is none.
-    socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
+      continue;
     co_await socket.async_connect(peer, asio::redirect_error(awaited_dial, ec));
     if (!ec)
       break;

@@ -1,4 +1,5 @@
 #include "runtime/log/log.hpp"
+#include "runtime/net/reopen.hpp"
 #include "runtime/net/upstream.hpp"
 
 #include <boost/asio/error.hpp>
@@ -128,11 +129,9 @@ upstream_sessions::step upstream_sessions::connect(upstream_session& session,
     auto until = now + (deadline - now) / static_cast<clock::rep>(n - i);
     auto& socket = session.lowest();
     error_code ignored;
-    socket.close(ignored);
-    socket.open(peer.protocol(), ec);
+    ec = reopen(socket, peer);
     if (ec)
-      continue; // Such as IPv6 where there is none.
-    socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
+      continue;
     socket.set_option(asio::socket_base::keep_alive{true}, ignored);
     watchdog dog{ex_, session, until};
     co_await socket.async_connect(peer, asio::redirect_error(awaited_connect, ec));

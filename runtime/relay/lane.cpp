@@ -1,5 +1,6 @@
 #include "runtime/relay/lane.hpp"
 
+#include "runtime/net/reopen.hpp"
 #include "runtime/relay/address_guard.hpp"
 #include "runtime/relay/talk.hpp"
 
@@ -106,8 +107,8 @@ lane::step lane::run(std::shared_ptr<exchange> x) {
     // Until it is connected, nothing was sent.
     if (x->result.how == relay_end::broken)
       x->result.how = relay_end::timeout;
-    x->result.reason = x->result.how == relay_end::timeout ? "no answer in time"
-                                                           : "no connection in time";
+    x->result.reason =
+      x->result.how == relay_end::timeout ? "no answer in time" : "no connection in time";
   } else if (x->gone) {
     x->result.reason = "given up";
   }
@@ -162,7 +163,8 @@ asio::awaitable<std::unique_ptr<connection>, net::io_executor> lane::connect(exc
     });
   if (list.empty()) {
     x.result.how = relay_end::forbidden;
-    x.result.reason = "the URL leads to an address that may not be used (" + std::string{refused} + ")";
+    x.result.reason =
+      "the URL leads to an address that may not be used (" + std::string{refused} + ")";
     co_return made;
   }
   make_room();
@@ -184,12 +186,9 @@ lane::step lane::reach(exchange& x, connection& made, const net::dns_cache::addr
   for (std::size_t i = 0; i < where.size() && !x.over(); ++i) {
     asio::ip::tcp::endpoint peer{where[i], port};
     auto& socket = made.socket();
-    error_code ignored;
-    socket.close(ignored);
-    socket.open(peer.protocol(), ec);
+    ec = net::reopen(socket, peer);
     if (ec)
-      continue; // Such as IPv6 where there is none.
-    socket.set_option(asio::ip::tcp::no_delay{true}, ignored);
+      continue;
     // A silent address must not use up the time of the others.
     bool last = i + 1 == where.size();
     watchdog dog{ex_, made, last ? x.deadline : std::min(x.deadline, clock::now() + connect_share)};
@@ -206,7 +205,8 @@ lane::step lane::handshake(exchange& x, connection& made) {
   error_code ec;
   made.wrap(tls_, x.what.to.where.host, ec);
   if (!ec)
-    co_await made.secure().async_handshake(tls_stream::client, asio::redirect_error(awaited_connect, ec));
+    co_await made.secure().async_handshake(tls_stream::client,
+                                           asio::redirect_error(awaited_connect, ec));
   if (!ec)
     co_return;
   auto refusal = made.refusal();
@@ -214,8 +214,8 @@ lane::step lane::handshake(exchange& x, connection& made) {
 }
 
 std::unique_ptr<connection> lane::take_idle(const host& to) {
-  auto oldest = clock::now()
-                - std::chrono::milliseconds{shared_->idle_ms.load(std::memory_order_relaxed)};
+  auto oldest =
+    clock::now() - std::chrono::milliseconds{shared_->idle_ms.load(std::memory_order_relaxed)};
   // The newest first: the others may go.
   for (auto i = idle_.size(); i-- > 0;) {
     if (idle_[i].to != to)

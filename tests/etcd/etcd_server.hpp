@@ -1,4 +1,6 @@
 #pragma once
+#include "tests/child_process.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -6,9 +8,7 @@
 
 #include <caf/test/unit_test.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -180,24 +180,7 @@ private:
   }
 
   pid_t run(std::vector<std::string>& arguments) const {
-    std::vector<char*> argv;
-    for (auto& one : arguments)
-      argv.push_back(one.data());
-    argv.push_back(nullptr);
-    auto log = dir_ + "/log";
-    auto parent = ::getpid();
-    auto pid = ::fork();
-    if (pid != 0)
-      return pid;
-    // In the child: system calls only.
-    auto fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    ::dup2(fd, STDOUT_FILENO);
-    ::dup2(fd, STDERR_FILENO);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent)
-      ::_exit(126);
-    ::execvp(argv[0], argv.data());
-    ::_exit(127);
+    return start_child(arguments, dir_ + "/log", SIGKILL, [] { return true; });
   }
 
   std::string dir_;

@@ -1,11 +1,11 @@
 #pragma once
+#include "tests/child_process.hpp"
+
 #include <caf/test/unit_test.hpp>
 
-#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,28 +79,12 @@ private:
 
   pid_t run(std::vector<std::string> arguments) {
     arguments.front() = program(arguments.front());
-    std::vector<char*> argv;
-    for (auto& one : arguments)
-      argv.push_back(one.data());
-    argv.push_back(nullptr);
-    auto log = dir_ + "/log";
-    auto parent = ::getpid();
-    auto pid = ::fork();
-    if (pid != 0)
-      return pid;
-    // In the child: system calls only.
-    auto fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    ::dup2(fd, STDOUT_FILENO);
-    ::dup2(fd, STDERR_FILENO);
-    if (user_ != nullptr
-        && (::setgroups(0, nullptr) != 0 || ::setgid(user_->pw_gid) != 0
-            || ::setuid(user_->pw_uid) != 0))
-      ::_exit(126);
-    ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
-    if (::getppid() != parent || ::chdir("/") != 0)
-      ::_exit(126);
-    ::execvp(argv[0], argv.data());
-    ::_exit(127);
+    return start_child(arguments, dir_ + "/log", SIGQUIT, [this] {
+      return (user_ == nullptr
+              || (::setgroups(0, nullptr) == 0 && ::setgid(user_->pw_gid) == 0
+                  && ::setuid(user_->pw_uid) == 0))
+             && ::chdir("/") == 0;
+    });
   }
 
   void wait_for(pid_t pid) {
