@@ -1,5 +1,6 @@
 #pragma once
 #include "runtime/api/ask.hpp"
+#include "runtime/api/key_gate.hpp"
 #include "runtime/api/limits.hpp"
 #include "runtime/api/ports.hpp"
 #include "runtime/api/scrape.hpp"
@@ -34,6 +35,7 @@ struct context {
   quota requests;  ///< By user.
   quota creations; ///< By address, as the next.
   quota failures;  ///< Keys that were wrong.
+  key_gate keys;   ///< Of addresses whose failures are used up.
   std::atomic<const api_limits*> known_limits{nullptr};
 
   /// Asks whoever `getter` leads to for its report.

@@ -86,9 +86,8 @@ std::string_view bearer_key(std::string_view header) {
   return key;
 }
 
-net::http_task<principal> authenticated(context& ctx, net::http_executor io,
-                                        std::string_view header) {
-  authenticate what{{std::string{bearer_key(header)}}};
+net::http_task<principal> authenticated(context& ctx, net::http_executor io, std::string key) {
+  authenticate what{{std::move(key)}};
   auto asked = ctx.ask_store<identity>(io, std::move(what));
   co_await asked.ready();
   auto answer = asked.take();

@@ -27,8 +27,8 @@ struct principal {
 /// The key of an `Authorization: Bearer KEY` header. @throws refused
 [[nodiscard]] std::string_view bearer_key(std::string_view header);
 
-/// Asks the store whose key the header holds. @throws refused
+/// Asks the store whose key this is. @throws refused
 [[nodiscard]] net::http_task<principal> authenticated(context& ctx, net::http_executor io,
-                                                      std::string_view header);
+                                                      std::string key);
 
 } // namespace troupe::api

@@ -81,21 +81,38 @@ bool is_wrong_key(const refused& why) {
   return false;
 }
 
-/// Who the key belongs to; whoever guesses does not ask the store for long. @throws refused
+/// Asks the store for a key that has the form of one. @throws refused
+net::http_task<principal> looked_up(context& ctx, const request& what, const std::string& group,
+                                    const std::string& key) {
+  key_gate::place place;
+  if (ctx.failures.wait(group, ctx.p.now()) && !ctx.keys.familiar(key)) {
+    place = ctx.keys.enter(group);
+    if (!place)
+      throw too_many_failures(std::chrono::seconds{1});
+  }
+  auto who = co_await authenticated(ctx, what.io, key);
+  co_return who;
+}
+
+/// Who the key belongs to. Whoever guesses is not told for long whether he was near, and costs
+/// neither the store much nor those behind the same address their access. @throws refused
 net::http_task<principal> known(context& ctx, const request& what, const std::string& client) {
   auto group = client_group(client);
-  if (auto wait = ctx.failures.wait(group, ctx.p.now()))
-    throw too_many_failures(*wait);
+  std::string key;
   std::optional<refused> wrong;
   try {
-    auto who = co_await authenticated(ctx, what.io, what.header("Authorization"));
+    key = bearer_key(what.header("Authorization"));
+    auto who = co_await looked_up(ctx, what, group, key);
+    ctx.keys.accepted(key);
     co_return who;
   } catch (const refused& why) {
     wrong = why;
   }
-  if (is_wrong_key(*wrong))
+  if (is_wrong_key(*wrong)) {
+    ctx.keys.rejected(key);
     if (auto wait = ctx.failures.take(group, ctx.p.now()))
       throw too_many_failures(*wait);
+  }
   throw *wrong;
 }
 

@@ -1,4 +1,5 @@
 #define CAF_SUITE api.quotas
+#include "runtime/api/context.hpp"
 #include "tests/api/managed.hpp"
 
 #include <caf/scoped_actor.hpp>
@@ -85,13 +86,53 @@ SCENARIO("an address that tries wrong keys has to wait, and others do not") {
   auto refused = get("/v1/me", gone);
   CHECK_EQ(told(refused), "429 too_many_failures");
   CHECK(refused.headers.find("Retry-After: 45\r\n") != std::string::npos);
-  CHECK_EQ(told(get("/v1/me", viewer)), "429 too_many_failures");
+  CHECK_EQ(told(get("/v1/me", "nonsense")), "429 too_many_failures");
+  CHECK_EQ(get("/v1/me", viewer).status, 200); // A neighbour who guessed nothing.
   CHECK_EQ(get("/healthz", {}).status, 200);
   peer = "192.0.2.2";
   CHECK_EQ(get("/v1/me", viewer).status, 200);
   peer = "192.0.2.1";
   now += 45s;
   CHECK_EQ(get("/v1/me", viewer).status, 200);
+}
+
+SCENARIO("who guesses cannot keep the store busy, nor lock out a key that was good before") {
+  limit(limits_of(0, 1));
+  auto another = kept->add_key(key_role::viewer, 1, "another");
+  CHECK_EQ(get("/v1/me", viewer).status, 200);
+  CHECK_EQ(told(get("/v1/me", "nonsense")), "401 invalid_key");
+  std::vector<api::key_gate::place> lookups;
+  while (auto place = ctx->keys.enter(peer))
+    lookups.push_back(std::move(place));
+  CHECK_EQ(lookups.size(), 4u);
+  auto refused = get("/v1/me", another);
+  CHECK_EQ(told(refused), "429 too_many_failures");
+  CHECK(refused.headers.find("Retry-After: 1\r\n") != std::string::npos);
+  CHECK_EQ(get("/v1/me", viewer).status, 200);
+  peer = "192.0.2.2";
+  CHECK_EQ(get("/v1/me", another).status, 200);
+  peer = "192.0.2.1";
+  CHECK_EQ(get("/v1/me", another).status, 200); // Known by now.
+  // Revoked, it is one that may be guessed.
+  kept->keys[viewer].revoked = 1;
+  CHECK_EQ(told(get("/v1/me", viewer)), "429 too_many_failures");
+  CHECK(!ctx->keys.familiar(viewer));
+  lookups.clear();
+  auto third = kept->add_key(key_role::viewer, 1, "third");
+  CHECK_EQ(get("/v1/me", third).status, 200);
+}
+
+SCENARIO("of the keys that were good the latest are known") {
+  api::key_gate gate{2};
+  gate.accepted("a");
+  gate.accepted("b");
+  gate.accepted("a");
+  gate.accepted("c");
+  CHECK(gate.familiar("a"));
+  CHECK(!gate.familiar("b"));
+  CHECK(gate.familiar("c"));
+  gate.rejected("c");
+  CHECK(!gate.familiar("c"));
 }
 
 SCENARIO("quotas change while the API runs") {
@@ -146,8 +187,9 @@ SCENARIO("the trail tells of calls that change something, and of what a role doe
 
 SCENARIO("a text with a NUL is refused wherever it stands") {
   kept->add_bot(7, 1);
-  for (auto body : {R"({"name":"a\u0000b"})", R"({"updates":{"mode":"a\u0000"}})",
-                    R"({"delivery":{"a\u0000":1}})", R"({"delivery":{"list":[1,{"x":"\u0000"}]}})"}) {
+  for (auto body :
+       {R"({"name":"a\u0000b"})", R"({"updates":{"mode":"a\u0000"}})",
+        R"({"delivery":{"a\u0000":1}})", R"({"delivery":{"list":[1,{"x":"\u0000"}]}})"}) {
     auto answer = send("PATCH", "/v1/bots/7", body, developer);
     CHECK_EQ(told(answer), "400 invalid_field");
   }
