@@ -2,6 +2,7 @@
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
+#include "messages/store.hpp"
 
 #include <caf/const_typed_message_view.hpp>
 
@@ -24,11 +25,16 @@ caf::timespan told_by(const caf::error& why) {
 
 } // namespace
 
+caf::error refuse_in(bot_phase phase) {
+  if (phase == bot_phase::pending)
+    return caf::make_error(store_refusal::not_verified);
+  return refuse(phase == bot_phase::unauthorized ? ec::unauthorized : ec::suspended);
+}
+
 caf::result<grant> bot_state::admit(const call& c) {
   touch();
   if (!takes_call(phase, c.own))
-    return refuse(phase == bot_phase::suspended || phase == bot_phase::pending ? ec::suspended
-                                                                               : ec::unauthorized);
+    return refuse_in(phase);
   auto now = self->clock().now();
   bool probe = false;
   if (auto wait = early ? caf::timespan{0} : breaker_wait(now, c, probe); wait.count() > 0)

@@ -53,7 +53,7 @@ void inbox::phase_changed() {
 
 caf::result<pull_answer> inbox::pull(const pull_request& what) {
   if (!open())
-    return refuse(bot.phase == bot_phase::unauthorized ? ec::unauthorized : ec::suspended);
+    return refuse_in(bot.phase);
   pump();
   return told_ ? told_->pull(what) : caf::result<pull_answer>{refuse(ec::not_pulled)};
 }

@@ -355,7 +355,7 @@ void puller::closed() {
   for (const auto& p : polls_)
     all.push_back(p.serial);
   for (auto serial : all)
-    finish(serial, refuse(in.open() ? ec::not_pulled : ec::suspended));
+    finish(serial, in.open() ? refuse(ec::not_pulled) : refuse_in(in.bot.phase));
   sharing_ = troupe::pull::sharing{};
   own_ = {};
   own_offset_ = 0;

@@ -156,4 +156,7 @@ inline caf::error refuse(ec code, caf::timespan retry_after = caf::timespan{0}) 
   return caf::make_error(code, refusal{retry_after});
 }
 
+/// Why a bot in such a phase, in which it takes no calls, takes none.
+[[nodiscard]] caf::error refuse_in(bot_phase phase);
+
 } // namespace troupe::bot

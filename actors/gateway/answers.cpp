@@ -1,5 +1,6 @@
 #include "actors/gateway/answers.hpp"
 
+#include "messages/store.hpp"
 #include "runtime/telegram/errors.hpp"
 
 #include <boost/beast/http/status.hpp>
@@ -46,6 +47,9 @@ constexpr line lines[] = {
    0},
 };
 
+/// The control API's word for a registered bot whose owner has not proven that it is his.
+constexpr line unverified{ec::none, 403, "Forbidden: the bot's owner is not proven yet", 0};
+
 /// For errors without a line: a service or the bot died on the way, nothing was sent.
 constexpr line restarting{ec::none, 503, "Service Unavailable: the bot is being restarted", 1};
 
@@ -54,7 +58,7 @@ const line& line_of(const caf::error& why) noexcept {
     for (const auto& x : lines)
       if (x.code == static_cast<ec>(why.code()))
         return x;
-  return restarting;
+  return why == store_refusal::not_verified ? unverified : restarting;
 }
 
 long seconds_up(caf::timespan wait) noexcept {
@@ -134,6 +138,8 @@ refusal_text explain(int status, std::string_view description, long retry_after)
 }
 
 std::string_view refusal_label(const caf::error& why) noexcept {
+  if (why == store_refusal::not_verified)
+    return store_refusal_names[why.code()];
   if (why.category() != caf::type_id_v<ec> || why.code() >= ec_names.size())
     return "restarting";
   return ec_names[why.code()];

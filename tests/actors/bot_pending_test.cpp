@@ -1,4 +1,5 @@
 #define CAF_SUITE bot_pending
+#include "messages/store.hpp"
 #include "tests/actors/bot_fixture.hpp"
 
 namespace troupe::bot_pending_suite {
@@ -32,7 +33,7 @@ SCENARIO("a bot whose owner is not proven takes the node's own calls alone, unti
     return c;
   };
   ask(1, make_call(1));
-  CHECK_EQ(got.refused[1], ec::suspended);
+  CHECK(got.refused[1] == store_refusal::not_verified);
   ask(2, own(2));
   CHECK_EQ(got.granted.count(2), 1u);
   done(2, ok());
@@ -45,7 +46,7 @@ SCENARIO("a bot whose owner is not proven takes the node's own calls alone, unti
   CHECK_EQ(got.granted.count(4), 1u);
   done(4, ok());
   ask(5, make_call(5));
-  CHECK_EQ(got.refused[5], ec::suspended);
+  CHECK(got.refused[5] == store_refusal::not_verified);
   // Its owner is known.
   tell(bot_command{7, bot_phase::active});
   ask(6, make_call(6));

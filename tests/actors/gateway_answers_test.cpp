@@ -1,5 +1,6 @@
 #define CAF_SUITE gateway_answers
 #include "actors/gateway/answers.hpp"
+#include "messages/store.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
@@ -60,6 +61,15 @@ SCENARIO("every error has a status, a wait and the Bot API's shape") {
     check_shape(explain(caf::make_error(x.code)), x.status, x.retry_after);
     CHECK_EQ(refusal_label(caf::make_error(x.code)), ec_names[index]);
   }
+}
+
+SCENARIO("a bot whose owner is not proven is not called suspended") {
+  auto why = caf::make_error(store_refusal::not_verified);
+  check_shape(explain(why), 403, 0);
+  auto words = explain(why).body;
+  CHECK(words.find("not proven") != std::string::npos);
+  CHECK(words.find("suspended") == std::string::npos);
+  CHECK_EQ(refusal_label(why), "not_verified"sv);
 }
 
 SCENARIO("a refusal's own wait goes before the usual one, rounded up") {
