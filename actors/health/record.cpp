@@ -47,8 +47,12 @@ void outcome_record<Window>::count(const health_config& cfg, const outcome_sampl
 }
 
 template <class Window>
-health_grade outcome_record<Window>::grade_now(const health_config& cfg, time_point now) const {
-  return grade(thresholds(cfg), window.sum(cfg.window, now), consecutive);
+health_grade outcome_record<Window>::grade_by(const health_config& cfg, const health_totals& sum,
+                                              time_point now) const {
+  auto by_window = grade(thresholds(cfg), sum, consecutive);
+  // What was in the window before the node started again would still be there.
+  bool knows = sum.requests >= cfg.min_requests || now >= stored_until;
+  return knows ? by_window : std::max(by_window, stored);
 }
 
 template <class Window>
@@ -57,7 +61,7 @@ bot_health outcome_record<Window>::report(const health_config& cfg, bot_id bot,
   auto sum = window.sum(cfg.window, now);
   bot_health result;
   result.bot = bot;
-  result.status = static_cast<health_status>(grade(thresholds(cfg), sum, consecutive));
+  result.status = static_cast<health_status>(grade_by(cfg, sum, now));
   result.requests = requests;
   result.failures = failures;
   result.client_errors = client_errors;
@@ -124,6 +128,9 @@ void from_row(const health_row& x, const health_config& cfg, const moment& when,
   to.last_success = steady(x.last_success);
   to.last_failure = steady(x.last_failure);
   to.heard = now;
+  if (x.status <= health_status::unhealthy)
+    to.stored = static_cast<health_grade>(x.status);
+  to.stored_until = steady(x.saved) + cfg.window;
   to.gate = breaker{{cfg.failure_threshold, cfg.open_timeout, cfg.success_threshold}};
   if (x.breaker == breaker_state::closed)
     return;

@@ -30,12 +30,18 @@ struct outcome_record {
   std::uint32_t consecutive = 0; ///< Failures in a row.
   time_point last_success{};     ///< The epoch: never.
   time_point last_failure{};
-  time_point heard{}; ///< Of the bot, last.
+  time_point heard{};                          ///< Of the bot, last.
+  health_grade stored = health_grade::healthy; ///< At most so well it is ...
+  time_point stored_until{};                   ///< ... until then, or until the window tells.
   breaker gate;
   caf::actor_addr who;
 
   void count(const health_config& cfg, const outcome_sample& x, verdict v);
-  [[nodiscard]] health_grade grade_now(const health_config& cfg, time_point now) const;
+  [[nodiscard]] health_grade grade_now(const health_config& cfg, time_point now) const {
+    return grade_by(cfg, window.sum(cfg.window, now), now);
+  }
+  [[nodiscard]] health_grade grade_by(const health_config& cfg, const health_totals& sum,
+                                      time_point now) const;
   [[nodiscard]] bot_health report(const health_config& cfg, bot_id bot, time_point now) const;
 };
 

@@ -35,6 +35,41 @@ SCENARIO("outcomes become totals, rates, latency and a status") {
   CHECK(!h.rate_limited_now);
 }
 
+SCENARIO("a bot that fared badly before a restart does so after it, until its window tells") {
+  for (auto [failures, status] :
+       {std::pair{0, health_status::healthy}, std::pair{5, health_status::degraded},
+        std::pair{15, health_status::unhealthy}}) {
+    start();
+    send(1, 500, failures);
+    send(1, 200, 20 - failures);
+    CHECK_EQ(of(1).status, status);
+    auto asked =
+      self->request(caf::actor_cast<health_memory>(health), caf::infinite, caf::timespan{1h});
+    sched.run();
+    health_save kept;
+    asked.receive([&](page<health_row>& x) { kept.rows = std::move(x.rows); },
+                  [](caf::error& e) { FAIL(e); });
+    auto again = [&] {
+      caf::anon_send_exit(health, caf::exit_reason::kill);
+      start();
+      caf::anon_send(caf::actor_cast<health_memory>(health), kept);
+      sched.run();
+    };
+    again();
+    CHECK_EQ(of(1).status, status);
+    CHECK_EQ(of(1).requests, 20u);
+    CHECK_EQ(report().by_status[static_cast<std::size_t>(status)], 1u);
+    send(1, 200, 19); // Fewer than say anything.
+    CHECK_EQ(of(1).status, status);
+    send(1, 200);
+    CHECK_EQ(of(1).status, health_status::healthy);
+    again();
+    run_for(config.window + 1s); // By then it would have left the window.
+    CHECK_EQ(of(1).status, health_status::healthy);
+    caf::anon_send_exit(health, caf::exit_reason::kill);
+  }
+}
+
 SCENARIO("how long a long poll waited says nothing about the upstream's latency") {
   start();
   send(1, 200);
