@@ -20,6 +20,10 @@ answer<made_virtual_token> perform(unit& u, const context& c, const virtual_toke
     enter(u, c, x.by, x.tenant, action, subject_of("bot", x.bot), store_refusal::not_found);
     return refused(store_refusal::not_found);
   }
+  if (!found->verified) { // Unproven bots do nothing, by whatever token.
+    enter(u, c, x.by, found->tenant, action, subject_of("bot", x.bot), store_refusal::not_verified);
+    return refused(store_refusal::not_verified);
+  }
   if (store::count_virtual_tokens(u, x.bot, c.now()) >= c.max_virtual_tokens) {
     enter(u, c, x.by, found->tenant, action, subject_of("bot", x.bot), store_refusal::too_many);
     return refused(store_refusal::too_many);

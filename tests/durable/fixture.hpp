@@ -163,6 +163,7 @@ struct fixture : test_coordinator_fixture<> {
     x.bot.tenant = tenant;
     x.bot.username = "bot_" + std::to_string(id);
     x.bot.phase = bot_phase::active;
+    x.bot.verified = 1;
     x.token.text = token_of(id);
     return get<bot_row>(x);
   }

@@ -209,6 +209,30 @@ SCENARIO("a virtual token is shown once and lives until it is revoked") {
   });
 }
 
+SCENARIO("a bot whose owner is not proven gets no virtual tokens, and the trail says so") {
+  on_both([this](test_store& on) {
+    start(on);
+    bot_insert what;
+    what.by = ada();
+    what.token = {token_of(5)};
+    what.bot.id = 5;
+    what.bot.tenant = 1;
+    what.bot.phase = bot_phase::pending;
+    get<bot_row>(what);
+    auto made = virtual_token_make{ada(), 1, 5, "ci", {}, 0};
+    CHECK(why<made_virtual_token>(made) == store_refusal::not_verified);
+    CHECK_EQ(trail().at(0).outcome, "not_verified");
+    // To another tenant it does not exist.
+    CHECK(why<made_virtual_token>(virtual_token_make{ada(), 2, 5, "ci", {}, 0})
+          == store_refusal::not_found);
+    get<bot_row>(bot_state_set{ada(), "bot.suspend", 1, 5, 0, bot_phase::suspended, "", 0, 0});
+    CHECK(why<made_virtual_token>(made) == store_refusal::not_verified);
+    auto code = get<verification_row>(verification_make{ada(), 1, 5}).code.text;
+    CHECK(get<code_verdict>(verification_try{5, code, 9}) == code_verdict::verified);
+    get<made_virtual_token>(made);
+  });
+}
+
 SCENARIO("a code proves the ownership: once, in time, with few attempts, for its bot alone") {
   on_both([this](test_store& on) {
     start(on);

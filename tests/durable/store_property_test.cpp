@@ -24,6 +24,7 @@ struct model {
     std::uint32_t rps = 0;
     bot_phase phase = bot_phase::active;
     std::set<std::int64_t> tokens;
+    bool verified = false;
     bool has_code = false;
     bool has_health = false;
   };
@@ -68,6 +69,7 @@ struct property_fixture : fixture {
     x.bot.id = bot;
     x.bot.tenant = tenant;
     x.bot.phase = bot_phase::active;
+    x.bot.verified = pick(4) == 0 ? 0 : 1;
     x.token.text = token_of(bot);
     auto known = m.tenants.find(tenant);
     auto expected = known == m.tenants.end() ? store_refusal::not_found
@@ -75,8 +77,10 @@ struct property_fixture : fixture {
                     : m.bots.contains(bot)   ? store_refusal::duplicate
                                              : store_refusal::none;
     CHECK_EQ(why<bot_row>(x), expected);
-    if (expected == store_refusal::none)
+    if (expected == store_refusal::none) {
       m.bots[bot].tenant = tenant;
+      m.bots[bot].verified = x.bot.verified != 0;
+    }
   }
 
   void change_tenants() {
@@ -153,16 +157,18 @@ struct property_fixture : fixture {
       if (allowed<bot_row>(bot_remove{ada(), as, bot}, mine))
         m.bots.erase(bot);
       break;
-    case 3:
-      if (auto made =
-            answer_of<made_virtual_token>(ask(virtual_token_make{ada(), as, bot, "ci", {}, 0}));
-          made.engaged() == (mine != nullptr)) {
-        if (mine != nullptr)
-          mine->tokens.insert(made->row.id);
-      } else {
+    case 3: {
+      auto made =
+        answer_of<made_virtual_token>(ask(virtual_token_make{ada(), as, bot, "ci", {}, 0}));
+      auto expected = mine == nullptr  ? store_refusal::not_found
+                      : mine->verified ? store_refusal::none
+                                       : store_refusal::not_verified;
+      if (made ? expected != store_refusal::none : made.error() != expected)
         FAIL("a virtual token of " << bot << " for tenant " << as);
-      }
+      if (made)
+        mine->tokens.insert(made->row.id);
       break;
+    }
     case 4: {
       std::int64_t id = 1 + pick(40); // Anybody's.
       bool his = mine != nullptr && mine->tokens.contains(id);

@@ -10,6 +10,7 @@ export async function meetBounds(node, register) {
   const at = `/v1/tenants/${tenant.id}`;
   const { key } = (await node.ask('POST', `${at}/keys`, { name: 'admin', role: 'admin' })).json;
   const id = await register({}, { key });
+  assert.equal((await node.ask('POST', `/v1/bots/${id}:activate`, { trusted: true })).status, 200);
   for (const [path, code, room] of [[`${at}/users`, 'user_limit', 2], [`${at}/keys`, 'key_limit', 2], [`/v1/bots/${id}/tokens`, 'token_limit', 2]]) {
     const make = (n) => node.ask('POST', path, { name: `number ${n}` }, { key });
     const made = [];
