@@ -51,6 +51,11 @@ struct steering_state {
           if (x.bots.empty())
             return end(401, "Unauthorized");
           row = std::move(x.bots.front());
+          // It takes no other calls either.
+          if (row.phase == bot_phase::pending)
+            return refuse(caf::make_error(store_refusal::not_verified));
+          if (row.phase == bot_phase::suspended)
+            return refuse(caf::make_error(ec::suspended));
           method == "getWebhookInfo" ? inform() : drop();
         },
         [this](const caf::error&) {
@@ -152,6 +157,11 @@ struct steering_state {
       info["allowed_updates"] = json::array(settings->intake.allowed_updates->begin(),
                                             settings->intake.allowed_updates->end());
     finish(200, json::serialize(json::object{{"ok", true}, {"result", std::move(info)}}));
+  }
+
+  void refuse(const caf::error& why) {
+    auto text = explain(why);
+    finish(text.status, std::move(text.body));
   }
 
   void end(int status, std::string_view words) {
