@@ -16,6 +16,8 @@ describe('registered bots', () => {
     sandbox = await Sandbox.start({ args: ['--limits=none'] });
     options = {
       ...registered,
+      'health.persist-every': '1s',
+      'rate-governor.chat-rps': 0,
       'node.data-dir': temporaryDirectory(),
     };
     node = await Node.start(sandbox, { options });
@@ -86,23 +88,55 @@ describe('registered bots', () => {
     assert.equal((await node.call(bot.token, 'getMe')).status, 200);
   });
 
-  test('keep their health and their usage over a restart', limit, async () => {
-    const bot = await sandbox.createBot();
+  test('keep their health and their usage, value by value, over a stop and over a kill', limit, async () => {
+    const { bot, chat } = await sandbox.stage();
     assert.equal((await register(bot)).status, 201);
-    for (let i = 0; i < 5; ++i) assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    await sandbox.fault({ bot: bot.id, method: 'sendMessage', kind: 'status', error_code: 500, count: 8 });
+    for (let i = 0; i < 8; ++i) {
+      assert.equal((await node.call(bot.token, 'sendMessage', { chat_id: chat.id, text: 'x' })).status, 500);
+      assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+      assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    }
     assert.equal((await node.call(bot.token, 'getChat', { chat_id: 1 })).status, 400);
     const health = () => node.ask('GET', `/v1/bots/${bot.id}/health`).then((answer) => answer.json);
-    await until('health has heard of them', async () => (await health()).requests >= 6);
-    const before = await health();
-    await restart({ kill: false });
-    const restored = await until('health is given back', async () => {
-      const now = await health();
-      return now?.requests === before.requests && now;
-    });
-    assert.equal(restored.requests, before.requests);
-    const usage = await node.ask('GET', `/v1/bots/${bot.id}/analytics?days=1`);
-    assert.equal(usage.status, 200, usage.text);
-    assert.match(usage.text, /getMe/);
+    // One is the node's own: whether a webhook is set.
+    await until('health has heard of all', async () => (await health()).requests === 26);
+    const usage = async () => {
+      const answer = await node.ask('GET', `/v1/bots/${bot.id}/analytics?days=1`);
+      assert.equal(answer.status, 200, answer.text);
+      return answer.json;
+    };
+    for (const kill of [false, true]) {
+      if (kill) {
+        // What the last flush stored outlives a kill: here health is stored every second.
+        const { saved_at } = await health();
+        await until('health is stored', async () => (await health()).saved_at !== saved_at);
+      }
+      const before = await health();
+      const counted = kill ? await usage() : undefined;
+      const at = Date.now();
+      await restart({ kill });
+      const after = await until('health is given back', async () => {
+        const now = await health();
+        return now?.live && now.requests === before.requests && now;
+      });
+      const elapsed = (Date.now() - at) / 1000;
+      for (const name of ['status', 'breaker', 'phase', 'requests', 'failures', 'client_errors', 'rate_limited', 'consecutive_failures'])
+        assert.equal(after[name], before[name], `${name}, kill ${kill}`);
+      assert.equal(after.status, 'degraded');
+      // Stored in whole microseconds, and times as of the wall clock in milliseconds.
+      assert.equal(Math.round(after.latency_ewma_seconds * 1e6), Math.floor(before.latency_ewma_seconds * 1e6));
+      for (const name of ['since_success_seconds', 'since_failure_seconds']) {
+        const more = after[name] - before[name];
+        assert.ok(more >= -0.01 && more <= elapsed + 1, `${name}: ${before[name]}, then ${after[name]} in ${elapsed} s`);
+      }
+      if (counted) assert.deepEqual(await usage(), counted);
+    }
+    const { requests, failures, client_errors, methods, today_by_hour } = await usage();
+    assert.deepEqual([requests, failures, client_errors], [26, 8, 1]);
+    assert.deepEqual(Object.entries(methods).map(([name, x]) => [name, x.requests, x.failures]).sort(),
+      [['getChat', 1, 0], ['getMe', 16, 0], ['getWebhookInfo', 1, 0], ['sendMessage', 8, 8]]);
+    assert.equal(today_by_hour.reduce((sum, x) => sum + x.requests, 0), requests);
   });
 
   test('are what was acknowledged, however often the node is killed at work', limit, async () => {
