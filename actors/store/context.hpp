@@ -1,16 +1,30 @@
 #pragma once
 #include "runtime/crypto/cipher.hpp"
+#include "runtime/registry/live_value.hpp"
 #include "runtime/store/cells.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace troupe::storage {
 
-/// What requests need beside the database. Shared by the actor and the threads; never changes.
+/// Master keys that may be replaced while the node runs. Copies share them. Thread-safe.
+class live_keys {
+public:
+  live_keys(crypto::key_ring first) // Wherever a ring will do.
+    : all_(std::make_shared<live_value<crypto::key_ring>>(std::move(first))) {}
+  const crypto::key_ring* operator->() const noexcept { return &all_->get(); }
+  void replace(crypto::key_ring next) const { all_->publish(std::move(next)); }
+
+private:
+  std::shared_ptr<live_value<crypto::key_ring>> all_;
+};
+
+/// What requests need beside the database. Shared by the actor and the threads; only the keys change.
 struct context {
-  crypto::key_ring ring;     ///< Seals tokens.
+  live_keys ring;            ///< Seals tokens.
   crypto::secret_key lookup; ///< Makes keyed hashes.
   crypto::random_source random = crypto::os_random();
   std::function<store::wall_time()> now = [] {

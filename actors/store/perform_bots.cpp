@@ -5,7 +5,7 @@ namespace troupe::storage {
 namespace {
 
 store::stored_token sealed_token(const context& c, bot_id bot, const secret_string& token) {
-  return {c.ring.seal(token.text, {crypto::purpose::bot_token, bot}, c.random),
+  return {c.ring->seal(token.text, {crypto::purpose::bot_token, bot}, c.random),
           crypto::keyed_hash(c.lookup, crypto::purpose::bot_token, token.text)};
 }
 
@@ -63,7 +63,7 @@ answer<page<loaded_bot>> perform(unit& u, const context& c, const bot_load& x) {
     to.bot = row_of(one.bot);
     try {
       to.token.text =
-        c.ring.open(one.token.box, {crypto::purpose::bot_token, one.bot.id}).reveal();
+        c.ring->open(one.token.box, {crypto::purpose::bot_token, one.bot.id}).reveal();
     } catch (const crypto::crypto_error&) {
       to.token.text.clear(); // One damaged row keeps no node from starting.
     }

@@ -69,6 +69,7 @@ void reload(int argc, char** argv, config::settings& settings, node& running) {
   for (const auto& key : changed.restart)
     log::event(log::level::warning, "config.needs-restart", "troupe.node", {{"key", key}},
                "This change is taken over only by a restart.");
+  running.renew_keys();
 }
 
 int run(int argc, char** argv, config::settings settings, const sigset_t& signals) {

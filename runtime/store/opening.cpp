@@ -59,7 +59,30 @@ bool make_operator_key(database& db, const opening& how, const crypto::secret_ke
   return true;
 }
 
+renewal reseal_all(database& db, const crypto::key_ring& ring,
+                   const crypto::random_source& random) {
+  renewal result;
+  reseal_progress part;
+  while (!part.done) {
+    part = db.write([&](unit& u) { return reseal(u, ring, random, reseal_at_once, part.last); });
+    result.resealed += part.resealed;
+    result.unreadable |= part.unreadable > 0;
+  }
+  return result;
+}
+
 } // namespace
+
+renewal renew(const database_options& where, const crypto::key_ring& ring,
+              const crypto::random_source& random, const std::function<void()>& take_over) {
+  database db{where};
+  db.write([&](unit& u) { return lookup_key(u, ring, random); });
+  take_over();
+  auto result = reseal_all(db, ring, random);
+  // Who sealed when the keys were replaced may have stored it behind the first pass.
+  auto late = reseal_all(db, ring, random);
+  return {result.resealed + late.resealed, late.unreadable};
+}
 
 opened open(const opening& how, const crypto::random_source& random) {
   database db{how.database};
@@ -69,18 +92,10 @@ opened open(const opening& how, const crypto::random_source& random) {
   places.embedded = how.database.where.kind == backend::sqlite;
   auto keys = crypto::load_master_keys(places, random);
   auto lookup = db.write([&](unit& u) { return lookup_key(u, keys.ring, random); });
-  std::size_t resealed = 0;
-  bool unreadable = false;
-  reseal_progress part;
-  while (!part.done) {
-    part =
-      db.write([&](unit& u) { return reseal(u, keys.ring, random, reseal_at_once, part.last); });
-    resealed += part.resealed;
-    unreadable |= part.unreadable > 0;
-  }
+  auto renewed = reseal_all(db, keys.ring, random);
   auto lost = db.write([&](unit& u) { return lose_requests_of(u, how.node); });
   auto made = make_operator_key(db, how, lookup, random);
-  return {std::move(keys), std::move(lookup), resealed, unreadable, lost, made};
+  return {std::move(keys), std::move(lookup), renewed.resealed, renewed.unreadable, lost, made};
 }
 
 } // namespace troupe::store

@@ -343,6 +343,10 @@ void node::reconfigure(const config::settings& settings) {
   parts_->actors.reconfigure(actor_settings(settings));
 }
 
+void node::renew_keys() {
+  parts_->kept.renew_keys();
+}
+
 void node::stop() {
   parts_->stop();
   tick();

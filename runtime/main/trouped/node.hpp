@@ -29,6 +29,9 @@ public:
   /// Takes over the settings that can change while the node runs.
   void reconfigure(const config::settings& settings);
 
+  /// Reads the master keys again, and seals everything anew if there is another. Blocks.
+  void renew_keys();
+
   /// Stops the tree in reverse order of its start, then the lanes.
   void stop();
 

@@ -14,6 +14,19 @@
 #include <sstream>
 
 namespace troupe {
+namespace {
+
+void tell_of(const store::renewal& x) {
+  if (x.resealed > 0)
+    log::event(log::level::info, "seals.renewed", "troupe.store",
+               {{"seals", static_cast<std::int64_t>(x.resealed)}},
+               "What an older master key sealed is sealed under the current one.");
+  if (x.unreadable)
+    log::event(log::level::error, "seals.unreadable", "troupe.store", {},
+               "A stored token does not open; older master keys must be kept.");
+}
+
+} // namespace
 
 node_store::node_store(const config::settings& settings) {
   const auto& dir = settings.node.data_dir;
@@ -41,13 +54,7 @@ node_store::node_store(const config::settings& settings) {
   if (opened.keys.readable_by_others)
     log::event(log::level::warning, "master-key.readable", "troupe.store",
                {{"file", opened.keys.origin}}, "Other users can read the master key's file.");
-  if (opened.resealed > 0)
-    log::event(log::level::info, "seals.renewed", "troupe.store",
-               {{"seals", static_cast<std::int64_t>(opened.resealed)}},
-               "What an older master key sealed is sealed under the current one.");
-  if (opened.unreadable)
-    log::event(log::level::error, "seals.unreadable", "troupe.store", {},
-               "A stored token does not open; older master keys must be kept.");
+  tell_of({opened.resealed, opened.unreadable});
   if (opened.made_operator_key)
     log::event(log::level::info, "operator-key.made", "troupe.store",
                {{"file", how.operator_key_file}},
@@ -56,20 +63,42 @@ node_store::node_store(const config::settings& settings) {
     log::event(log::level::warning, "requests.lost", "troupe.store",
                {{"requests", static_cast<std::int64_t>(opened.lost_requests)}},
                "Requests with an Idempotency-Key ran when the node ended; their outcome is unknown.");
+  how_ = how;
   storage::context context{std::move(opened.keys.ring), std::move(opened.lookup)};
   context.node = how.node;
   context.max_users = static_cast<std::int64_t>(settings.store.max_users);
   context.max_keys = static_cast<std::int64_t>(settings.store.max_keys);
   context.max_virtual_tokens = static_cast<std::int64_t>(settings.store.max_virtual_tokens);
-  context.back_up = [database = how.database](const std::string& path) {
-    store::back_up(database, path);
-  };
+  if (how.database.where.kind == store::backend::sqlite)
+    context.back_up = [database = how.database](const std::string& path) {
+      store::back_up(database, path);
+    };
   context_ = std::make_shared<const storage::context>(std::move(context));
   storage::sql_threads_config threads;
   threads.database = how.database;
   // Who asks waits: rather a refusal soon, and another try.
   threads.database.patience = std::chrono::seconds{2};
   sql_ = storage::make_sql_threads(std::move(threads));
+}
+
+void node_store::renew_keys() try {
+  auto random = crypto::os_random();
+  auto places = how_.keys;
+  places.embedded = how_.database.where.kind == store::backend::sqlite;
+  places.in_use = true;
+  auto keys = crypto::load_master_keys(places, random);
+  if (keys.ring.ids() == context_->ring->ids())
+    return;
+  auto renewed = store::renew(how_.database, keys.ring, random, [&] {
+    context_->ring.replace(keys.ring);
+    log::event(log::level::info, "master-key.loaded", "troupe.store",
+               {{"file", keys.origin}, {"keys", static_cast<std::int64_t>(keys.ring.ids().size())}},
+               "The master keys were read again; the first seals from now on.");
+  });
+  tell_of(renewed);
+} catch (const std::exception& why) {
+  log::event(log::level::error, "master-key.rejected", "troupe.store", {{"reason", why.what()}},
+             "The master keys cannot be taken over; the node goes on with those it has.");
 }
 
 std::optional<audit_row> node_store::restoration() const {

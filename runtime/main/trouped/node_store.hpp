@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/store/store.hpp"
 #include "runtime/config/settings.hpp"
+#include "runtime/store/opening.hpp"
 #include "runtime/updates/secret.hpp"
 
 #include <caf/fwd.hpp>
@@ -33,6 +34,10 @@ public:
   /// The key by which a bot's relayed updates are signed. Thread-safe.
   [[nodiscard]] std::string signing_key(bot_id bot) const;
 
+  /// Reads the master keys again; with others than before seals everything anew. Blocks. Keys that
+  /// cannot serve are told of in the log, and nothing changes.
+  void renew_keys();
+
   /// For the trail: that another store was put in the place of this one while no node ran.
   [[nodiscard]] std::optional<audit_row> restoration() const;
   /// It is entered.
@@ -41,6 +46,7 @@ public:
 private:
   std::string note_; ///< The file in which troupectl said so; empty: there can be none.
   std::string where_;
+  store::opening how_;
   std::shared_ptr<const storage::context> context_;
   std::shared_ptr<storage::sql_port> sql_;
 };
