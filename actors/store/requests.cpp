@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <unistd.h>
+
 /// What takes more than one work.
 namespace troupe::storage {
 namespace {
@@ -252,7 +254,14 @@ caf::result<backup_done> store_state::back_up(const backup_request& x) {
   work what;
   what.how = work::kind::outside;
   what.alone = [c = ports.context, path = x.path, how] {
-    if (std::filesystem::exists(path)) {
+    std::error_code failed;
+    auto parent = std::filesystem::path{path}.parent_path();
+    if (!std::filesystem::is_directory(parent, failed)
+        || ::access(parent.c_str(), W_OK | X_OK) != 0) {
+      how->why = caf::make_error(store_refusal::not_found);
+      return;
+    }
+    if (std::filesystem::exists(std::filesystem::symlink_status(path, failed))) {
       how->why = caf::make_error(store_refusal::duplicate);
       return;
     }

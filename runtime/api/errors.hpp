@@ -44,6 +44,8 @@ enum class api_error : std::uint8_t {
   idempotency_key,     ///< The header is no key.
   key_reused,          ///< The idempotency key belongs to another request.
   request_running,     ///< A request with this idempotency key still runs.
+  file_exists,         ///< Of a backup.
+  no_backup,           ///< The store is a server's, which has tools of its own for that.
   outcome_unknown,     ///< The request with this idempotency key may have happened.
   change_unknown,      ///< A change was asked for and not answered.
   service_unavailable, ///< A service does not answer.

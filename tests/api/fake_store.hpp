@@ -29,6 +29,7 @@ struct memory {
   method_answer next_answer{200, "application/json", R"({"ok":true,"result":1})"};
   std::optional<caf::error> failure; ///< What store and registrar answer instead, but for keys.
   std::optional<caf::error> call_failure; ///< What a method_call is answered with instead.
+  std::optional<caf::error> no_backup; ///< Why no copy is made.
   bool silent = false;               ///< They answer nothing, but for keys.
   bool restored = true; ///< As the registrar reports it.
   int busy = 0; ///< So many questions for bots are answered with `unavailable` first.

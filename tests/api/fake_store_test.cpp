@@ -132,7 +132,9 @@ caf::message_handler keys_and_tenants(self_ptr self, script m) {
         return found;
       }),
     scripted<backup_done, backup_request>(self, m,
-                                          [](backup_request& what) {
+                                          [m](backup_request& what) -> caf::result<backup_done> {
+                                            if (m->no_backup)
+                                              return *m->no_backup;
                                             return backup_done{what.path, 4096,
                                                                std::chrono::seconds{1}};
                                           }),

@@ -186,11 +186,12 @@ SCENARIO("methods are called without the token, and the answer is the Bot API's"
 
 SCENARIO("a bot whose owner is not proven says so when it is called") {
   kept->add_bot(7, 1, bot_phase::pending);
-  kept->call_failure = caf::make_error(ec::suspended);
+  kept->call_failure = caf::make_error(store_refusal::not_verified);
   CHECK_EQ(told(call("getMe", "")), "409 bot_not_verified");
   CHECK_EQ(told(call("getMe", "", "k1")), "409 bot_not_verified");
   CHECK_EQ(kept->requests.size(), 0u);
   kept->bots[7].phase = bot_phase::suspended;
+  kept->call_failure = caf::make_error(ec::suspended);
   CHECK_EQ(told(call("getMe", "")), "409 bot_suspended");
 }
 
@@ -367,6 +368,14 @@ SCENARIO("readiness and the store's report name store and registrar") {
            4096);
   CHECK_EQ(told(send("POST", "/v1/backups", R"({"path":"x"})", boss)), "400 invalid_field");
   CHECK_EQ(told(send("POST", "/v1/backups", R"({"path":"tmp"})", boss)), "400 invalid_field");
+  auto refused = [&](store_refusal why) {
+    kept->no_backup = caf::make_error(why);
+    return told(send("POST", "/v1/backups", R"({"path":"/tmp/x"})", boss));
+  };
+  CHECK_EQ(refused(store_refusal::not_found), "400 invalid_field");
+  CHECK_EQ(refused(store_refusal::duplicate), "409 file_exists");
+  CHECK_EQ(refused(store_refusal::invalid), "409 no_backup");
+  CHECK_EQ(refused(store_refusal::disk_full), "503 storage_full");
 }
 
 SCENARIO("what a body is sent as and how large it is, is checked before it is read") {

@@ -33,16 +33,6 @@ response passed_on(const method_answer& from) {
   return answer;
 }
 
-/// A bot whose owner is not proven takes no calls, and says `suspended` of it. @throws refused
-net::http_task<void> refuse_call(context& ctx, const inquiry& from, bot_id bot, caf::error why) {
-  if (why == ec::suspended) {
-    auto row = co_await find_bot(ctx, from, bot);
-    if (row.phase == bot_phase::pending)
-      throw refused{text_of(store_refusal::not_verified)};
-  }
-  throw refused_with(why, text_of(ec::unknown_bot));
-}
-
 response replayed(const method_answer& from) {
   auto answer = passed_on(from);
   answer.headers = "Idempotent-Replayed: true\r\n";
@@ -75,19 +65,18 @@ task call_once(context& ctx, const inquiry& from, method_call what, std::string 
     throw wait;
   }
   if (answer.why)
-    co_await refuse_call(ctx, from, bot.id, std::move(answer.why));
+    throw refused_with(answer.why, text_of(ec::unknown_bot));
   co_return passed_on(answer.said);
 }
 
 task call_now(context& ctx, const inquiry& from, method_call what) {
-  auto bot = what.bot;
   auto asked = ctx.ask_registrar<method_answer>(from.what.io, std::move(what));
   co_await asked.ready();
   auto answer = asked.take();
   if (!answer && is_silence(answer.error()))
     throw refused{api_error::change_unknown};
   if (!answer)
-    co_await refuse_call(ctx, from, bot, answer.error());
+    throw refused_with(answer.error(), text_of(ec::unknown_bot));
   co_return passed_on(*answer);
 }
 

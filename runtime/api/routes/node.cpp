@@ -7,6 +7,7 @@
 #include "runtime/api/json.hpp"
 #include "runtime/api/routes/tables.hpp"
 #include "runtime/api/supervision.hpp"
+#include "runtime/api/trail.hpp"
 
 namespace troupe::api {
 namespace {
@@ -53,6 +54,14 @@ task serve_supervision(context& ctx, const inquiry& from) {
   co_return json_response(to_json(*tree));
 }
 
+audit_row restart_entry(const inquiry& from, const std::string& part) {
+  audit_row row;
+  row.by = from.by();
+  row.action = from.flag("kill") ? "part.kill" : "part.restart";
+  row.subject = "part:" + part;
+  return row;
+}
+
 task restart_part(context& ctx, const inquiry& from) {
   auto name = from.text("name");
   auto tree = co_await walk(ctx, from.what.io, 1000);
@@ -62,18 +71,21 @@ task restart_part(context& ctx, const inquiry& from) {
   if (!whom)
     throw refused{api_error::invalid_field, "The supervision tree has no part of that name.",
                   "name"};
+  trail_mark mark{ctx, restart_entry(from, name)};
   restart_child order{name, from.flag("kill")};
   auto asked = ask<bool>(*ctx.p.system, from.what.io, whom, std::move(order), ctx.p.answer_timeout);
   co_await asked.ready();
   auto begun = asked.take();
   if (!begun)
     throw silent("Its supervisor");
+  mark.end(*begun ? "ok" : "not_running");
   if (!*begun)
     throw refused{api_error::invalid_field, "That part does not run now.", "name"};
   co_return json_response(json::object{{"name", name}, {"restarting", true}}, 202);
 }
 
-// -- the store -------------------------------------------------------------------------------------
+// -- the store
+// -------------------------------------------------------------------------------------
 
 json::object report_json(const store_report& x) {
   return {{"where", x.where},
@@ -106,13 +118,35 @@ task serve_store(context& ctx, const inquiry& from) {
   co_return json_response(body);
 }
 
+/// Why there is no copy.
+refused no_backup(const caf::error& why) {
+  if (why == store_refusal::not_found)
+    return refused{api_error::invalid_field,
+                   "path must be in a directory that is there and that the node may write to.",
+                   "path"};
+  if (why == store_refusal::duplicate)
+    return refused{api_error::file_exists, {}, "path"};
+  if (why == store_refusal::invalid)
+    return refused{api_error::no_backup};
+  return is_silence(why) ? refused{api_error::change_unknown} : refused_by(why);
+}
+
+/// Not in the coroutine: see `taken`.
+[[gnu::noinline]] backup_done copied(question<backup_done>& asked) {
+  auto made = asked.take();
+  if (!made)
+    throw no_backup(made.error());
+  return std::move(*made);
+}
+
 task make_backup(context& ctx, const inquiry& from) {
   auto path = from.text("path");
   if (!path.starts_with('/'))
     throw refused{api_error::invalid_field, "path must begin with a slash.", "path"};
   backup_request what{from.by(), std::move(path)};
   auto asked = ctx.ask_store_long<backup_done>(from.what.io, std::move(what));
-  auto made = co_await outcome_of(asked, text_of(store_refusal::not_found));
+  co_await asked.ready();
+  auto made = copied(asked);
   co_return json_response(
     json::object{{"path", made.path},
                  {"bytes", made.bytes},
@@ -120,7 +154,8 @@ task make_backup(context& ctx, const inquiry& from) {
     201);
 }
 
-// -- the table -------------------------------------------------------------------------------------
+// -- the table
+// -------------------------------------------------------------------------------------
 
 constexpr field of_report[] = {
   {"limit", shape::integer, 1, 10'000, "At most so many rows in lists; 200 without it."},
@@ -138,17 +173,32 @@ constexpr route node_table[] = {
    serve_health, 200, of_report},
   {"GET", "/v1/supervision", "getSupervision", "The supervision tree.", access::node,
    serve_supervision, 200, of_report},
-  {"POST", "/v1/supervision:restart", "restartPart",
-   "Ends a part of the node; its supervisor starts it again.", access::operator_, restart_part, 202,
-   {}, body_use::needed, of_restart},
+  {"POST",
+   "/v1/supervision:restart",
+   "restartPart",
+   "Ends a part of the node; its supervisor starts it again.",
+   access::operator_,
+   restart_part,
+   202,
+   {},
+   body_use::needed,
+   of_restart},
   {"GET", "/v1/sessions", "getSessions", "The connections to the upstream and who leases them.",
    access::node, serve_sessions, 200, of_report},
   {"GET", "/v1/budgets", "getBudgets", "How much of the request budgets is used.", access::node,
    serve_budgets, 200, of_report},
   {"GET", "/v1/store", "getStore", "How the store and the registrar do.", access::operator_,
    serve_store},
-  {"POST", "/v1/backups", "makeBackup", "Copies the store into a file while the node runs.",
-   access::operator_, make_backup, 201, {}, body_use::needed, of_backup},
+  {"POST",
+   "/v1/backups",
+   "makeBackup",
+   "Copies the store into a file while the node runs.",
+   access::operator_,
+   make_backup,
+   201,
+   {},
+   body_use::needed,
+   of_backup},
 };
 
 } // namespace
