@@ -172,9 +172,16 @@ task dispatch(context& ctx, const request& what) {
     query = kept(read_query(what.query, where.query));
     body = body_of(what, where);
   }
-  inquiry all{what,           found.arguments, std::move(query), std::move(body),
+  inquiry all{what,           found.arguments,  std::move(query), std::move(body),
               std::move(who), std::move(client)};
-  co_return co_await where.serve(ctx, all);
+  try {
+    auto answer = co_await where.serve(ctx, all);
+    co_return answer;
+  } catch (const refused& why) { // Of a field that the key's role may not use.
+    if (why.text == &text_of(api_error::forbidden))
+      note_forbidden(ctx, all.who, what, where, all.client);
+    throw;
+  }
 }
 
 response failed(const request& what, std::string_view why) {

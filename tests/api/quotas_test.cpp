@@ -185,6 +185,33 @@ SCENARIO("the trail tells of calls that change something, and of what a role doe
   CHECK_EQ(forbidden[0].tenant, 1u);
 }
 
+SCENARIO("the trail tells of a field that a role does not allow, and of a secret that was shown") {
+  kept->add_bot(7, 1, bot_phase::pending);
+  CHECK_EQ(told(send("POST", "/v1/bots/7:activate", R"({"trusted":true})", developer)),
+           "403 forbidden");
+  auto forbidden = entries("api.refused", 1);
+  REQUIRE_EQ(forbidden.size(), 1u);
+  CHECK_EQ(forbidden[0].subject, "route:activateBot");
+  CHECK_EQ(forbidden[0].by.address, "192.0.2.1");
+  CHECK_EQ(get("/v1/bots/7/signing-key", developer).status, 200);
+  auto shown = entries("signing-key.show", 1);
+  REQUIRE_EQ(shown.size(), 1u);
+  CHECK_EQ(shown[0].subject, "bot:7");
+  CHECK_EQ(shown[0].tenant, 1u);
+  auto restart = [&](std::string_view body) {
+    return send("POST", "/v1/supervision:restart", body, boss).status;
+  };
+  CHECK_EQ(restart(R"({"name":"troupe.services"})"), 202);
+  CHECK_EQ(restart(R"({"name":"troupe.session-pool","kill":true})"), 400); // Not now.
+  auto restarted = entries("part.restart", 1);
+  REQUIRE_EQ(restarted.size(), 1u);
+  CHECK_EQ(restarted[0].subject, "part:troupe.services");
+  CHECK_EQ(restarted[0].outcome, "ok");
+  auto killed = entries("part.kill", 1);
+  REQUIRE_EQ(killed.size(), 1u);
+  CHECK_EQ(killed[0].outcome, "not_running");
+}
+
 SCENARIO("a text with a NUL is refused wherever it stands") {
   kept->add_bot(7, 1);
   for (auto body :

@@ -4,6 +4,7 @@
 #include "runtime/api/routes/scope.hpp"
 #include "runtime/api/routes/tables.hpp"
 #include "runtime/api/rows.hpp"
+#include "runtime/api/trail.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -68,10 +69,22 @@ task show_all_updates(context& ctx, const inquiry& from) {
                                        {"webhooks_repaired_total", intake ? intake->repaired : 0}});
 }
 
+/// Reading leaves no trace, but for a secret.
+void note_shown_key(context& ctx, const inquiry& from, const bot_row& bot) {
+  audit_row row;
+  row.by = from.by();
+  row.tenant = bot.tenant;
+  row.action = "signing-key.show";
+  row.subject = "bot:" + std::to_string(bot.id);
+  row.outcome = "ok";
+  enter_in_trail(ctx, std::move(row));
+}
+
 task show_signing_key(context& ctx, const inquiry& from) {
   auto bot = co_await find_bot(ctx, from, from.bot());
   if (!ctx.p.signing_key)
     throw refused{api_error::service_unavailable};
+  note_shown_key(ctx, from, bot);
   co_return json_response(
     json::object{{"bot", bot.id}, {"signing_key", ctx.p.signing_key(bot.id)}});
 }
