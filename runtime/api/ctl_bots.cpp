@@ -228,6 +228,10 @@ constexpr command bot_command_table[] = {
    [](const ctl_call& from) {
      return show_members(from, ask_node(from, "GET", bot_path(from, "/health")));
    }},
+  {"bot signing-key", "ID", "", "what signs the updates that are posted to the bot's URL",
+   [](const ctl_call& from) {
+     return show_members(from, ask_node(from, "GET", bot_path(from, "/signing-key")));
+   }},
   {"bot analytics", "ID", "days=", "what a bot did on the last days", analytics},
 };
 

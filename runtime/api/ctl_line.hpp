@@ -50,6 +50,7 @@ struct command {
 [[nodiscard]] std::span<const command> import_commands();
 [[nodiscard]] std::span<const command> update_commands();
 [[nodiscard]] std::span<const command> tenant_commands();
+[[nodiscard]] std::span<const command> access_commands();
 [[nodiscard]] std::span<const command> store_commands();
 [[nodiscard]] std::span<const command> config_commands();
 [[nodiscard]] std::span<const command> shell_commands();
@@ -92,6 +93,17 @@ bool shown_as_json(const ctl_call& from, const boost::json::value& answer);
 /// All rows of a paged list: `name` is the member that holds them.
 [[nodiscard]] boost::json::array ask_pages(const ctl_call& from, const std::string& path,
                                            std::string_view name);
+
+/// Of a table of rows: which member stands below which head, and whether it is a state's word.
+struct column {
+  const char* head;
+  const char* member;
+  bool state = false;
+};
+
+/// A list as a table, or with --json as an object whose member `name` it is.
+int show_rows(const ctl_call& from, const boost::json::array& all, std::string_view name,
+              std::initializer_list<column> columns);
 
 /// A word that must be a positive number. @throws usage_error
 [[nodiscard]] std::string id_word(const ctl_call& from, std::size_t i);

@@ -6,19 +6,10 @@
 
 // Tenants, keys and the audit trail.
 namespace troupe::api {
-namespace {
 
-namespace json = boost::json;
-
-struct column {
-  const char* head;
-  const char* member;
-  bool state = false;
-};
-
-int show_rows(const ctl_call& from, const json::array& all, std::string_view name,
+int show_rows(const ctl_call& from, const boost::json::array& all, std::string_view name,
               std::initializer_list<column> columns) {
-  if (shown_as_json(from, json::object{{name, all}}))
+  if (shown_as_json(from, boost::json::object{{name, all}}))
     return 0;
   std::vector<std::string> heads;
   for (auto& one : columns)
@@ -32,6 +23,10 @@ int show_rows(const ctl_call& from, const json::array& all, std::string_view nam
   print_table(from.to(), heads, rows);
   return 0;
 }
+
+namespace {
+
+namespace json = boost::json;
 
 // -- tenants --------------------------------------------------------------------------------------
 

@@ -110,6 +110,52 @@ SCENARIO("tenants, keys and the trail from the command line") {
   CHECK(says("key.revoke  key:" + id + "  ok"));
 }
 
+SCENARIO("users, virtual tokens and a tenant's end from the command line") {
+  CHECK_EQ(run({"tenant", "create", "acme"}), 0);
+  CHECK_EQ(run({"tenant", "change", "3", "--name=Acme", "--max-bots=7", "--rps=9", "--state=suspended"}), 0);
+  CHECK(says("Acme") && says("suspended") && says("max_bots"));
+  CHECK_EQ(run({"tenant", "change", "3", "--state=gone"}), 1);
+  CHECK_EQ(run({"tenant", "change", "3"}), 1);
+  CHECK(complains("names nothing to change"));
+  CHECK_EQ(run({"tenant", "change", "3", "--state=active"}), 0);
+  CHECK_EQ(run({"user", "add", "3", "Bob", "--role=viewer"}), 0);
+  auto user = out.substr(5, out.find(' ', 5) - 5);
+  CHECK(says("--tenant=3 --user=" + user));
+  CHECK_EQ(run({"user", "list", "3"}), 0);
+  CHECK(says("Bob") && says("viewer"));
+  CHECK_EQ(run({"user", "remove", "3", user}), 0);
+  CHECK_EQ(run({"user", "remove", "3", user}), 1);
+  CHECK_EQ(run({"user", "add", "3"}), 2);
+  kept->add_bot(7, 3);
+  CHECK_EQ(run({"token", "create", "7", "getMe", "sendMessage", "--name=ci", "--expires-in=3600"}), 0);
+  CHECK_EQ(out, "7:" + std::string(35, 'v') + "\n"); // Alone, to be taken from there.
+  CHECK(complains("not shown again"));
+  CHECK_EQ(run({"token", "create", "7", "get me"}), 1);
+  CHECK_EQ(run({"token", "list", "7"}), 0);
+  CHECK(says("ci  ") && says("getme sendmessage"));
+  CHECK(!says("vvvv"));
+  CHECK_EQ(run({"token", "list", "7", "--json"}), 0);
+  auto listed = boost::json::parse(out);
+  auto& token = listed.at("tokens").as_array().at(0);
+  CHECK_EQ(token.at("methods").as_array().size(), 2u);
+  auto number = std::to_string(token.at("id").as_int64());
+  CHECK_EQ(run({"token", "revoke", "7", number}), 0);
+  CHECK_EQ(run({"token", "revoke", "7", number}), 1);
+  CHECK_EQ(run({"token", "revoke", "7"}), 2);
+  CHECK_EQ(run({"bot", "signing-key", "7"}), 0);
+  CHECK(says("key of 7"));
+  kept->bots.clear();
+  CHECK_EQ(run({"tenant", "remove", "3"}), 0);
+  CHECK_EQ(run({"tenant", "remove", "3"}), 1);
+  CHECK_EQ(run({"restart", "troupe.services"}), 0);
+  CHECK(says("troupe.services ends;"));
+  CHECK_EQ(run({"restart", "troupe.nobody", "--kill"}), 1);
+  CHECK_EQ(run({"whoami"}), 0);
+  CHECK(says("operator"));
+  CHECK_EQ(run({"store"}), 0);
+  CHECK(says("sqlite:troupe.db"));
+}
+
 SCENARIO("the key comes from a file, the environment, or the data directory of this machine's node") {
   variables.erase("TROUPE_KEY");
   CHECK_EQ(run({"bot", "list"}), 1);
