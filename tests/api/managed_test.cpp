@@ -247,6 +247,13 @@ SCENARIO("any number of ids is answered, each once, or none is") {
     ids += (ids.empty() ? "" : ",") + std::to_string(id);
   }
   auto body = R"({"ids":[)" + ids + ',' + ids + "]}";
+  WHEN("there are none") {
+    auto batch = json_of(send("POST", "/v1/bots:batchGet", R"({"ids":[]})", viewer));
+    THEN("that is no mistake") {
+      CHECK(batch.at("bots").as_array().empty());
+      CHECK(batch.at("missing").as_array().empty());
+    }
+  }
   WHEN("the store answers") {
     auto batch = json_of(send("POST", "/v1/bots:batchGet", body, viewer));
     THEN("every id is answered once") {

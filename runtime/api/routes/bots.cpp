@@ -218,7 +218,7 @@ constexpr field of_bot_change[] = {
    "The version that was read: if another one changed the bot since, 409."},
 };
 constexpr field of_batch[] = {
-  {"ids", shape::ids, 1, 1'000'000,
+  {"ids", shape::ids, 0, 1'000'000,
    "Ids of bots; each is in `bots` or in `missing`. As many as a body of "
    "4 MiB holds: about 350,000.",
    true},
