@@ -254,8 +254,10 @@ void registrar_state::try_call(call_id id) {
                  : phase == bot_phase::unauthorized ? ec::unauthorized
                  : phase == bot_phase::suspended    ? ec::suspended
                  : phase == bot_phase::quarantined  ? ec::quarantined
+                 : x.no_place                       ? ec::too_many_bots
                                                     : ec::stopped;
-      if (why != ec::stopped || left.count() == 0)
+      bool soon = why == ec::stopped || why == ec::too_many_bots;
+      if (!soon || left.count() == 0)
         return end_call(id, caf::make_error(why));
       self->run_delayed(lookup_pause, [this, id] { try_call(id); });
       return;
@@ -276,7 +278,11 @@ void registrar_state::try_call(call_id id) {
 /// The call's bot is idle: it comes back for it.
 void registrar_state::activate(call_id id, bot_id home) {
   auto again = [this, id] { try_call(id); };
-  auto later = [this, again](const caf::error&) { self->run_delayed(lookup_pause, again); };
+  auto later = [this, id, again](const caf::error& why) {
+    if (auto found = calls.find(id); found != calls.end())
+      found->second.no_place = why == ec::too_many_bots;
+    self->run_delayed(lookup_pause, again);
+  };
   if (auto shard = ports.found->bots_of(home))
     self->request(shard, caf::infinite, activate_bot{home, false})
       .then([again](const caf::strong_actor_ptr&) { again(); }, later);

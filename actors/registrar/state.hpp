@@ -50,6 +50,7 @@ struct api_call {
   lease held;
   method_answer last;                 ///< Of the attempt before, if it had any.
   bool sent = false;                  ///< It may have been carried out.
+  bool no_place = false;              ///< When its bot was needed last, there was none in memory.
   std::chrono::milliseconds limit{0}; ///< Of one exchange; 0: as configured.
   /// The answer, or why there is none.
   std::function<void(caf::expected<method_answer>)> then;

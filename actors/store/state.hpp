@@ -30,13 +30,23 @@ struct store_state {
   /// Hands a work over; `then` runs on this actor when it has ended.
   void submit(work what, std::function<void()> then);
 
+  /// Reads overtake writes. A registrar that begins anew may not: what the one before it, or a
+  /// store before this one, handed over to be written would be there, and served by nobody.
+  template <class Request>
+  static bool follows_writes(const Request& x) {
+    if constexpr (std::is_same_v<Request, bot_load>)
+      return x.after == 0;
+    else
+      return false;
+  }
+
   /// Does what `x` asks for on the database, then calls `then(answer<T>&)`. Errors: see refusal_of.
   template <class Request, class Then>
   void ask(Request x, Then then) {
     using result = std::optional<answer<answer_to<Request>>>;
     auto kept = std::make_shared<result>();
     work what;
-    what.how = only_reads<Request> ? work::kind::read : work::kind::write;
+    what.how = only_reads<Request> && !follows_writes(x) ? work::kind::read : work::kind::write;
     what.run = [kept, c = ports.context, x = std::move(x)](unit& u) {
       kept->emplace(perform(u, *c, x));
     };

@@ -40,6 +40,17 @@ public:
     held_.pop_front();
     run(one);
   }
+  /// Reads and writes are two lines: those that read are done, whatever was submitted before.
+  void release_reads() {
+    for (auto n = held_.size(); n > 0; --n) {
+      auto one = std::move(held_.front());
+      held_.pop_front();
+      if (one.how == storage::work::kind::read)
+        run(one);
+      else
+        held_.push_back(std::move(one));
+    }
+  }
   [[nodiscard]] std::size_t held() const noexcept { return held_.size(); }
 
   bool hold = false;

@@ -20,6 +20,7 @@ struct shard_notes {
   std::vector<bot_id> nudged;     ///< Told that updates may wait.
   std::weak_ptr<directory> names; ///< It holds the bots, which hold these notes.
   caf::error refusal;             ///< What calls are refused with.
+  bool crowded = false;           ///< There is no place for a bot that is passive.
 };
 
 inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<shard_notes> notes) {
@@ -62,7 +63,7 @@ inline bots_actor::behavior_type fake_shard(bots_actor::pointer self,
     [=](const activate_bot& x) -> caf::result<caf::strong_actor_ptr> {
       if (x.look)
         notes->nudged.push_back(x.bot);
-      return caf::make_error(ec::unknown_bot);
+      return caf::make_error(notes->crowded ? ec::too_many_bots : ec::unknown_bot);
     },
     [](const passivation_limits&) {},
   };

@@ -340,6 +340,20 @@ SCENARIO("an order that changes nothing stands in the trail all the same") {
   CHECK_EQ(trail("bot:42", "bot.rotate-token").at(0).outcome, "unchanged");
 }
 
+SCENARIO("a call whose bot finds no place in memory says that") {
+  enrol(42);
+  notes->crowded = true;
+  names->detach(token_hash({1, 2}, token_of(42)).key, 42, bot_phase::passive);
+  method_call what{1, 42, "sendDice"};
+  auto pending = tell(what);
+  for (int i = 0; i < 20; ++i) {
+    advance_time(1s);
+    sched.run();
+  }
+  auto result = answer_of<method_answer>(std::move(pending));
+  CHECK(!result && result.error() == ec::too_many_bots);
+}
+
 SCENARIO("a call that certainly was not sent says so") {
   enrol(42);
   auto failed = [this](failure what) {
@@ -458,6 +472,28 @@ SCENARIO("a registrar that was killed finds what was done behind its back") {
   CHECK(entry(token_of(43))->phase == bot_phase::suspended);
   CHECK(entry(token_of(44))->phase == bot_phase::active);
   CHECK(names->complete());
+}
+
+SCENARIO("a registrar sees what the one before it had handed over to be written") {
+  sql->hold = true;
+  auto lost = self->request(registrar, caf::infinite, registration(42));
+  sched.run();
+  CHECK_EQ(sql->held(), 1u); // A slow disk.
+  caf::anon_send_exit(registrar, caf::exit_reason::kill);
+  sched.run();
+  registrar = spawn_registrar(sys, {}, ports);
+  sched.run();
+  for (int i = 0; i < 5; ++i) { // Whoever only reads overtakes.
+    sql->release_reads();
+    sched.run();
+  }
+  CHECK(!want<registrar_report>(get_report{}).restored);
+  sql->hold = false;
+  sql->release();
+  sched.run();
+  CHECK(want<registrar_report>(get_report{}).restored);
+  CHECK_EQ(stored().size(), 1u);
+  CHECK(entry(token_of(42)).has_value());
 }
 
 SCENARIO("while the store is away, nothing is begun; when it is back, all is restored") {
