@@ -47,6 +47,7 @@ struct health_state {
 
   void on_batch(const outcome_batch& batch) {
     auto at = now();
+    half_open_due(at); // Its probe may come before the timer: first things first.
     auto& record = record_of(batch.bot, at);
     for (const auto& x : batch.samples) {
       if (x.what == failure::aborted)

@@ -61,7 +61,8 @@ bool breaker::failure(time_point now, bool probe) noexcept {
     return true;
   }
   ++failures_;
-  if (!probe)
+  // A poll may probe beside a request: the one that fails last was begun before it opened again.
+  if (!probe || phase_ == breaker_phase::open)
     return false;
   force(breaker_phase::open, now);
   return true;

@@ -20,7 +20,7 @@ struct breaker_limits {
 /// and opens again at the first failure. It moves from open to half-open by itself, when asked.
 ///
 /// Outcomes of requests that are no probes change nothing unless the breaker is closed: they were
-/// started before it opened and say nothing new.
+/// started before it opened and say nothing new. Nor does a probe that fails while it is open.
 class breaker {
 public:
   breaker() = default;

@@ -46,6 +46,24 @@ SCENARIO("a failed probe opens a bot's breaker for another minute") {
   CHECK_EQ(last(*bot_of(1).notes), breaker_state::half_open);
 }
 
+SCENARIO("a probe that fails before health's timer fires is one of a half-open breaker, as the log "
+         "tells") {
+  log::capture lines;
+  start();
+  send(2, 200);
+  send(1, 502, 5);
+  sched.clock().current_time += 60s; // The bot looks at the time, too.
+  send(1, 0, 1, true);
+  auto& changes = bot_of(1).notes->changes;
+  REQUIRE_EQ(changes.size(), 3u);
+  CHECK_EQ(changes[1].state, breaker_state::half_open);
+  CHECK_EQ(changes[2].state, breaker_state::open);
+  CHECK_EQ(lines.count("breaker.half-opened"), 1u);
+  CHECK_EQ(lines.count("breaker.opened"), 2u);
+  run_for(60s);
+  CHECK_EQ(lines.count("breaker.half-opened"), 2u);
+}
+
 SCENARIO("a bot that starts anew learns of its breaker unless it is closed") {
   start();
   send(1, 500, 5);

@@ -62,7 +62,7 @@ struct breaker_model { // Straight from the rules, without laziness.
         phase = breaker_phase::closed;
         failures = 0;
       }
-    } else if (probe) {
+    } else if (probe && phase == breaker_phase::half_open) {
       phase = breaker_phase::open;
       opened = now;
       probe_out = false;
@@ -157,6 +157,17 @@ SCENARIO("one failed probe opens a breaker again, a lost one is replaced") {
   CHECK(b.admit(now + 90s));
   b.probe_lost();
   CHECK(b.admit(now + 91s));
+}
+
+SCENARIO(
+  "of two probes that fail the second neither opens a breaker again nor keeps it open for longer") {
+  breaker b{breaker_limits{.failure_threshold = 1}};
+  b.failure(start);
+  auto now = start + 60s;
+  CHECK(b.admit(now)); // Beside it, a poll.
+  CHECK(b.failure(now + 1s, true));
+  CHECK(!b.failure(now + 20s, true));
+  CHECK_EQ(b.opens_in(now + 20s), 41s);
 }
 
 SCENARIO("late outcomes of earlier requests move only a closed breaker") {
