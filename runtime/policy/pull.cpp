@@ -65,6 +65,22 @@ void book::confirmed_below(std::int64_t offset) {
   anchor_seqs_.clear();
 }
 
+void book::resume(const book& before, std::int64_t offset) {
+  auto id = offset - 1;
+  bool known = before.anchor_ == id;
+  auto seen = known ? before.anchor_seqs_ : std::vector<std::int64_t>{};
+  for (auto at = before.handed_.lower_bound({id, std::numeric_limits<std::int64_t>::min()});
+       at != before.handed_.end() && at->first.first == id; ++at)
+    if (!before.in_doubt(at->first, offset)) {
+      known = true;
+      seen.push_back(at->first.second);
+    }
+  if (!known)
+    return;
+  anchor_ = id;
+  anchor_seqs_ = std::move(seen);
+}
+
 void book::handed(const offer& x) {
   auto& to = handed_[{x.id, x.seq}];
   to.named = offset_;
@@ -119,8 +135,13 @@ void sharing::end(std::int64_t worker, time_point now) {
 
 plan sharing::plan_of(std::int64_t worker, std::int64_t offset) {
   plan result;
-  if (offset > 0)
-    return workers_[worker].out.named(offset);
+  if (offset > 0) {
+    auto& out = workers_[worker].out;
+    if (auto before = former_.extract(worker))
+      out.resume(before.mapped().out, offset);
+    return out.named(offset);
+  }
+  former_.erase(worker); // It begins anew, too.
   (void)workers_[worker].out.named(0);
   // Others' updates are not its to drop.
   if (offset < 0 && workers_.size() <= 1)
@@ -189,12 +210,14 @@ void sharing::reserve(std::int64_t worker, const offer& x) {
 
 bool sharing::expire(time_point now) {
   bool any = false;
+  std::erase_if(former_, [now](const auto& x) { return x.second.until <= now; });
   for (auto at = workers_.begin(); at != workers_.end();) {
     if (at->second.polls > 0 || at->second.seen + silence_ > now) {
       ++at;
       continue;
     }
     any = true;
+    former_[at->first] = {std::move(at->second.out), now + memory_};
     for (auto x = handed_.begin(); x != handed_.end();) {
       auto here = x++;
       if (here->second.worker == at->first)

@@ -66,6 +66,9 @@ public:
   /// Everything below it was confirmed in another way: the one right below was seen, which that was
   /// is not known.
   void confirmed_below(std::int64_t offset);
+  /// Its consumer was silent, and what it had is others' now: an offset that names what it saw
+  /// before confirms no other update with that id, also when that is handed out to it.
+  void resume(const book& before, std::int64_t offset);
   /// Was handed out in answer to the offset that was named last.
   void handed(const offer& x);
   /// Waits for company, or the end of a poll: is in doubt and was handed out before.
@@ -113,7 +116,10 @@ private:
 class sharing {
 public:
   /// @param silence a worker that did not poll for so long has gone
-  explicit sharing(duration silence = std::chrono::seconds{60}) : silence_(silence) {}
+  /// @param memory for so long it is known after that what it had seen
+  explicit sharing(duration silence = std::chrono::seconds{60},
+                   duration memory = std::chrono::minutes{10})
+    : silence_(silence), memory_(memory) {}
 
   /// A poll of `worker` begins or, later, ends. A worker with a poll is not silent.
   void begin(std::int64_t worker, time_point now);
@@ -148,6 +154,11 @@ private:
     std::uint32_t polls = 0;
     book out;
   };
+  /// One that has gone.
+  struct former_worker {
+    book out;
+    time_point until{};
+  };
   struct holding {
     std::int64_t worker = 0;
     key of;
@@ -164,6 +175,8 @@ private:
   void drop(std::map<std::int64_t, holding>::iterator at);
 
   duration silence_;
+  duration memory_;
+  std::map<std::int64_t, former_worker> former_;
   std::map<std::int64_t, worker_state> workers_;
   std::map<std::int64_t, holding> handed_; ///< By seq; reserved ones included.
   std::unordered_map<key, key_owner, key_hash> owners_;

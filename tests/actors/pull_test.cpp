@@ -249,6 +249,34 @@ SCENARIO("what a worker had goes to another one when it is silent for a minute")
   CHECK_EQ(got(poll(0, 0s, 2)).size(), 16u);
 }
 
+SCENARIO(
+  "a worker that comes back from its silence confirms nobody's update with an id that it knew") {
+  two_workers();
+  std::int64_t mine = -1; // A chat of the first one.
+  for (std::int64_t chat = 0; mine < 0; ++chat) {
+    store_update(chat, "1", 501);
+    if (!got(poll(0, 0s, 1)).empty())
+      mine = chat;
+    store->by_seq.clear();
+  }
+  poll(502, 0s, 1);
+  auto waits = poll(0, 50s, 2);
+  advance(49s);
+  waits = poll(0, 50s, 2);
+  advance(12s); // The first one has gone.
+  store_update(mine, "2", 501);
+  tell_bot();
+  CHECK_EQ(got(waits), id_list{2});
+  CHECK_EQ(got(poll(502, 0s, 1)), id_list{}); // It is the other one's.
+  CHECK_EQ(store->by_seq.size(), 1u);
+  poll(502, 0s, 2);
+  CHECK(store->by_seq.empty());
+  store_update(mine, "3", 501);
+  CHECK_EQ(got(poll(502, 0s, 1)), id_list{3}); // The answer is lost.
+  CHECK_EQ(got(poll(502, 0s, 1)), id_list{3});
+  CHECK_EQ(store->by_seq.size(), 1u);
+}
+
 SCENARIO("a poll ends when its bot's updates are delivered in another way, or the bot is suspended") {
   auto p = poll(0, 30s);
   updates::delivery_settings how;

@@ -182,6 +182,54 @@ SCENARIO("what a worker got once more after a silence confirms nothing else when
   CHECK_EQ(s.plan_of(1, 111).seqs, (id_list{110}));
 }
 
+SCENARIO(
+  "after a silence an offset confirms no other update with the id of one that was seen before") {
+  for (bool confirmed : {true, false}) {
+    sharing s{60s, 10min};
+    s.begin(1, start);
+    poll(s, 1, {{110, {0, 1}, 1}});
+    if (confirmed) {
+      auto seen = s.plan_of(1, 111);
+      CHECK_EQ(seen.seqs, id_list{1});
+      s.forget(seen.seqs);
+    }
+    s.end(1, start);
+    s.begin(2, start + 59s);
+    CHECK(s.expire(start + 60s));
+    if (!confirmed) // The other one confirms it.
+      CHECK_EQ(poll(s, 2, {{110, {0, 1}, 1}}), id_list{110});
+    s.begin(1, start + 61s);
+    CHECK(!s.plan_of(1, 111).confirms()); // Not what the other one has.
+    s.forget({1});
+    offer other{110, {0, 1}, 9}; // Ids began anew.
+    s.end(2, start + 61s);
+    s.expire(start + 130s);
+    for (std::uint32_t i = 0; i < book::most_times; ++i) {
+      CHECK_EQ(poll(s, 1, {other}), id_list{110}); // The answer is lost.
+      CHECK(!s.plan_of(1, 111).confirms());
+    }
+    CHECK_EQ(poll(s, 1, {other, {112, {0, 1}, 10}}), (id_list{110, 112}));
+    CHECK_EQ(s.plan_of(1, 113).seqs, (id_list{9, 10}));
+  }
+}
+
+SCENARIO("what a worker saw before a silence is forgotten in the end, and when it begins anew") {
+  for (bool anew : {true, false}) {
+    sharing s{60s, 10min};
+    s.begin(1, start);
+    poll(s, 1, {{110, {0, 1}, 1}});
+    s.forget(s.plan_of(1, 111).seqs);
+    s.end(1, start);
+    CHECK(s.expire(start + 60s));
+    auto back = anew ? start + 61s : start + 661s;
+    s.expire(back);
+    s.begin(1, back);
+    CHECK(!s.plan_of(1, anew ? 0 : 111).confirms());
+    CHECK_EQ(poll(s, 1, {{110, {0, 1}, 9}}), id_list{110});
+    CHECK_EQ(s.plan_of(1, 111).seqs, id_list{9});
+  }
+}
+
 SCENARIO("of two updates with one id an offset confirms those that were handed out") {
   book b;
   auto nothing = b.named(0);
