@@ -40,10 +40,6 @@ void lane::stop() {
   thread_.join();
 }
 
-bool lane::running_here() const noexcept {
-  return thread_.get_id() == std::this_thread::get_id();
-}
-
 void lane::exec_later(caf::resumable* job) {
   jobs_.push_back(job);
   if (!scheduled_) {

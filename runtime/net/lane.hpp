@@ -53,9 +53,6 @@ public:
   void start();
   void stop();
 
-  /// Whether the caller is on this lane's thread.
-  [[nodiscard]] bool running_here() const noexcept;
-
   /// Sends `parts` as one message to `dest`, if that is not empty, and lets it run here. On the
   /// lane's thread only.
   template <class Handle, class... Ts>
