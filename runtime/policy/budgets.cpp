@@ -44,10 +44,26 @@ rate_rules budgets::lifted_rules(const rate_rules& own) const noexcept {
   return per_second(std::max(own.rules[0].limit, limits_.lifted.rules[0].limit));
 }
 
-time_point budgets::global_opens(time_point now, std::uint32_t ahead) const noexcept {
+time_point budgets::global_opens(time_point now, std::uint32_t ahead, bool calm) const noexcept {
   if (!limits_.global.limited())
     return now;
-  return std::max(held(budget_scope::global), global_.opens(limits_.global, now, ahead));
+  auto rules = limits_.global;
+  rules.rules[0].limit -= calm ? 0 : kept();
+  return std::max(held(budget_scope::global), global_.opens(rules, now, ahead));
+}
+
+void budgets::see(std::uint32_t tenant) noexcept {
+  if (!seen_)
+    seen_ = tenant;
+  several_ = several_ || *seen_ != tenant;
+}
+
+bool budgets::calm(std::uint32_t tenant, time_point now) const noexcept {
+  auto* had = shares_.find(tenant);
+  auto tenants = static_cast<std::uint32_t>(shares_.size()) + (had ? 0 : 1);
+  return !had
+         || had->opens(per_second(std::max(limits_.global.rules[0].limit / tenants, 1u)), now)
+              <= now;
 }
 
 time_point budgets::tenant_opens(const charge& x, time_point now,
@@ -107,6 +123,11 @@ void budgets::forget_empty_bots(time_point now) {
 void budgets::record_rates(const charge& x, time_point now) {
   if (limits_.global.limited())
     global_.record(limits_.global, now);
+  see(x.tenant);
+  if (kept() > 0) {
+    forget_empty(shares_, second, now);
+    shares_.touch(x.tenant).record(limits_.global, now);
+  }
   record_tenant(x.tenant, now);
   auto own = rules_of(x.bot);
   if (!own.limited())
@@ -147,6 +168,8 @@ void budgets::record_chat(const charge& x, time_point now) {
 
 void budgets::remove(const charge& x, time_point stamp) noexcept {
   global_.remove(stamp);
+  if (auto* window = shares_.find(x.tenant))
+    window->remove(stamp);
   if (auto* window = tenants_.find(x.tenant))
     window->remove(stamp);
   if (auto* windows = bots_.find(x.bot)) {

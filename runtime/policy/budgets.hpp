@@ -30,7 +30,20 @@ public:
   explicit budgets(const budget_limits& limits);
 
   /// When one more request fits (`now` or earlier: at once), after `ahead` others.
-  [[nodiscard]] time_point global_opens(time_point now, std::uint32_t ahead = 0) const noexcept;
+  /// @param calm of a tenant that may have what is kept
+  [[nodiscard]] time_point global_opens(time_point now, std::uint32_t ahead = 0,
+                                        bool calm = false) const noexcept;
+  /// Of the global budget a hundredth is kept for calm tenants, so that one that floods does not
+  /// make them wait for its bunches of places to open (decision 0018). 0 as long as no second
+  /// tenant was seen.
+  [[nodiscard]] std::uint32_t kept() const noexcept {
+    return several_ ? limits_.global.rules[0].limit / 100 : 0;
+  }
+  /// Whether a tenant had less than an equal part of the global budget in the last second, among
+  /// those that had some.
+  [[nodiscard]] bool calm(std::uint32_t tenant, time_point now) const noexcept;
+  /// A tenant asks.
+  void see(std::uint32_t tenant) noexcept;
   [[nodiscard]] time_point tenant_opens(const charge& x, time_point now,
                                         std::uint32_t ahead = 0) const noexcept;
   [[nodiscard]] time_point bot_opens(const charge& x, time_point now,
@@ -99,6 +112,9 @@ private:
   std::array<time_point, budget_scopes> held_until_{};
   sliding_window global_;
   recent_map<std::uint32_t, sliding_window> tenants_;
+  recent_map<std::uint32_t, sliding_window> shares_; ///< What each had of the global budget.
+  std::optional<std::uint32_t> seen_;                ///< The first tenant.
+  bool several_ = false;                             ///< Another one, too.
   recent_map<std::uint32_t, std::uint32_t> own_tenant_rates_;
   recent_map<std::int64_t, bot_windows> bots_;
   recent_map<std::int64_t, std::uint32_t> own_rates_; ///< Bots with a rate of their own.

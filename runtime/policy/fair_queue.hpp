@@ -95,6 +95,9 @@ public:
   [[nodiscard]] bool ready() const noexcept { return first_tenant_ != none; }
   /// Whether a waiter is parked, or part of something parked.
   [[nodiscard]] bool parked(slot at) const noexcept;
+  [[nodiscard]] bool waits(std::uint32_t tenant) const noexcept {
+    return tenant_index_.find(tenant) != nullptr;
+  }
   [[nodiscard]] std::uint32_t waiting_in_lane(const waiter& x) const noexcept {
     auto* lane = lane_index_.find({x.bot, x.lane});
     return lane ? lanes_[*lane].count : 0;

@@ -55,8 +55,9 @@ void grant_engine::replay(const unseen_past& past, time_point now) {
 
 // -- deciding ------------------------------------------------------------------------------------
 
-/// When the next grant of any kind may happen; max: not before a message.
-time_point grant_engine::gate(time_point now) noexcept {
+/// When the next grant may happen; max: not before a message.
+/// @param calm to somebody who may have what is kept of the budget
+time_point grant_engine::gate(time_point now, bool calm) noexcept {
   if (credits_ == 0)
     return time_point::max();
   if (upstream_ == upstream::open) {
@@ -69,7 +70,7 @@ time_point grant_engine::gate(time_point now) noexcept {
       return probe_until_;
     probe_credits_ = 0;
   }
-  return budgets_.global_opens(now);
+  return budgets_.global_opens(now, 0, calm);
 }
 
 std::uint32_t grant_engine::cap_of(std::int64_t bot) const noexcept {
@@ -101,6 +102,10 @@ fair_queue::decision grant_engine::judge(const fair_queue::waiter& w, time_point
   auto at = std::max(memory_->holds.chat_free_at(w.bot, w.lane.chat, w.lane.method),
                      budgets_.chat_opens(x, now));
   return at > now ? fair_queue::decision{park_lane, at} : fair_queue::decision{};
+}
+
+bool grant_engine::calm(std::uint32_t tenant, time_point now) const noexcept {
+  return budgets_.kept() > 0 && !queue_.waits(tenant) && budgets_.calm(tenant, now);
 }
 
 void grant_engine::charge_all(const fair_queue::waiter& w, time_point now) {
@@ -136,10 +141,12 @@ grant_engine::answer grant_engine::ask(const grant_request& x, time_point now) {
                        x.call,
                        {x.chat, x.method, x.charged, x.group, x.paid},
                        now + std::clamp(x.patience, duration{0}, duration{std::chrono::hours{24}})};
+  budgets_.see(x.tenant);
   // Who has waiters of the same kind before it goes behind them; all others in the queue are
-  // parked, or the gate is closed.
+  // parked, or the gate is closed to them.
   auto behind = !queue_.empty() && queue_.waiting_in_lane(w) > 0;
-  if (!behind && gate(now) <= now && judge(w, now).what == fair_queue::action::take) {
+  if (!behind && gate(now, calm(x.tenant, now)) <= now
+      && judge(w, now).what == fair_queue::action::take) {
     charge_all(w, now);
     return {};
   }
@@ -214,14 +221,14 @@ void grant_engine::share_waits(forecast& to, const fair_queue::waiter& w, const 
   };
   // Where nearly all is taken of what can go before its deadline, a bot is let have its share of
   // that, and no more: others come in who have theirs.
-  auto crowded = [&](time_point all) { return (all - now) * 5 > (w.deadline - now) * 4; };
   auto global = [&](std::uint32_t n) { return budgets_.global_opens(now, n); };
   auto tenant = [&](std::uint32_t n) { return budgets_.tenant_opens(x, now, n); };
   to.plain = std::max({to.plain, global(std::max(ahead.global, ahead.global_all)),
                        tenant(std::max(ahead.tenant, ahead.tenant_all))});
-  auto turns = crowded(global(ahead.global_all)) ? ahead.global_crowd : ahead.global;
+  auto crowded = [&](auto& opens, std::uint32_t all) { return opens(all + all / 4) > w.deadline; };
+  auto turns = crowded(global, ahead.global_all) ? ahead.global_crowd : ahead.global;
   consider(budget_scope::global, worst(shared::global, global(0), global(turns)));
-  turns = crowded(tenant(ahead.tenant_all)) ? ahead.tenant_crowd : ahead.tenant;
+  turns = crowded(tenant, ahead.tenant_all) ? ahead.tenant_crowd : ahead.tenant;
   consider(budget_scope::tenant, worst(shared::tenant, tenant(0), tenant(turns)));
   to.session = now;
   if (capacity_ == 0)

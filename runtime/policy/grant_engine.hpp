@@ -68,6 +68,7 @@ struct grant_request {
 /// and the queue of those that must wait. Promises:
 /// - no window ever holds more than its limit, over restarts too (with the same memory);
 /// - after `dispatch` nobody waits who could go: windows open, no hold, a credit, breaker closed;
+///   but a hundredth of the global budget is kept for calm tenants' calls (`budgets::kept`);
 /// - whoever waits is served in turn by tenant, then bot, then age.
 class grant_engine {
 public:
@@ -209,7 +210,7 @@ private:
     queue_.remove(at);
   }
   void limit_tenant(std::uint32_t tenant, std::uint32_t rps);
-  [[nodiscard]] time_point gate(time_point now) noexcept;
+  [[nodiscard]] time_point gate(time_point now, bool calm = false) noexcept;
   [[nodiscard]] fair_queue::decision judge(const fair_queue::waiter& w, time_point now);
   /// What waiters of different bots share: the order among them is not only by age.
   enum class shared : std::uint8_t { nothing, global, tenant, sessions };
@@ -227,6 +228,8 @@ private:
                    const fair_queue::backlog& ahead, time_point now) const;
   void learn(slot at, time_point now, bool cut);
   [[nodiscard]] duration retry_after(const fair_queue::waiter& w, time_point now) const;
+  /// Whether this tenant's next call may have what is kept of the global budget.
+  [[nodiscard]] bool calm(std::uint32_t tenant, time_point now) const noexcept;
   [[nodiscard]] std::uint32_t cap_of(std::int64_t bot) const noexcept;
   [[nodiscard]] std::uint32_t held() const noexcept {
     return capacity_ > credits_ ? capacity_ - credits_ : 0;

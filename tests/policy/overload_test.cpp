@@ -8,6 +8,7 @@
 #include <queue>
 #include <random>
 #include <set>
+#include <span>
 
 /// Ten times what can be served: who is refused, when, and what it is told.
 namespace troupe::overload_suite {
@@ -127,6 +128,70 @@ bool admitted(const grant_engine::answer& x) {
 
 } // namespace
 
+/// Events in time, for an engine that is driven by its own `next_due`.
+struct flooded {
+  grant_memory memory;
+  grant_engine engine;
+  std::map<std::uint64_t, time_point> since; ///< Of the calm tenant's calls that wait.
+  std::vector<time_point> stamps;            ///< Of all grants.
+  std::vector<duration> waits;               ///< Of the calm tenant's calls.
+  std::uint64_t calls = 0;
+
+  static grant_limits limits() {
+    grant_limits x;
+    x.budgets.global.rules[0].limit = 500;
+    x.budgets.bot = {};
+    return x;
+  }
+  flooded() : engine(limits(), memory, unseen_past::none(), start) {
+    engine.set_capacity(1, 100'000, 100'000);
+  }
+
+  void granted(std::uint64_t call, time_point now) {
+    stamps.push_back(now);
+    engine.credit(1, 1);
+    if (auto found = since.find(call); found != since.end()) {
+      waits.push_back(now - found->second);
+      since.erase(found);
+    }
+  }
+  void serve(time_point now) {
+    engine.expire(now, [](auto, auto&, auto, auto) {});
+    engine.dispatch(now, [&](auto, const fair_queue::waiter& w) { granted(w.call, now); });
+  }
+  void ask(std::uint32_t tenant, duration patience, time_point now) {
+    serve(now);
+    grant_request x;
+    x.tenant = tenant;
+    x.bot = tenant * 1000 + static_cast<std::int64_t>(calls % 20);
+    x.call = ++calls;
+    x.patience = patience;
+    if (tenant == 1)
+      since[x.call] = now;
+    if (engine.ask(x, now).what == result::granted)
+      granted(x.call, now);
+  }
+  /// From `from` to `to`: the calm tenant asks every 10 ms, others each 200 us if `flood`.
+  void run(time_point from, time_point to, std::uint32_t floods) {
+    for (auto now = from; now < to; now += 200us) {
+      // What is due in between happens when it is due.
+      for (auto due = engine.next_due(now - 200us); due < now; due = engine.next_due(due)) {
+        serve(due);
+        if (engine.next_due(due) <= due)
+          break;
+      }
+      if ((now - from) % 10ms == 0s)
+        ask(1, 5s, now);
+      for (std::uint32_t i = 0; i < floods; ++i)
+        ask(2 + i, 50ms, now);
+    }
+  }
+  [[nodiscard]] std::size_t granted_in(time_point from, time_point to) const {
+    return static_cast<std::size_t>(
+      std::ranges::count_if(stamps, [&](auto at) { return from <= at && at < to; }));
+  }
+};
+
 SCENARIO("a refusal names the very moment at which the budget is open for that call") {
   for (unsigned seed = 1; seed <= 40; ++seed) {
     auto at_the_end = [&](duration earlier) {
@@ -190,21 +255,23 @@ SCENARIO("at ten times the budget it is used up, and who is let in gets its turn
   struct shape {
     std::uint32_t tenants, bots;
   };
-  for (auto [tenants, bots] : {shape{1, 1}, {1, 30}, {1, 200}, {30, 1}, {200, 1}, {8, 25}}) {
-    world w{7, global_of(1000), 10'000, 10'000};
-    w.tenants = tenants;
-    w.bots = bots;
-    w.load(10'000, 4s); // Nothing is known of how calls come in.
-    auto [granted, late] = std::pair{w.granted, w.late};
-    w.load(10'000, 4s);
-    CAF_MESSAGE(tenants << " tenants with " << bots << " bots each: of " << w.sent << ", granted "
-                        << w.granted << ", refused at once " << w.refused << ", late " << w.late
-                        << ", lately " << w.late - late << " of " << w.granted - granted);
-    CHECK_EQ(w.sent, w.granted + w.refused + w.late + w.waiting.size());
-    CHECK_GE(w.granted, 7'990u);
-    CHECK_LE((w.late - late) * 20, w.granted - granted); // 5 % of those let in.
-    CHECK_LE(w.waiting.size(), 1'100u);
-  }
+  for (std::uint32_t budget : {1000u, 990u, 943u, 1010u})
+    for (auto [tenants, bots] : {shape{1, 1}, {1, 30}, {1, 200}, {30, 1}, {200, 1}, {8, 25}}) {
+      world w{7, global_of(budget), 10'000, 10'000};
+      w.tenants = tenants;
+      w.bots = bots;
+      w.load(10'000, 4s); // Nothing is known of how calls come in.
+      auto [granted, late] = std::pair{w.granted, w.late};
+      w.load(10'000, 4s);
+      CAF_MESSAGE(tenants << " tenants with " << bots << " bots each: of " << w.sent << ", granted "
+                          << w.granted << ", refused at once " << w.refused << ", late " << w.late
+                          << ", lately " << w.late - late << " of " << w.granted - granted);
+      CHECK_EQ(w.sent, w.granted + w.refused + w.late + w.waiting.size());
+      CHECK_GE(w.granted, tenants == 1 ? budget * 8 - budget / 100
+                                       : budget * 8 * 99 / 100); // The rest is kept.
+      CHECK_LE((w.late - late) * 20, w.granted - granted);       // 5 % of those let in.
+      CHECK_LE(w.waiting.size(), 1'100u);
+    }
 }
 
 SCENARIO("at ten times what the sessions carry they are busy, and who is let in gets one") {
@@ -252,6 +319,44 @@ SCENARIO("a burst that comes before any session was given back waits") {
   CHECK_EQ(w.refused, 0u);
   w.run_to(w.now + 10s);
   CHECK_EQ(w.granted, 526u);
+}
+
+SCENARIO("a tenant within its share does not wait beside others that flood") {
+  for (std::uint32_t floods : {1u, 3u}) {
+    flooded x;
+    x.run(start, start + 2s, 0);
+    x.waits.clear();
+    x.run(start + 2s, start + 8s, floods);
+    CHECK_EQ(x.waits.size() + x.since.size(), 600u);
+    CHECK_EQ(x.since.size(), 0u);
+    CHECK(std::ranges::max(x.waits) == 0s);
+    // All but the hundredth that is kept is used, and never more than there is.
+    for (auto at = start + 3s; at <= start + 7s; at += 100ms) {
+      CHECK_GE(x.granted_in(at, at + 1s), 495u);
+      CHECK_LE(x.granted_in(at, at + 1s), 500u);
+    }
+  }
+}
+
+SCENARIO("a tenant that is alone has the whole budget") {
+  flooded x;
+  for (auto now = start; now < start + 3s; now += 1ms)
+    x.ask(2, 50ms, now);
+  CHECK_EQ(x.granted_in(start + 1s, start + 2s), 500u);
+}
+
+SCENARIO("who comes new beside others that flood waits for a window at most, and soon no more") {
+  flooded x;
+  x.ask(3, 0s, start); // A second tenant was seen.
+  for (auto now = start; now < start + 3s; now += 1ms)
+    x.ask(2, 50ms, now);
+  auto before = x.waits.size();
+  x.run(start + 3s, start + 33s, 1);
+  CHECK_EQ(x.since.size(), 0u);
+  auto its = std::span{x.waits}.subspan(before);
+  CHECK_EQ(its.size(), 3000u);
+  CHECK(std::ranges::max(its) <= 1s);
+  CHECK(std::ranges::max(its.subspan(2500)) == 0s);
 }
 
 } // namespace troupe::overload_suite
