@@ -22,6 +22,7 @@ struct steering_fixture : test_coordinator_fixture<> {
       return {[this](const bot_lookup&) {
         bot_row row;
         row.id = 7;
+        row.phase = bot_phase::active;
         row.settings = settings;
         return bot_batch{{row}, {}};
       }};
