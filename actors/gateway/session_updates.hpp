@@ -32,7 +32,14 @@ task<bool> session<Stream>::serve_updates(request_facts& facts, const directory:
   const auto& method = telegram::method(facts.method);
   const bool polls = method.has(telegram::method_trait::long_poll);
   if (!polls || (settings && changes_kinds(params, *settings))) {
-    auto steering = spawn_steering(ctx_->lane().system(), {ctx_->ports.found, ctx_->ports.store}, params);
+    steering_ports ports;
+    ports.found = ctx_->ports.found;
+    ports.store = ctx_->ports.store;
+    ports.virtual_token = facts.worker;
+    boost::system::error_code gone;
+    if (auto peer = socket().remote_endpoint(gone); !gone)
+      ports.client = peer.address().to_string();
+    auto steering = spawn_steering(ctx_->lane().system(), std::move(ports), params);
     method_call what;
     what.tenant = entry.tenant;
     what.bot = entry.bot;

@@ -51,10 +51,12 @@ struct steered_settings {
 /// The kinds alone: getUpdates.
 [[nodiscard]] steered_settings with_kinds(std::string_view settings, const update_params& params);
 
-/// Where a steering finds what it needs.
+/// Where a steering finds what it needs, and for whom it is.
 struct steering_ports {
   std::shared_ptr<services> found;
   std::function<caf::strong_actor_ptr()> store;
+  std::string client{};           ///< The address, for the audit trail.
+  std::int64_t virtual_token = 0; ///< The one that was used; 0: the bot's own.
 };
 
 /// Spawns an actor for one request: it answers one `method_call` of setWebhook, deleteWebhook,

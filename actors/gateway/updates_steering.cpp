@@ -104,6 +104,9 @@ struct steering_state {
       return end(503, "Service Unavailable: the change cannot be stored now");
     bot_change order;
     order.by.name = "gateway: " + std::string{method};
+    if (ports.virtual_token != 0)
+      order.by.name += ", virtual token " + std::to_string(ports.virtual_token);
+    order.by.address = ports.client;
     order.tenant = row.tenant;
     order.bot = row.id;
     order.version = row.version;

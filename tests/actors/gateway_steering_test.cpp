@@ -22,7 +22,7 @@ struct steering_fixture : test_coordinator_fixture<> {
       return {[this](const bot_lookup&) {
         bot_row row;
         row.id = 7;
-        row.phase = bot_phase::active;
+        row.phase = phase;
         row.settings = settings;
         return bot_batch{{row}, {}};
       }};
@@ -34,11 +34,18 @@ struct steering_fixture : test_coordinator_fixture<> {
                 return confirm_result{waiting, 0};
               }};
     });
+    registrar = sys.spawn([this](caf::event_based_actor*) -> caf::behavior {
+      return {[this](const bot_change& x) {
+        changes.push_back(x);
+        return bot_row{};
+      }};
+    });
+    found->updates->registrar.publish(caf::actor_cast<registrar_actor>(registrar));
     found->updates->journal.publish(caf::actor_cast<journal_actor>(journal));
     put(settings);
   }
   ~steering_fixture() override {
-    for (auto& x : {store, journal})
+    for (auto& x : {store, journal, registrar})
       caf::anon_send_exit(x, caf::exit_reason::kill);
     sched.run();
   }
@@ -48,9 +55,8 @@ struct steering_fixture : test_coordinator_fixture<> {
       7, std::make_shared<const updates::update_settings>(updates::read_settings(json)));
   }
   std::string ask(std::string method, gateway::update_params params = {}) {
-    gateway::steering_ports ports{found, [this] {
-                                    return caf::actor_cast<caf::strong_actor_ptr>(store);
-                                  }};
+    gateway::steering_ports ports{
+      found, [this] { return caf::actor_cast<caf::strong_actor_ptr>(store); }, "192.0.2.7", worker};
     auto steering = gateway::spawn_steering(sys, std::move(ports), std::move(params));
     method_call what;
     what.bot = 7;
@@ -65,8 +71,12 @@ struct steering_fixture : test_coordinator_fixture<> {
 
   std::string settings = R"({"delivery":{"mode":"relay","url":"https://a.example/x"}})";
   std::shared_ptr<services> found = std::make_shared<services>();
+  bot_phase phase = bot_phase::active;
+  std::int64_t worker = 0;
+  std::vector<bot_change> changes;
   caf::actor store;
   caf::actor journal;
+  caf::actor registrar;
   std::uint32_t waiting = 3;
   std::uint32_t dropped = 0;
 };
@@ -90,6 +100,35 @@ SCENARIO("getWebhookInfo tells of the last error, and when it was, until the URL
   put("{}");
   CHECK_EQ(ask("getWebhookInfo"),
            R"({"ok":true,"result":{"url":"","has_custom_certificate":false,"pending_update_count":3}})");
+}
+
+SCENARIO("who steers a bot's updates through the gateway is entered in the trail") {
+  gateway::update_params params;
+  params.url = "https://b.example/x";
+  ask("setWebhook", params);
+  worker = 3;
+  ask("deleteWebhook");
+  REQUIRE_EQ(changes.size(), 2u);
+  CHECK_EQ(changes[0].by.name, "gateway: setWebhook");
+  CHECK_EQ(changes[0].by.address, "192.0.2.7");
+  CHECK_EQ(changes[1].by.name, "gateway: deleteWebhook, virtual token 3");
+}
+
+SCENARIO("a bot that takes no calls is not steered, and loses nothing that waits") {
+  gateway::update_params params;
+  params.url = "https://b.example/x";
+  params.drop_pending = true;
+  for (auto [now, words] : {std::pair{bot_phase::pending, "owner is not proven"},
+                            std::pair{bot_phase::suspended, "is suspended"}}) {
+    phase = now;
+    for (const auto* method : {"setWebhook", "deleteWebhook", "getWebhookInfo", "getUpdates"}) {
+      auto said = ask(method, params);
+      CHECK(said.find(words) != std::string::npos);
+      CHECK(said.find("403") != std::string::npos);
+    }
+  }
+  CHECK(changes.empty());
+  CHECK_EQ(dropped, 0u);
 }
 
 SCENARIO("dropping what waits makes the bot ask anew, also when nothing else changes") {
