@@ -50,6 +50,8 @@ struct ports {
   std::function<std::string(bot_id)> signing_key;
   /// Where what happens to bots is told; null: nobody can watch.
   std::shared_ptr<event_hub> events;
+  /// Whether an active bot is out of memory until it is needed; may be empty.
+  std::function<bool(bot_id)> is_passive;
   /// Bots per phase, indexed by bot_phase.
   std::function<std::array<std::uint64_t, bot_phase_names.size()>()> bots_by_phase;
   /// Whether the node refuses new work.

@@ -40,7 +40,13 @@ describe(`${many} bots, of which ${most} fit into memory`, () => {
 
   test('no more than that are in memory, and the others are there all the same', limit, async () => {
     await until('the others are passive', async () => (await inMemory()) <= most);
-    assert.ok((await node.get('/v1/bots?limit=1000')).bots.length === many);
+    const all = (await node.get('/v1/bots?limit=1000')).bots;
+    assert.ok(all.length === many);
+    assert.ok(all.filter(({ phase }) => phase === 'active').length <= most);
+    assert.ok(all.filter(({ phase }) => phase === 'passive').length >= many - most);
+    assert.equal((await node.get(`/v1/bots/${bots[0].id}`)).phase, 'active'); // Pinned.
+    const passive = (await node.get('/v1/bots?limit=1000&status=passive')).bots;
+    assert.equal((await node.get(`/v1/bots/${passive[0].id}`)).phase, 'passive');
   });
 
   test('calls round and round are all answered, also several at once', limit, async () => {

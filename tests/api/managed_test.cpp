@@ -239,6 +239,50 @@ SCENARIO("bots are listed in pages, by phase, and got by any number of ids") {
   CHECK(first.at(0).as_object().at("health").is_null());
 }
 
+SCENARIO("bots that are out of memory are shown as passive, in pages, alone and by their ids") {
+  for (bot_id id = 1; id <= 45; ++id)
+    kept->add_bot(id, 1, id == 44 ? bot_phase::suspended : bot_phase::active);
+  auto p = managed_ports();
+  p.is_passive = [](bot_id bot) { return bot % 20 != 3; }; // In memory are 3, 23 and 43.
+  use(std::move(p));
+  auto phase = [](const boost::json::value& bot) {
+    return std::string{bot.as_object().at("phase").as_string()};
+  };
+  auto all = [&](std::string_view status, std::size_t limit) {
+    std::vector<std::int64_t> seen;
+    auto start = "/v1/bots?limit=" + std::to_string(limit) + std::string{status};
+    auto target = start;
+    for (int pages = 0; pages < 100; ++pages) {
+      auto page = json_of(get(target, viewer));
+      auto& bots = page.at("bots").as_array();
+      CHECK(bots.size() <= limit);
+      for (auto& bot : bots) {
+        seen.push_back(bot.as_object().at("id").as_int64());
+        if (!status.empty())
+          CHECK_EQ(phase(bot), status.substr(status.find('=') + 1));
+      }
+      if (page.at("next_cursor").is_null())
+        break;
+      target = start + "&cursor=" + std::string{page.at("next_cursor").as_string()};
+    }
+    CHECK(std::is_sorted(seen.begin(), seen.end()));
+    CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+    return seen;
+  };
+  for (std::size_t limit : {1u, 2u, 3u, 7u, 100u}) {
+    CHECK_EQ(all("&status=active", limit), (std::vector<std::int64_t>{3, 23, 43}));
+    CHECK_EQ(all("&status=passive", limit).size(), 41u);
+    CHECK_EQ(all("&status=suspended", limit), (std::vector<std::int64_t>{44}));
+    CHECK_EQ(all("", limit).size(), 45u);
+  }
+  CHECK_EQ(phase(json_of(get("/v1/bots/1", viewer))), "passive");
+  CHECK_EQ(phase(json_of(get("/v1/bots/3", viewer))), "active");
+  CHECK_EQ(phase(json_of(get("/v1/bots/44", viewer))), "suspended");
+  auto batch = json_of(send("POST", "/v1/bots:batchGet", R"({"ids":[1,3]})", viewer));
+  CHECK_EQ(phase(batch.at("bots").as_array().at(0)), "passive");
+  CHECK_EQ(phase(batch.at("bots").as_array().at(1)), "active");
+}
+
 SCENARIO("any number of ids is answered, each once, or none is") {
   std::string ids;
   for (int id = 1; id <= 2500; ++id) {

@@ -51,6 +51,11 @@ net::http_task<unwell_bots> health_of(question<health_report>& asked) {
   co_return all;
 }
 
+void show_passive(const context& ctx, bot_row& row) {
+  if (row.phase == bot_phase::active && ctx.p.is_passive && ctx.p.is_passive(row.id))
+    row.phase = bot_phase::passive;
+}
+
 boost::json::array bots_json(const std::vector<bot_row>& rows, const unwell_bots& unwell) {
   boost::json::array all;
   for (auto& row : rows) {
@@ -112,7 +117,9 @@ net::http_task<response> bot_answer(context& ctx, const inquiry& from, const bot
     health = report->status;
   else if (report.error() == ec::unknown_bot) // Without a record: nothing went wrong lately.
     health = health_status::healthy;
-  co_return json_response(to_json(row, health));
+  auto shown = row;
+  show_passive(ctx, shown);
+  co_return json_response(to_json(shown, health));
 }
 
 } // namespace troupe::api

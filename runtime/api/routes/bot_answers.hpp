@@ -19,6 +19,9 @@ using unwell_bots = std::optional<std::map<bot_id, health_status>>;
 [[nodiscard]] question<health_report> ask_unwell(context& ctx, const inquiry& from);
 [[nodiscard]] net::http_task<unwell_bots> health_of(question<health_report>& asked);
 
+/// Who is stored as active is passive while it is not in memory: that is written down nowhere.
+void show_passive(const context& ctx, bot_row& row);
+
 [[nodiscard]] boost::json::array bots_json(const std::vector<bot_row>& rows,
                                            const unwell_bots& unwell);
 

@@ -8,6 +8,9 @@
 
 #include <boost/json/parse.hpp>
 
+#include <optional>
+#include <utility>
+
 namespace troupe::api {
 namespace {
 
@@ -109,6 +112,45 @@ task register_bot(context& ctx, const inquiry& from) {
   co_return answer;
 }
 
+/// Bots in memory, or those out of it, have to be looked for: the store knows all as active. So
+/// many of its pages are read for one; then that is short, and goes on behind what was read.
+constexpr int most_pages = 20;
+
+struct found_bots {
+  std::vector<bot_row> rows;
+  bot_id last = 0; ///< The next page begins behind it.
+  bool more = false;
+};
+
+net::http_task<found_bots> find_bots(context& ctx, const inquiry& from, bot_query what) {
+  std::optional<bot_phase> only;
+  if (!what.any_phase && (what.phase == bot_phase::active || what.phase == bot_phase::passive))
+    only = std::exchange(what.phase, bot_phase::active);
+  found_bots result;
+  result.last = what.after;
+  for (int i = 0; i < most_pages; ++i) {
+    what.after = result.last;
+    auto query = what;
+    auto asked = ctx.ask_store<page<bot_row>>(from.what.io, std::move(query));
+    auto found = co_await answer_to(asked);
+    result.more = found.more;
+    for (auto& row : found.rows) {
+      show_passive(ctx, row);
+      bool wanted = !only || row.phase == *only;
+      if (wanted && result.rows.size() == what.limit) {
+        result.more = true;
+        co_return result;
+      }
+      result.last = row.id;
+      if (wanted)
+        result.rows.push_back(std::move(row));
+    }
+    if (!only || !found.more || result.rows.size() == what.limit)
+      break;
+  }
+  co_return result;
+}
+
 task list_bots(context& ctx, const inquiry& from) {
   bot_query what;
   what.tenant = from.tenant();
@@ -120,16 +162,14 @@ task list_bots(context& ctx, const inquiry& from) {
   }
   what.after = cursor_of(from);
   what.limit = limit_of(from);
-  auto asked = ctx.ask_store<page<bot_row>>(from.what.io, std::move(what));
   auto unwell = ask_unwell(ctx, from);
-  auto found = co_await answer_to(asked);
+  auto found = co_await find_bots(ctx, from, what);
   auto health = co_await health_of(unwell);
-  auto last = found.rows.empty() ? 0 : found.rows.back().id;
   auto bots = bots_json(found.rows, health);
   if (from.query.text("with").has_value())
     co_await add_update_states(ctx, from, bots);
   co_return json_response(
-    json::object{{"bots", std::move(bots)}, {"next_cursor", next_cursor(last, found.more)}});
+    json::object{{"bots", std::move(bots)}, {"next_cursor", next_cursor(found.last, found.more)}});
 }
 
 task batch_get(context& ctx, const inquiry& from) {
@@ -140,6 +180,8 @@ task batch_get(context& ctx, const inquiry& from) {
   auto asked = ctx.ask_store<bot_batch>(from.what.io, std::move(what));
   auto unwell = ask_unwell(ctx, from);
   auto found = co_await answer_to(asked);
+  for (auto& row : found.bots)
+    show_passive(ctx, row);
   auto health = co_await health_of(unwell);
   json::array missing;
   for (auto id : found.missing)
@@ -228,7 +270,10 @@ constexpr field of_bot_list[] = {
   {"with", shape::text, 0, 0,
    "`updates`: each bot with `update_state`, as GET /v1/bots/{id}/updates shows it.", false,
    additions},
-  {"status", shape::text, 0, 0, "Bots in this phase alone.", false, phases},
+  {"status", shape::text, 0, 0,
+   "Bots in this phase alone. A page of active or of passive ones may be short: go on while there "
+   "is `next_cursor`.",
+   false, phases},
   {"tenant", shape::integer, 1, UINT32_MAX, "Operators only: this tenant's bots alone."},
   cursor_parameter,
   limit_parameter,

@@ -274,6 +274,10 @@ api::ports node::parts::api_ports() {
   ports.signing_key = [this](bot_id bot) { return kept.signing_key(bot); };
   if (found->updates)
     ports.events = {found->updates, &found->updates->events};
+  ports.is_passive = [names = actors.names()](bot_id bot) {
+    auto known = names->find(bot);
+    return known && known->phase == bot_phase::passive;
+  };
   ports.bots_by_phase = [names = actors.names()] { return names->by_phase(); };
   ports.draining = [this] { return draining.load(); };
   ports.instruments = meters;
