@@ -26,6 +26,9 @@ constexpr caf::timespan room_pause = 20ms;
 /// Idle bots that are asked in one sweep.
 constexpr std::size_t most_in_a_sweep = 1000;
 
+/// When nobody was refused for so long, there are places enough.
+constexpr caf::timespan enough_after = 60s;
+
 /// Places that are kept free, so that a bot that is needed waits for nobody.
 std::size_t ahead_of(std::size_t most) noexcept {
   return std::min<std::size_t>(most / 8, 64);
@@ -78,6 +81,7 @@ void bots_state::limit(const passivation_limits& x) {
   admit_line();
   stayed = 0;
   make_room();
+  tell_places();
 }
 
 void bots_state::reckon(place at) {
@@ -152,8 +156,7 @@ void bots_state::evicted(place at) {
              "The bot was idle and left memory; the next call or update brings it back.");
   if (cfg.evicted)
     cfg.evicted();
-  bool needed_again = waiting.contains(at) || to_look.contains(at);
-  if (needed_again && !TROUPE_MUTATION("needed-again-ignored"))
+  if (waiting.contains(at) || to_look.contains(at)) // It is needed again.
     bring_back(at);
 }
 
@@ -168,6 +171,7 @@ void bots_state::sweep() {
     ask(*who, {any_uses, idle_for});
   }
   make_room();
+  tell_places();
 }
 
 void bots_state::arm_sweep() {
@@ -255,7 +259,9 @@ void bots_state::admit_line() {
   while (!line.empty() && !full()) {
     auto at = line.front().at;
     line.pop_front();
-    if (in_line.erase(at) != 0 && ledger[at].taken && ledger[at].phase == bot_phase::passive)
+    bool needed =
+      in_line.erase(at) != 0 && ledger[at].taken && ledger[at].phase == bot_phase::passive;
+    if (needed && !TROUPE_MUTATION("needed-again-ignored"))
       launch(at);
   }
 }
@@ -274,12 +280,34 @@ void bots_state::end_wait() {
   while (!line.empty() && line.front().since + cfg.activation_patience <= now()) {
     auto at = line.front().at;
     line.pop_front();
-    if (in_line.erase(at) != 0) // The journal asks again.
-      refuse_waiting(at, refuse_start(ec::too_many_bots, 1s));
+    if (in_line.erase(at) == 0)
+      continue;
+    tell_no_place();
+    refuse_waiting(at, refuse_start(ec::too_many_bots, 1s)); // The journal asks again.
   }
   stayed = std::min(stayed, patience);
   make_room();
   wait_in_line();
+}
+
+void bots_state::tell_no_place() {
+  ledger.refused_at = now();
+  if (std::exchange(ledger.no_place, true))
+    return;
+  log::event(log::level::error, "alert.raised", name,
+             {{"alert", std::string_view{"bots.no-place"}},
+              {"running", static_cast<std::int64_t>(ledger.running())},
+              {"of", static_cast<std::int64_t>(ledger.limits.max_active)}},
+             "Bots that are needed find no place in memory: those who are there stay, since they "
+             "are busy, wait for updates or are pinned.");
+}
+
+void bots_state::tell_places() {
+  bool enough = !passivates() || (line.empty() && ledger.refused_at + enough_after <= now());
+  if (enough && std::exchange(ledger.no_place, false))
+    log::event(log::level::info, "alert.resolved", name,
+               {{"alert", std::string_view{"bots.no-place"}}},
+               "Each bot that was needed found its place.");
 }
 
 } // namespace troupe

@@ -75,6 +75,9 @@ struct bots_state {
   void admit_line();
   void wait_in_line();
   void end_wait();
+  /// An operator learns that the bound is too low, and when it no longer is.
+  void tell_no_place();
+  void tell_places();
   /// The bot runs: whoever waits for that is told.
   void hand_over(place at);
   void begin_passivating();

@@ -75,6 +75,8 @@ public:
 
   std::unordered_map<place, bot_trouble> troubles;
   passivation_limits limits; ///< As they are now; they outlive a supervisor.
+  bool no_place = false;     ///< An alert says that bots find no place in memory.
+  time_point refused_at{};   ///< When the last one did not.
 
   /// Makes the caller the owner; builds the tables anew. @returns the number of its ownership.
   std::uint64_t take_over();

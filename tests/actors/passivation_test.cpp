@@ -157,6 +157,59 @@ SCENARIO("when every bot is busy one more waits for a place, and is refused afte
   CHECK_EQ(running(), 2u);
 }
 
+SCENARIO(
+  "an alert tells that the bound is below what stays, and is resolved when nobody is refused") {
+  log::capture heard{log::level::info};
+  auto lines = [&](std::string_view event) {
+    std::size_t n = 0;
+    for (const auto& line : heard.lines())
+      if (line.find(event) != std::string::npos && line.find("bots.no-place") != std::string::npos)
+        ++n;
+    return n;
+  };
+  auto need = [&](bot_id bot) {
+    caf::error end;
+    sys.spawn([&end, bot, to = shard()](caf::event_based_actor* me) {
+      me->request(to, caf::infinite, activate_bot{bot, false})
+        .then([](const caf::strong_actor_ptr&) {}, [&end](caf::error& why) { end = why; });
+    });
+    sched.run();
+    for (int i = 0; i < 60; ++i)
+      pass(20ms);
+    return end;
+  };
+  bound(2, passivation_kind::lru, {1});
+  boot();
+  for (bot_id bot : {1, 2, 3, 4})
+    known(bot);
+  world->busy = {2}; // A poll that waits on and on, say.
+  for (bot_id bot : {3, 4, 3})
+    CHECK_EQ(need(bot), caf::error{ec::too_many_bots});
+  CHECK_EQ(alive(1), 1); // Who has a place is served.
+  CHECK_EQ(alive(2), 1);
+  CHECK_EQ(lines("alert.raised"), 1u);
+  kill_now(caf::actor_cast<caf::strong_actor_ptr>(shard())); // What it told is not forgotten.
+  sched.run();
+  pass(1s);
+  CHECK_EQ(need(4), caf::error{ec::too_many_bots});
+  CHECK_EQ(lines("alert.raised"), 1u);
+  caf::anon_send(shard(), passivation_limits{passivation_kind::lru, 3, 0s, {1}});
+  sched.run();
+  for (bot_id bot : {3, 4, 3})
+    CHECK_EQ(need(bot), caf::error{});
+  for (int i = 0; i < 50; ++i)
+    pass(1s);
+  CHECK_EQ(lines("alert.resolved"), 0u);
+  for (int i = 0; i < 12; ++i)
+    pass(1s);
+  CHECK_EQ(lines("alert.resolved"), 1u);
+  caf::anon_send(shard(), passivation_limits{passivation_kind::lru, 2, 0s, {1}});
+  sched.run();
+  pass(1s);
+  CHECK_EQ(need(3), caf::error{ec::too_many_bots}); // It is another one.
+  CHECK_EQ(lines("alert.raised"), 2u);
+}
+
 SCENARIO("a bot that was used again is spared for one that was not") {
   bound(3);
   boot();

@@ -129,10 +129,12 @@ private:
     self->request(shard, caf::infinite, activate_bot{home, false})
       .then([this, id](const caf::strong_actor_ptr&) { look(id); },
             [this, id, again](const caf::error& why) {
-              if (why == ec::too_many_bots && open.contains(id))
-                answer(id, "too_many_bots");
-              else
-                again();
+              if (why != ec::too_many_bots || !open.contains(id))
+                return again();
+              ports.world->hear();
+              ports.world->verdict.found_no_place(
+                ports.world->what.bots[plan_of(open.at(id)).bot].id);
+              answer(id, "too_many_bots");
             });
   }
 

@@ -38,6 +38,7 @@ private:
   bool plan_has_jumps() const;
   void tell(const std::string& what) const;
   void tell_log();
+  void tell_bots();
   result report();
 
   const plan& plan_;

@@ -145,11 +145,30 @@ void judge::started(const std::string& supervisor, const std::string& child, tim
                        + " times anew within its period");
 }
 
+void judge::places(std::uint32_t now_valid, time_point now) {
+  auto before = std::exchange(places_, now_valid);
+  settled_from_ = now + 1s;
+  if (now_valid < before)
+    most_debt_ += before - now_valid;
+  else
+    most_debt_ -= std::min(most_debt_, now_valid - before);
+}
+
+void judge::leased(time_point now, duration slack) {
+  if (most_debt_ > 0 && now > settled_from_ + slack)
+    --most_debt_;
+}
+
 void judge::compare(bot_id bot, breaker_state said) {
   auto last = breakers_.find(std::to_string(bot));
   // Not told: what health was told of the time before it.
   if (last != breakers_.end() && said == breaker_state::closed && last->second != "breaker.closed")
     fail("breakers", "bot " + std::to_string(bot) + ": closed after " + last->second);
+}
+
+void judge::found_no_place(bot_id bot) {
+  if (!lacks_places())
+    fail("passivation", "bot " + std::to_string(bot) + " found no place, and no alert tells of it");
 }
 
 void judge::logged(const std::string& line) {
@@ -163,8 +182,7 @@ void judge::logged(const std::string& line) {
     bool failed_probe = member(line, "reason") == "the probe failed";
     bool legal = last.empty() ? true
                  : event == "breaker.opened"
-                   ? (failed_probe ? last != "breaker.closed"
-                                   : last == "breaker.closed") // Two clocks may disagree.
+                   ? last == (failed_probe ? "breaker.half-opened" : "breaker.closed")
                  : event == "breaker.half-opened" ? last == "breaker.opened"
                                                   : last == "breaker.half-opened";
     if (!legal)
@@ -176,6 +194,8 @@ void judge::logged(const std::string& line) {
     evicted_.insert(bot);
     if (pinned(std::stoll(bot)))
       fail("passivation", "bot " + bot + " is pinned, and left memory");
+  } else if (member(line, "alert") == "bots.no-place") {
+    no_place_ += event == "alert.raised" ? 1 : -1;
   } else if ((event == "child.started" || event == "child.restarted")
              && member(line, "actor") == "troupe.health") {
     breakers_.clear();

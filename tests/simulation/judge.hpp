@@ -44,6 +44,14 @@ public:
   void settings(const rate_limits& now_valid, time_point now) {
     limits_.emplace_back(now, now_valid);
   }
+  /// The pool has so many places for requests from now on. Credits that the governor has for places
+  /// that are no more cannot be taken back: each is settled by a request that comes later.
+  void places(std::uint32_t now_valid, time_point now);
+  /// A request got one of them. @param slack what messages were delayed by since they changed
+  void leased(time_point now, duration slack);
+  /// Credits that the governor may have beyond the places.
+  [[nodiscard]] std::uint32_t most_debt() const noexcept { return most_debt_; }
+  [[nodiscard]] time_point places_changed() const noexcept { return settled_from_; }
   /// A bot's own rate is known to the node.
   void limited(bot_id bot, time_point now) { limited_.emplace(bot, now); }
 
@@ -59,7 +67,14 @@ public:
   void started(const std::string& supervisor, const std::string& child, time_point now);
   [[nodiscard]] bool pinned(bot_id bot) const;
   /// Another process: nobody has a past.
-  void node_started() { starts_.clear(), evicted_.clear(); }
+  void node_started() {
+    starts_.clear(), evicted_.clear(), no_place_ = 0, places_ = most_debt_ = 0;
+  }
+
+  /// Somebody was refused since there is no place for his bot; all lines were heard.
+  void found_no_place(bot_id bot);
+  /// An operator was told that there are too few places, and not yet that there are enough.
+  [[nodiscard]] bool lacks_places() const noexcept { return no_place_ > 0; }
 
   /// A line of the log, as JSON: breakers and restarts are judged by them.
   void logged(const std::string& line);
@@ -86,6 +101,10 @@ private:
   std::map<std::uint64_t, int> carried_;
   /// Of each place in the tree since its supervisor's own start.
   std::map<std::string, std::map<std::string, std::vector<time_point>>> starts_;
+  std::uint32_t places_ = 0;
+  std::uint32_t most_debt_ = 0;
+  time_point settled_from_{};
+  int no_place_ = 0;              ///< Shards whose alert stands.
   std::set<std::string> evicted_; ///< Bots that left memory, and did not come back yet.
   std::map<std::string, std::string> breakers_; ///< By bot or "upstream": the last word of it.
   std::string broken_;

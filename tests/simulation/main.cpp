@@ -170,11 +170,12 @@ bool complete(const result& sum) {
   };
   for (auto name : trouble_names)
     need(name);
-  for (auto name : {"store: full", "store: unavailable", "evicted", "called: sendMessage",
-                    "store: broke before a commit", "store: broke after a commit", "upstream: 429",
-                    "upstream: 502", "upstream: hung", "upstream: broke before the request",
-                    "upstream: broke after the request", "tenant: not reached", "tenant: refused",
-                    "tenant: silent", "killed: the root"})
+  for (auto name :
+       {"store: full", "store: unavailable", "evicted", "evicted for its place", "no place",
+        "called: sendMessage", "store: broke before a commit", "store: broke after a commit",
+        "upstream: 429", "upstream: 502", "upstream: hung", "upstream: broke before the request",
+        "upstream: broke after the request", "tenant: not reached", "tenant: refused",
+        "tenant: silent", "killed: the root"})
     need(name);
   for (const auto& name : sum.started)
     need("killed: " + name);

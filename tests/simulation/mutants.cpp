@@ -27,7 +27,7 @@ constexpr mutation all[] = {
   {"mutation:children-orphaned", "orphans", 2},
   {"mutation:restarts-unbounded", "restarts", 7},
   {"mutation:breaker-unproven", "breakers", 4},
-  {"mutation:needed-again-ignored", "deadlines rest", 1}, // A call that meets a passivating bot.
+  {"mutation:needed-again-ignored", "deadlines rest", 6}, // And a place became free for it.
   {"mutation:pin-ignored", "passivation", 1},
 };
 

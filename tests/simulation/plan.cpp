@@ -1,4 +1,5 @@
 #include "tests/simulation/plan.hpp"
+#include "runtime/registry/services.hpp"
 
 #include <algorithm>
 
@@ -22,7 +23,22 @@ void choose_policy(passivation_limits& x, dice& d) {
 
 namespace {
 
-/// Idle bots leave; the bound on those in memory is not reached.
+/// Bots that need no place all the time, mostly, and fewer shards: some have to leave for others.
+void crowd(plan& x, dice& d) {
+  if (d.chance(700))
+    x.shards = 1;
+  if (!d.chance(700))
+    return;
+  x.webhooks = true;
+  for (auto& bot : x.bots) {
+    if (d.chance(800))
+      bot.polled = false;
+    if (bot.how == receiver_kind::pull && d.chance(600))
+      bot.how = receiver_kind::relay;
+  }
+}
+
+/// Idle bots leave; and those for whom there is no place, mostly.
 void choose_passivation(plan& x, dice& d) {
   for (std::size_t i = 1; i < x.tenant_rps.size(); ++i) // By number less one; the first has none.
     x.tenant_rps[i] = d.chance(500) ? static_cast<std::uint32_t>(d.between(2, 12)) : 0;
@@ -34,11 +50,30 @@ void choose_passivation(plan& x, dice& d) {
   if (!d.chance(600))
     return;
   choose_policy(x.passivation, d);
-  x.passivation.max_active =
-    x.shards * 2 * x.bots.size(); // Not reached: who polls on and on never leaves his place.
-  for (const auto& bot : x.bots)
-    if (d.chance(150))
+  if (d.chance(500)) // Who leaves does so for others.
+    x.passivation.idle_after = d.chance(500) ? std::chrono::minutes{1} : std::chrono::minutes{0};
+  auto kind = d.below(100);
+  if (kind < 85)
+    crowd(x, d);
+  // Who is pinned, or waits for updates on and on, never leaves his place.
+  std::array<std::size_t, 2> stay{};
+  services where{x.shards};
+  for (const auto& bot : x.bots) {
+    bool pinned = d.chance(150);
+    if (pinned)
       x.passivation.pinned.push_back(bot.id);
+    if (pinned || bot.polled || bot.how == receiver_kind::pull)
+      ++stay.at(where.shard_of(bot.id));
+  }
+  auto most = std::max(stay[0], stay[1]);
+  auto some = [&](std::int64_t from, std::int64_t to) {
+    return static_cast<std::size_t>(d.between(from, to));
+  };
+  x.cramped = kind < 25 && most > 0;
+  auto places = x.cramped   ? some(1, static_cast<std::int64_t>(most))
+                : kind < 85 ? most + some(1, 2)
+                            : 2 * x.bots.size(); // Never reached.
+  x.passivation.max_active = x.shards * places;  // Each shard has its part of them.
 }
 
 void choose_bounds(journal_bounds& x, dice& d) {
@@ -177,8 +212,9 @@ std::string describe(const plan& x) {
     + "\nbreakers: open for " + std::to_string(x.breaker_ms) + " ms";
   if (const auto& p = x.passivation; p.policy != passivation_kind::off)
     text += "\npassivation: " + to_string(p.policy) + ", " + std::to_string(p.max_active)
-            + " active, idle after " + std::to_string(p.idle_after / std::chrono::milliseconds{1})
-            + " ms, " + std::to_string(p.pinned.size()) + " pinned";
+            + (x.cramped ? " active until it is calm" : " active") + ", idle after "
+            + std::to_string(p.idle_after / std::chrono::milliseconds{1}) + " ms, "
+            + std::to_string(p.pinned.size()) + " pinned";
   for (const auto& bot : x.bots)
     text += "\nbot " + std::to_string(bot.id) + " of tenant " + std::to_string(bot.tenant) + ", "
             + how[static_cast<std::size_t>(bot.how)] + (bot.polled ? ", polled" : ", webhook")

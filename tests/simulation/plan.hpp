@@ -91,6 +91,7 @@ struct plan {
   journal_bounds journal;
   std::int64_t breaker_ms = 60'000; ///< Breakers are open so long.
   passivation_limits passivation; ///< Of the node.
+  bool cramped = false; ///< Too few places for those who never leave; enough when it is calm.
   std::array<std::uint32_t, 3> tenant_rps{}; ///< Rates of their own; 0: the default.
   std::vector<bot_plan> bots;
   std::vector<call_plan> calls;

@@ -77,6 +77,7 @@ void history::start_node() {
   if (lives_ > 0)
     unseen = unseen_after(std::chrono::milliseconds{world_.wall() - marked_});
   world_.verdict.node_started();
+  world_.verdict.places(request_places(world_.pool), world_.now);
   node_ = std::make_unique<node>(world_, unseen, !enrolled_);
   stopping_ = false;
   marked_ = world_.wall();
@@ -106,6 +107,18 @@ void history::tell(const std::string& what) const {
   if (how_.verbose)
     std::cout << "  " << (world_.now - begin_) / 1ms << " ms, message " << steps_ << ": " << what
               << '\n';
+}
+
+/// How the bots stand. Nobody is asked: a replay has the same messages.
+void history::tell_bots() {
+  if (!how_.verbose || !node_)
+    return;
+  for (const auto& bot : plan_.bots)
+    if (auto known = node_->parts().names()->find(bot.id))
+      tell("bot " + std::to_string(bot.id) + ": " + to_string(known->phase)
+           + (known->actor ? ", runs" : ""));
+    else
+      tell("bot " + std::to_string(bot.id) + " is unknown");
 }
 
 void history::tell_log() {
@@ -183,6 +196,7 @@ void history::inflict(const fault& x) {
     dice d{x.pick};
     choose_limits(world_.budgets, world_.pool, d);
     world_.verdict.settings(world_.budgets, world_.now);
+    world_.verdict.places(request_places(world_.pool), world_.now);
     if (world_.passivation.policy != passivation_kind::off)
       choose_policy(world_.passivation, d);
     return node_->reconfigure();
@@ -275,9 +289,14 @@ result history::run() {
       calm = true;
       due_.clear();
       world_.sky = {};
+      if (plan_.cramped) // The operator heard of it.
+        world_.passivation.max_active = plan_.shards * 2 * plan_.bots.size();
+      if (node_ && plan_.cramped)
+        node_->reconfigure();
       if (node_)
         node_->hurry();
       tell("calm");
+      tell_bots();
     }
     if (calm && world_.now >= next_look && node_ && node_->quiet()) {
       auto why = unrest();
@@ -317,6 +336,14 @@ std::string history::unrest() {
         return name + " is not delivered";
     }
   }
+  for (const auto& bot : plan_.bots) { // One that crashed too often rests for a while.
+    auto known = node_->parts().names()->find(bot.id);
+    if (!known || (!known->actor && known->phase != bot_phase::passive))
+      return "bot " + std::to_string(bot.id) + " does not run";
+  }
+  hear();
+  if (world_.verdict.lacks_places())
+    return "bots find no place in memory";
   if (auto found =
         node_->ask<pool_report>(node_->parts().found()->session_pool.get(), get_report{});
       !found || found->leased != 0 || found->waiting != 0)
@@ -374,12 +401,15 @@ void history::final_look() {
     return world_.verdict.fail("rest", "the governor does not answer");
   if (governor->waiting != 0)
     world_.verdict.fail("rest", "somebody waits in the governor");
-  // Places that settings took away are given back as they are used (the pool's debt).
-  bool shrunk = world_.happened.contains("settings-change");
+  // The governor has credits for places that settings took away until requests settle them.
   auto places = request_places(world_.pool);
-  if (governor->credits < places || (governor->credits > places && !shrunk))
+  if (governor->credits < places || governor->credits > places + world_.verdict.most_debt())
     world_.verdict.fail("leases", "the governor has " + std::to_string(governor->credits)
-                                    + " credits of " + std::to_string(request_places(world_.pool)));
+                                    + " credits of " + std::to_string(places) + ", and "
+                                    + std::to_string(world_.verdict.most_debt())
+                                    + " at most to settle");
+  if (governor->credits > places)
+    ++world_.happened["credits above places"];
   for (const auto& bot : plan_.bots) {
     auto known = node_->parts().names()->find(bot.id);
     if (known && (known->phase == bot_phase::passive || known->phase == bot_phase::passivating))
@@ -402,8 +432,13 @@ void history::hear() {
   auto all = log_.lines();
   for (; heard_ < all.size(); ++heard_) {
     const auto line = all[heard_];
+    auto idle_after = world_.passivation.idle_after;
+    bool evicts_for_places = idle_after.count() == 0 || idle_after >= 1min;
     if (line.find("bot.evicted") != std::string::npos)
-      ++world_.happened["evicted"];
+      ++world_.happened[evicts_for_places ? "evicted for its place" : "evicted"];
+    if (line.find("alert.raised") != std::string::npos
+        && line.find("bots.no-place") != std::string::npos)
+      ++world_.happened["no place"];
     world_.verdict.logged(line);
     // Its time is the machine's, the rest the history's.
     for (char c : line.substr(line.find(',')))

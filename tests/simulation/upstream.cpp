@@ -67,6 +67,8 @@ void upstream::exchange(const lease& on, exchange_facts what, duration limit, en
   x->then = std::move(then);
   x->began = world_.now;
   busy_.emplace(on.session, x);
+  if (auto& verdict = world_.verdict; x->what.kind == call_kind::request)
+    verdict.leased(world_.now, 2 * world_.slack_since(verdict.places_changed()));
   bool gone = closed_.contains(on.session) || net::session_epoch(on.session) < oldest_;
   bool breaks = world_.sky.upstream_breaks && world_.luck.chance(250);
   if (breaks)
