@@ -12,13 +12,23 @@ foreach(fault IN LISTS faults)
   set_tests_properties(sanitizer-${fault} PROPERTIES WILL_FAIL TRUE)
 endforeach()
 
+# The same of a program that a test in JavaScript starts: whatever that test looks at.
+foreach(fault IN ITEMS none ${faults})
+  add_test(NAME sanitizer-child-${fault} COMMAND ${CMAKE_COMMAND} -E env FAULT=${fault} TROUPE_BIN=${CMAKE_BINARY_DIR}/bin
+    node --test ${CMAKE_CURRENT_LIST_DIR}/child.mjs)
+  if(NOT fault STREQUAL "none")
+    set_tests_properties(sanitizer-child-${fault} PROPERTIES WILL_FAIL TRUE)
+  endif()
+endforeach()
+
 # Reports go to stderr and fail: ThreadSanitizer's and LeakSanitizer's at the program's end, the
 # others' at once.
 set(options
   "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
   "LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/leak.supp:print_suppressions=0"
   "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-  "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/thread.supp:second_deadlock_stack=1")
+  "TSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/thread.supp:second_deadlock_stack=1"
+  "TROUPE_TEST_SLOWNESS=4")
 get_directory_property(all_tests TESTS)
 foreach(name IN LISTS all_tests)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${options})

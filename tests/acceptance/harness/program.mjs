@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { soon, until } from './wait.mjs';
+import { expectNone, reporting, reportOf } from './reports.mjs';
+import { slowness, soon, until } from './wait.mjs';
 
 const running = new Set();
 process.on('exit', () => running.forEach((program) => program.kill()));
@@ -18,10 +19,11 @@ export class Program {
     this.name = name;
     this.lines = [];
     this.child = spawn(binary(name), args, {
-      env: { ...process.env, ...env },
+      env: reporting({ ...process.env, ...env }),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     running.add(this);
+    expectNone(this);
     this.child.unref(); // A test that failed must not wait for what it left running; exit kills it.
     for (const stream of [this.child.stdout, this.child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => this.lines.push(line));
@@ -50,14 +52,22 @@ export class Program {
     throw new Error(`${this.name} ended with ${JSON.stringify(this.end)}:\n${this.lines.slice(-20).join('\n')}`);
   }
 
-  /// SIGTERM, then its exit code; killed and an error after the deadline.
+  /// SIGTERM, then its exit code; killed and an error after the deadline; an error if a sanitizer found a fault.
   async stop(within = 20_000) {
     if (!this.end) this.child.kill('SIGTERM');
     try {
-      return (await soon(`${this.name} ends after SIGTERM`, this.exited, within)).code;
+      const { code } = await soon(`${this.name} ends after SIGTERM`, this.exited, within);
+      this.assertNoReport();
+      return code;
     } finally {
       this.kill();
     }
+  }
+
+  /// Throws what a sanitizer has said of it, if anything.
+  assertNoReport() {
+    const report = reportOf(this);
+    if (report) throw new Error(`${this.name}, instrumented:\n${report}`);
   }
 
   kill() {
@@ -81,8 +91,9 @@ export class Program {
     }).join('\n');
   }
 
-  /// Resident memory in KiB.
+  /// Resident memory in KiB; 0 of an instrumented program, most of whose memory is the instruments'.
   resident() {
+    if (slowness > 1) return 0;
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]);
   }
 }
@@ -92,6 +103,7 @@ export async function runToEnd(name, args, { within = 15_000, env = {} } = {}) {
   const program = new Program(name, args, { env });
   try {
     const end = await soon(`${name} ${args.join(' ')} ends`, program.exited, within);
+    program.assertNoReport();
     return { code: end.code, output: program.output };
   } finally {
     program.kill();
