@@ -7,7 +7,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/post.hpp>
 
 namespace troupe::api {
 namespace {
@@ -46,7 +45,7 @@ struct question_box::alarm {
 };
 
 question_box::question_box(net::http_executor io, std::chrono::steady_clock::time_point deadline)
-  : io_(io), wake_(std::make_unique<alarm>(io, deadline)) {}
+  : gate_(net::io_gate::of(io.context())), wake_(std::make_unique<alarm>(io, deadline)) {}
 
 question_box::~question_box() = default;
 
@@ -80,7 +79,7 @@ void question_box::settle(std::function<void()> put) {
   std::lock_guard guard{mtx_};
   if (!wanted_)
     return;
-  boost::asio::post(io_, [self = shared_from_this(), put = std::move(put)] {
+  gate_->post([self = shared_from_this(), put = std::move(put)] {
     put();
     if (self->wake_)
       self->wake_->wait.cancel();

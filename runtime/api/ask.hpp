@@ -1,5 +1,6 @@
 #pragma once
 #include "runtime/net/http_server.hpp"
+#include "runtime/net/io_gate.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/expected.hpp>
@@ -33,7 +34,7 @@ public:
 
 protected:
   /// Runs `put` on the I/O thread, then wakes who waits. On any thread; ignored once the question
-  /// was given up, since the I/O context may be gone by then.
+  /// was given up, or the I/O context ends.
   void settle(std::function<void()> put);
   /// The answer is there. On the I/O thread, as the next ones.
   [[nodiscard]] virtual bool answered() const noexcept = 0;
@@ -43,7 +44,7 @@ protected:
 private:
   struct alarm;
 
-  net::http_executor io_;
+  std::shared_ptr<net::io_gate> gate_;
   std::mutex mtx_;
   bool wanted_ = true; ///< Guarded by `mtx_`. The rest belongs to the I/O thread.
   std::unique_ptr<alarm> wake_;

@@ -1,12 +1,13 @@
 #include "runtime/webhook/desk.hpp"
 
+#include "runtime/net/io_gate.hpp"
+
 #include <caf/actor_config.hpp>
 #include <caf/mailbox_element.hpp>
 #include <caf/make_actor.hpp>
 #include <caf/monitorable_actor.hpp>
 
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/post.hpp>
 
 #include <mutex>
 #include <unordered_map>
@@ -42,17 +43,17 @@ struct desk::shared : std::enable_shared_from_this<shared> {
     net::resumption next;
   };
 
-  explicit shared(boost::asio::io_context& io) : io(io) {}
+  explicit shared(boost::asio::io_context& io) : io(io), gate(net::io_gate::of(io)) {}
 
   /// On any thread.
   void arrive(std::uint64_t ticket, answer said) {
     std::lock_guard guard{mutex};
-    // Nobody waits: the coroutine is gone, and perhaps the I/O context with it.
     if (!waiting.contains(ticket))
       return;
     arrived.emplace_back(ticket, std::move(said));
+    // The I/O context may be ending, and who waits there with it: then nobody is told.
     if (!std::exchange(posted, true))
-      boost::asio::post(io, [self = shared_from_this()] { self->deal_out(); });
+      gate->post([self = shared_from_this()] { self->deal_out(); });
   }
 
   /// On the I/O thread, as all that follows.
@@ -132,6 +133,7 @@ struct desk::shared : std::enable_shared_from_this<shared> {
   };
 
   boost::asio::io_context& io;
+  const std::shared_ptr<net::io_gate> gate;
   std::mutex mutex;
   std::unordered_map<std::uint64_t, waiter> waiting; ///< Changed with the lock.
   std::vector<std::pair<std::uint64_t, answer>> arrived;
