@@ -60,21 +60,27 @@ struct managed_node : node {
       all.push_back({"Authorization", authorization});
     if (!body.empty())
       all.push_back({"Content-Type", "application/json"});
-    boost::asio::io_context io;
+    auto io = std::make_shared<boost::asio::io_context>();
     api::request what{method, target.substr(0, mark),
                       mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1),
-                      "req-1", io.get_executor()};
+                      "req-1", io->get_executor()};
     what.body = body;
     what.headers = all;
     what.peer = peer;
     api::response answer;
-    boost::asio::co_spawn(io.get_executor(), api::handle(ctx, what),
+    boost::asio::co_spawn(io->get_executor(), api::handle(ctx, what),
                           [&](std::exception_ptr failed, api::response got) {
                             if (failed)
                               std::rethrow_exception(failed);
                             answer = std::move(got);
                           });
-    io.run();
+    io->run();
+    if (!answer.stream)
+      return answer;
+    // It may hold timers of that context. Of a pair, the first goes last.
+    using lasting = std::pair<std::shared_ptr<boost::asio::io_context>, decltype(answer.stream)>;
+    auto both = std::make_shared<lasting>(io, std::move(answer.stream));
+    answer.stream = [both](std::string& out) { return both->second(out); };
     return answer;
   }
 
