@@ -20,8 +20,7 @@ std::vector<command> joined_commands() {
   return all;
 }
 
-// -- help
-// ------------------------------------------------------------------------------------------
+// -- help -----------------------------------------------------------------------------------------
 
 std::string shown_options(std::string_view options) {
   std::string all;
@@ -55,8 +54,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 )";
 }
 
-// -- the command line
-// ------------------------------------------------------------------------------
+// -- the command line -----------------------------------------------------------------------------
 
 bool is_listed(std::string_view options, const std::string& name, bool with_value) {
   auto wanted = with_value ? name + '=' : name;

@@ -61,8 +61,7 @@ struct command {
 /// Options that every command takes that asks a node.
 inline constexpr std::string_view node_options = "url= ca-file= key-file= data-dir= json";
 
-// -- asking a node
-// ---------------------------------------------------------------------------------
+// -- asking a node --------------------------------------------------------------------------------
 
 /// The node's answer to one request, whatever it is. @throws std::runtime_error when there is none
 [[nodiscard]] fetched reach_node(const ctl_call& from, std::string_view method,

@@ -76,8 +76,7 @@ net::http_task<Answer> outcome_of(question<Answer>& asked,
   co_return taken(asked, not_found, full, true);
 }
 
-// -- pages
-// -----------------------------------------------------------------------------------------
+// -- pages ----------------------------------------------------------------------------------------
 
 inline constexpr field cursor_parameter{"cursor", shape::text, 1, 40,
                                         "`next_cursor` of the page before."};

@@ -57,8 +57,7 @@ bool is_file_name(std::string_view name) {
                      [name](const file_info& one) { return one.name == name; });
 }
 
-// -- command line
-// -----------------------------------------------------------------------------------
+// -- command line ---------------------------------------------------------------------------------
 
 void read_setting(std::string_view name, std::optional<std::string_view> value, arguments& args,
                   problem_list& problems) {
@@ -113,8 +112,7 @@ arguments read_arguments(int argc, const char* const* argv, problem_list& proble
   return args;
 }
 
-// -- files
-// ------------------------------------------------------------------------------------------
+// -- files ----------------------------------------------------------------------------------------
 
 /// What has been read so far.
 struct reading {
@@ -174,8 +172,7 @@ void read_directory(const std::string& dir, reading& to, problem_list& problems)
   }
 }
 
-// -- all together
-// -----------------------------------------------------------------------------------
+// -- all together ---------------------------------------------------------------------------------
 
 void read_environment(const environment& env, settings& to, problem_list& problems) {
   if (auto* key = env("TROUPE_MASTER_KEY"); key != nullptr && *key != '\0') {

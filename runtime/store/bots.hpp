@@ -93,8 +93,7 @@ bool set_bot_token(unit& u, tenant_id tenant, bot_id id, const stored_token& tok
 /// With all that belongs to it. @returns false without it
 bool remove_bot(unit& u, tenant_id tenant, bot_id id);
 
-// -- for the node itself, over all tenants
-// -----------------------------------------------------------------------------------
+// -- for the node itself, over all tenants --------------------------------------------------------
 
 /// All bots by id, from behind `after` on: what a node starts.
 [[nodiscard]] std::vector<bot_with_token> load_bots(unit& u, bot_id after, std::size_t limit);

@@ -25,8 +25,7 @@ milliseconds pause_before(std::uint32_t attempt) {
 
 } // namespace
 
-// -- connection
-// -----------------------------------------------------------------------------------
+// -- connection -----------------------------------------------------------------------------------
 
 void connection::begin(bool writing) {
   failed.reset();
@@ -87,8 +86,7 @@ std::size_t connection::insert(const std::string& sql, std::span<const borrowed>
   }
 }
 
-// -- unit
-// -----------------------------------------------------------------------------------
+// -- unit -----------------------------------------------------------------------------------
 
 std::size_t unit::run(std::string_view sql, std::vector<parameter> parameters, std::size_t width,
                       const row_sink& sink) {
@@ -111,8 +109,7 @@ void unit::define(const std::string& sql) {
   on_.guarded([&] { *on_.session << sql; });
 }
 
-// -- database
-// -----------------------------------------------------------------------------------
+// -- database -----------------------------------------------------------------------------------
 
 database::database(database_options options) : options_(std::move(options)) {
   // So that a wrong URI is found at once, and a server that is about to start is waited for.

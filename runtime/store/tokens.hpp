@@ -5,8 +5,7 @@
 /// Verification codes and virtual tokens, both by keyed hash (runtime/crypto/codes.hpp).
 namespace troupe::store {
 
-// -- proof of ownership
-// -----------------------------------------------------------------------------------
+// -- proof of ownership ---------------------------------------------------------------------------
 
 struct verification {
   std::int64_t attempts = 0;
@@ -37,8 +36,7 @@ bool set_verification(unit& u, tenant_id tenant, bot_id bot, const std::string& 
 [[nodiscard]] verdict verify(unit& u, bot_id bot, const std::string& hash, std::int64_t sender,
                              std::int64_t max_attempts, wall_time now);
 
-// -- virtual tokens
-// -----------------------------------------------------------------------------------
+// -- virtual tokens -------------------------------------------------------------------------------
 
 struct virtual_token {
   std::int64_t id = 0;

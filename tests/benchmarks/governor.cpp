@@ -46,8 +46,7 @@ struct speed {
   double cpu_us = 0; ///< Per grant, over all threads.
 };
 
-// -- the policy alone
-// ------------------------------------------------------------------------------
+// -- the policy alone -----------------------------------------------------------------------------
 
 speed policy_speed(double seconds) {
   grant_limits limits;
@@ -112,8 +111,7 @@ use simulated_use(duration length) {
   return {100 * static_cast<double>(checker.permits.size()) / budget, checker.count_violations()};
 }
 
-// -- the actor
-// -------------------------------------------------------------------------------------
+// -- the actor ------------------------------------------------------------------------------------
 
 struct stamps {
   std::mutex busy;

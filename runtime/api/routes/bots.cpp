@@ -19,8 +19,7 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t largest_settings = 16 * 1024;
 
-// -- what the body says
-// ----------------------------------------------------------------------------
+// -- what the body says ---------------------------------------------------------------------------
 
 std::uint32_t limit_in(const inquiry& from, std::string_view name, std::uint32_t otherwise) {
   auto* limits = from.member("limits");
@@ -87,8 +86,7 @@ bool trusted_in(const inquiry& from) {
   return trusted;
 }
 
-// -- routes
-// ----------------------------------------------------------------------------------------
+// -- routes ---------------------------------------------------------------------------------------
 
 task register_bot(context& ctx, const inquiry& from) {
   bot_register what;
@@ -223,8 +221,7 @@ task remove_bot(context& ctx, const inquiry& from) {
   co_return answer;
 }
 
-// -- the table
-// -------------------------------------------------------------------------------------
+// -- the table ------------------------------------------------------------------------------------
 
 constexpr std::string_view phases[] = {"pending"sv,   "active"sv,      "passive"sv,
                                        "suspended"sv, "quarantined"sv, "unauthorized"sv};

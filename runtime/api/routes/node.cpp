@@ -84,8 +84,7 @@ task restart_part(context& ctx, const inquiry& from) {
   co_return json_response(json::object{{"name", name}, {"restarting", true}}, 202);
 }
 
-// -- the store
-// -------------------------------------------------------------------------------------
+// -- the store -------------------------------------------------------------------------------------
 
 json::object report_json(const store_report& x) {
   return {{"where", x.where},
@@ -154,8 +153,7 @@ task make_backup(context& ctx, const inquiry& from) {
     201);
 }
 
-// -- the table
-// -------------------------------------------------------------------------------------
+// -- the table -------------------------------------------------------------------------------------
 
 constexpr field of_report[] = {
   {"limit", shape::integer, 1, 10'000, "At most so many rows in lists; 200 without it."},
@@ -173,32 +171,17 @@ constexpr route node_table[] = {
    serve_health, 200, of_report},
   {"GET", "/v1/supervision", "getSupervision", "The supervision tree.", access::node,
    serve_supervision, 200, of_report},
-  {"POST",
-   "/v1/supervision:restart",
-   "restartPart",
-   "Ends a part of the node; its supervisor starts it again.",
-   access::operator_,
-   restart_part,
-   202,
-   {},
-   body_use::needed,
-   of_restart},
+  {"POST", "/v1/supervision:restart", "restartPart",
+   "Ends a part of the node; its supervisor starts it again.", access::operator_, restart_part, 202,
+   {}, body_use::needed, of_restart},
   {"GET", "/v1/sessions", "getSessions", "The connections to the upstream and who leases them.",
    access::node, serve_sessions, 200, of_report},
   {"GET", "/v1/budgets", "getBudgets", "How much of the request budgets is used.", access::node,
    serve_budgets, 200, of_report},
   {"GET", "/v1/store", "getStore", "How the store and the registrar do.", access::operator_,
    serve_store},
-  {"POST",
-   "/v1/backups",
-   "makeBackup",
-   "Copies the store into a file while the node runs.",
-   access::operator_,
-   make_backup,
-   201,
-   {},
-   body_use::needed,
-   of_backup},
+  {"POST", "/v1/backups", "makeBackup", "Copies the store into a file while the node runs.",
+   access::operator_, make_backup, 201, {}, body_use::needed, of_backup},
 };
 
 } // namespace

@@ -72,8 +72,7 @@ task remove_tenant(context& ctx, const inquiry& from) {
   co_return answer;
 }
 
-// -- users
-// -----------------------------------------------------------------------------------------
+// -- users ----------------------------------------------------------------------------------------
 
 task create_user(context& ctx, const inquiry& from) {
   auto tenant = co_await tenant_of_path(ctx, from);
@@ -109,8 +108,7 @@ task remove_user(context& ctx, const inquiry& from) {
   co_return answer;
 }
 
-// -- the table
-// -------------------------------------------------------------------------------------
+// -- the table ------------------------------------------------------------------------------------
 
 constexpr std::string_view tenant_states[] = {"active"sv, "suspended"sv};
 
