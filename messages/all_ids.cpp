@@ -1,6 +1,7 @@
 #include "messages/all_ids.hpp"
 
 #include "messages/bot.hpp"
+#include "messages/cluster.hpp"
 #include "messages/delivery.hpp"
 #include "messages/gateway.hpp"
 #include "messages/health.hpp"
@@ -31,6 +32,7 @@ void init_message_types() {
   caf::init_global_meta_objects<caf::id_block::troupe_journal>();
   caf::init_global_meta_objects<caf::id_block::troupe_delivery>();
   caf::init_global_meta_objects<caf::id_block::troupe_intake>();
+  caf::init_global_meta_objects<caf::id_block::troupe_cluster>();
   caf::core::init_global_meta_objects();
 }
 

@@ -9,6 +9,7 @@
 namespace troupe {
 
 struct update_services; // update_services.hpp
+class cluster_view;     // cluster_view.hpp
 
 /// The node's services, as everybody finds them. Passed around as std::shared_ptr<services>.
 struct services {
@@ -21,6 +22,8 @@ struct services {
   std::vector<service_slot<bots_actor>> bots; ///< One per shard of bots; its size never changes.
   /// What deals with updates; null where nothing is stored.
   std::shared_ptr<update_services> updates;
+  /// This node among others; null for a node by itself. Set before anything runs.
+  std::shared_ptr<cluster_view> cluster;
 
   /// Which shard a bot belongs to.
   [[nodiscard]] std::size_t shard_of(bot_id bot) const noexcept {

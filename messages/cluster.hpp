@@ -1,0 +1,203 @@
+#pragma once
+#include "messages/store_rows.hpp"
+
+#include <caf/message.hpp>
+#include <caf/typed_actor.hpp>
+
+#include <string>
+#include <vector>
+
+/// Many nodes as one: who is there, who has which shards of bots, and what nodes tell each other.
+/// What crosses nodes is laid out for ever: a change is a new type.
+namespace troupe {
+
+enum class node_part : std::uint8_t;
+
+struct shard_hold;
+struct shards_gained;
+struct shards_lost;
+struct cluster_drain;
+struct cluster_node_row;
+struct cluster_report;
+struct slice_ask;
+struct slice_given;
+struct peer_hello;
+struct peer_welcome;
+struct peer_request;
+struct bot_find;
+struct bot_found;
+struct box_filled;
+
+} // namespace troupe
+
+CAF_BEGIN_TYPE_ID_BLOCK(troupe_cluster, caf::first_custom_type_id + 1300)
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::node_part))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shard_hold))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shards_gained))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shards_lost))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_drain))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_node_row))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_report))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slice_ask))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slice_given))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_hello))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_welcome))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_request))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_find))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_found))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::box_filled))
+CAF_END_TYPE_ID_BLOCK(troupe_cluster)
+
+namespace troupe {
+
+// -- within a node ---------------------------------------------------------------------------------
+
+/// A shard that this node owns, under a revision of etcd that rises with each owner: the fencing
+/// token of everything that is written for the shard's bots.
+struct shard_hold {
+  std::uint16_t shard = 0;
+  std::int64_t revision = 0;
+};
+/// The node owns these from now on: their bots are to be served. Answered when they are known (not:
+/// when each of them runs). Told again what one has is done at once. Who starts anew finds all that
+/// the node owns in the `cluster_view`.
+struct shards_gained {
+  std::vector<shard_hold> shards;
+};
+/// The node gives these up: answered when nothing of their bots runs here any more, and all of it that
+/// was to be written is, or cannot be. Not `planned`: the lease is over, nothing can be written; what
+/// was under way is dropped.
+struct shards_lost {
+  std::vector<std::uint16_t> shards;
+  bool planned = true;
+};
+
+/// A node gives all its shards away and gets none, or takes part again. Of any node of the cluster.
+struct cluster_drain {
+  author by;
+  std::string node;
+  bool draining = true;
+};
+
+struct cluster_node_row {
+  std::string name;
+  std::string version;
+  std::string address; ///< For other nodes, host:port.
+  std::uint32_t capacity = 1;
+  std::uint32_t shards = 0;
+  bool draining = false;
+  bool leader = false;
+  bool reachable = false; ///< From the node that tells; itself always.
+  std::int64_t joined = 0; ///< Revision.
+};
+struct cluster_report {
+  bool clustered = false; ///< False: a node by itself; the rest is empty.
+  std::string self;
+  bool member = false; ///< The node's lease holds.
+  std::string leader;  ///< Empty: none is known.
+  std::vector<cluster_node_row> nodes;
+  std::uint32_t unowned = 0; ///< Shards that nobody has.
+  std::uint32_t moving = 0;  ///< Shards that another node is to have.
+  std::uint32_t budget = 0;  ///< Requests per window that this node may let through; see `limited`.
+  bool limited = false;      ///< Whether there is a global budget.
+};
+
+// -- between nodes ---------------------------------------------------------------------------------
+
+/// A holder asks the leader for a slice of the global budget; runtime/policy/budget_slices.hpp.
+struct slice_ask {
+  std::uint64_t holder = 0;
+  std::uint64_t number = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t grant = 0;
+  std::uint32_t used = 0;
+  std::uint32_t waiting = 0;
+};
+/// The answer. Errors: any of the actor system's, or ec::draining: there is no leader now; ask again.
+struct slice_given {
+  std::uint64_t request = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t number = 0;
+  std::uint32_t count = 0;
+  caf::timespan length{0};
+};
+
+/// The first word between two nodes: who asks, by the name and the life under which it is registered
+/// in etcd. A node that is not registered is not answered.
+struct peer_hello {
+  std::string node;
+  std::int64_t life = 0;
+};
+struct peer_welcome {
+  std::string node;
+  std::int64_t life = 0;
+};
+
+/// What a request of another node's is for.
+enum class node_part : std::uint8_t {
+  registrar,
+  journal,
+  webhooks,
+  health,
+  cluster,
+};
+inline constexpr std::array node_part_names{"registrar", "journal", "webhooks", "health", "cluster"};
+TROUPE_ENUM(node_part, node_part_names)
+
+/// A request for a part of another node, as if it had been sent there: its answer is that part's, or
+/// an error of the actor system when the part is being restarted.
+struct peer_request {
+  node_part to = node_part::registrar;
+  caf::message what;
+};
+
+/// Which bot has this token? Sent to the owner of the shard of the number before the token's colon.
+struct bot_find {
+  bot_id bot = 0;        ///< That number.
+  secret_string token;   ///< The bot's own, or a virtual one.
+};
+/// Its actor: brought back first if it was out of memory. Errors: those that a call would get:
+/// unknown_bot, unauthorized, suspended, quarantined, stopped, too_many_bots, with `refusal`.
+struct bot_found {
+  bot_id bot = 0;
+  tenant_id tenant = 1;
+  caf::strong_actor_ptr actor;
+  secret_string own;                ///< The bot's own token, when a virtual one was asked for.
+  std::int64_t worker = 0;          ///< Number of the virtual token; 0: none.
+  std::vector<std::string> methods; ///< That it may call, in small letters; empty: all.
+};
+
+/// A node took updates for a bot of another's into the box (runtime/store): its owner is told to
+/// look. A notification.
+struct box_filled {
+  bot_id bot = 0;
+};
+
+/// CLUSTER: this node's place among the others: registered in etcd under a lease, shards owned by
+/// keys under it, one node elected to assign them.
+/// Owns: the lease, what it knows of the others, the leader's book of budget slices. Blocks: never.
+/// Calls: etcd, journal and registrar (shards that come and go), its peers.
+/// Fails: a restart gives up the lease and joins anew.
+///
+///   slice_ask → slice_given, of this node's governor or of another node: answered by the leader.
+using cluster_actor =
+  caf::typed_actor<caf::result<cluster_report>(get_report), caf::result<done>(cluster_drain),
+                   caf::result<slice_given>(slice_ask)>;
+
+TROUPE_FIELDS(shard_hold, shard, revision)
+TROUPE_FIELDS(shards_gained, shards)
+TROUPE_FIELDS(shards_lost, shards, planned)
+TROUPE_FIELDS(cluster_drain, by, node, draining)
+TROUPE_FIELDS(cluster_node_row, name, version, address, capacity, shards, draining, leader, reachable,
+              joined)
+TROUPE_FIELDS(cluster_report, clustered, self, member, leader, nodes, unowned, moving, budget, limited)
+TROUPE_FIELDS(slice_ask, holder, number, epoch, grant, used, waiting)
+TROUPE_FIELDS(slice_given, request, epoch, number, count, length)
+TROUPE_FIELDS(peer_hello, node, life)
+TROUPE_FIELDS(peer_welcome, node, life)
+TROUPE_FIELDS(peer_request, to, what)
+TROUPE_FIELDS(bot_find, bot, token)
+TROUPE_FIELDS(bot_found, bot, tenant, actor, own, worker, methods)
+TROUPE_FIELDS(box_filled, bot)
+
+} // namespace troupe
