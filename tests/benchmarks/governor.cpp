@@ -50,7 +50,7 @@ struct speed {
 
 speed policy_speed(double seconds) {
   grant_limits limits;
-  limits.budgets.global.rules[0].limit = 5 * plenty;
+  limits.budgets.global.rules[0].limit = 100 * plenty; // More than any machine grants.
   limits.budgets.bot.rules[0].limit = plenty;
   grant_memory memory;
   grant_engine engine{limits, memory, unseen_past::none(), steady::now()};

@@ -47,7 +47,7 @@ export function start(name, command, args, env = {}) {
 }
 
 export async function stop(child) {
-  if (child.exitCode !== null) return;
+  if (child.exitCode !== null || child.signalCode !== null) return;
   child.expected = true;
   const ended = new Promise((done) => child.once('exit', done));
   child.kill('SIGTERM');

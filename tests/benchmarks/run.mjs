@@ -200,8 +200,6 @@ async function main() {
   results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]);
   results.postgresql = await storeOnPostgresql();
   results.shards = run('bench-shards', []);
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   const g = results.gateway;
   const q = results.latency_at_quarter_load;
   const l = results.latency_at_half_load;
@@ -228,6 +226,8 @@ async function main() {
 
 try {
   await main();
-} finally {
+} finally { // What was measured before something failed stays.
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   await finish();
 }
