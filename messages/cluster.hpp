@@ -17,6 +17,8 @@ struct shard_hold;
 struct shards_gained;
 struct shards_lost;
 struct cluster_drain;
+struct cluster_leave;
+struct cluster_renew;
 struct cluster_node_row;
 struct cluster_report;
 struct slice_ask;
@@ -46,6 +48,8 @@ CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_request))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_find))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_found))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::box_filled))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_leave))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_renew))
 CAF_END_TYPE_ID_BLOCK(troupe_cluster)
 
 namespace troupe {
@@ -77,6 +81,14 @@ struct cluster_drain {
   author by;
   std::string node;
   bool draining = true;
+};
+
+/// This node is about to stop: it gives its shards away. Answered when it has none, or there is nobody
+/// to take them.
+struct cluster_leave {};
+/// The node shows another certificate from now on: registered for the others to trust.
+struct cluster_renew {
+  std::string certificate; ///< PEM.
 };
 
 struct cluster_node_row {
@@ -122,11 +134,12 @@ struct slice_given {
   caf::timespan length{0};
 };
 
-/// The first word between two nodes: who asks, by the name and the life under which it is registered
-/// in etcd. A node that is not registered is not answered.
+/// The first word between two nodes: who asks, by the name and the life (its lease) under which it is
+/// registered in etcd, and where requests to it go. A node that is not registered is not answered.
 struct peer_hello {
   std::string node;
   std::int64_t life = 0;
+  caf::strong_actor_ptr desk;
 };
 struct peer_welcome {
   std::string node;
@@ -179,25 +192,34 @@ struct box_filled {
 /// Calls: etcd, journal and registrar (shards that come and go), its peers.
 /// Fails: a restart gives up the lease and joins anew.
 ///
+///   peer_hello → peer_welcome, when the asker is registered so. Else ec::draining: ask again.
 ///   slice_ask → slice_given, of this node's governor or of another node: answered by the leader.
 using cluster_actor =
   caf::typed_actor<caf::result<cluster_report>(get_report), caf::result<done>(cluster_drain),
-                   caf::result<slice_given>(slice_ask)>;
+                   caf::result<done>(cluster_leave), caf::result<done>(cluster_renew),
+                   caf::result<slice_given>(slice_ask),
+                   caf::result<peer_welcome>(peer_hello)>;
 
 TROUPE_FIELDS(shard_hold, shard, revision)
 TROUPE_FIELDS(shards_gained, shards)
 TROUPE_FIELDS(shards_lost, shards, planned)
 TROUPE_FIELDS(cluster_drain, by, node, draining)
+TROUPE_FIELDS(cluster_renew, certificate)
 TROUPE_FIELDS(cluster_node_row, name, version, address, capacity, shards, draining, leader, reachable,
               joined)
 TROUPE_FIELDS(cluster_report, clustered, self, member, leader, nodes, unowned, moving, budget, limited)
 TROUPE_FIELDS(slice_ask, holder, number, epoch, grant, used, waiting)
 TROUPE_FIELDS(slice_given, request, epoch, number, count, length)
-TROUPE_FIELDS(peer_hello, node, life)
+TROUPE_FIELDS(peer_hello, node, life, desk)
 TROUPE_FIELDS(peer_welcome, node, life)
 TROUPE_FIELDS(peer_request, to, what)
 TROUPE_FIELDS(bot_find, bot, token)
 TROUPE_FIELDS(bot_found, bot, tenant, actor, own, worker, methods)
 TROUPE_FIELDS(box_filled, bot)
+
+template <class Inspector>
+bool inspect(Inspector& f, cluster_leave& x) {
+  return f.object(x).fields();
+}
 
 } // namespace troupe

@@ -46,8 +46,10 @@ caf::result<grant> bot_state::admit(const call& c) {
   // Governor and pool may have no wait for it all the same, or can tell how long it would be.
   if (full && (early || c.kind == call_kind::long_poll))
     return refuse(ec::queue_full, 1s);
+  auto caller = found->cluster ? watch_caller() : caf::actor_addr{}; // A promise takes the sender.
   auto& entry = calls.emplace_back();
   entry.what = c;
+  entry.caller = std::move(caller);
   entry.answer = self->make_response_promise<grant>();
   entry.deadline = now + c.patience;
   entry.since = now;

@@ -98,6 +98,37 @@ void bot_state::finish(const call_done& x) {
   release(x.id);
 }
 
+caf::actor_addr bot_state::watch_caller() {
+  const auto& sender = self->current_sender();
+  if (!sender || sender->node() == self->node())
+    return {};
+  auto who = caf::actor_cast<caf::actor_addr>(sender);
+  if (std::ranges::find(callers, who) == callers.end()) {
+    callers.push_back(who);
+    self->monitor(sender);
+  }
+  return who;
+}
+
+/// What it was granted may have been sent, or not: its session is in no known state.
+void bot_state::caller_lost(const caf::actor_addr& who) {
+  std::erase(callers, who);
+  std::vector<std::pair<call_id, lease>> ended;
+  std::vector<call_id> left;
+  for (const auto& entry : calls) {
+    if (entry.caller != who)
+      continue;
+    if (entry.now == stage::granted)
+      ended.emplace_back(entry.what.id, entry.held);
+    else
+      left.push_back(entry.what.id);
+  }
+  for (const auto& [cid, held] : ended)
+    finish({cid, held, outcome{failure::aborted}});
+  for (auto cid : left)
+    cancel(cid);
+}
+
 void bot_state::give_back(running_call& entry, bool reusable) {
   if (reusable || !TROUPE_MUTATION("lease-kept"))
     notify(found->session_pool.get(), lease_return{entry.held.id, reusable});
@@ -122,8 +153,8 @@ void bot_state::learn(running_call& entry, const outcome& how) {
   if (how.what == failure::aborted) // Says nothing about the upstream.
     return;
   auto now = self->clock().now();
-  samples.push_back(
-    outcome_sample{now.time_since_epoch().count(), how.latency, how.status, how.what, probe, entry.poll()});
+  samples.push_back(outcome_sample{now.time_since_epoch().count(), how.latency, how.status,
+                                   how.what, probe, entry.poll()});
   if (is_failure(how) || probe || how.status == 401 || samples.size() >= limits().batch_size)
     flush();
   else if (samples.size() == 1)

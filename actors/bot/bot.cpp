@@ -41,6 +41,8 @@ bot_state::~bot_state() {
 }
 
 bot_actor::behavior_type bot_state::make_behavior() {
+  if (found->cluster)
+    self->set_down_handler([this](const caf::down_msg& x) { caller_lost(x.source); });
   return {
     [this](const call& c) { return admit(c); },
     [this](const call_done& x) { finish(x); },
@@ -82,7 +84,8 @@ passivation bot_state::passivate(const troupe::passivate& x) {
   said.unused_for = self->clock().now() - last_used;
   // Whoever it was started for is on the way.
   bool awaited = uses < 0 && said.unused_for < 200ms;
-  bool rests = !awaited && calls.empty() && phase == bot_phase::active && (!updates || updates->rests());
+  bool rests =
+    !awaited && calls.empty() && phase == bot_phase::active && (!updates || updates->rests());
   uses = std::min(uses, 0); // Its first use is still to come, or it was told of all.
   said.goes = rests && said.uses <= x.spare && said.unused_for >= x.unused_for;
   if (!said.goes)

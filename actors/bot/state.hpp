@@ -36,6 +36,7 @@ struct running_call {
   std::uint16_t attempt = 1;
   bool probe = false;
   bool full = false; ///< It found the queue full: it goes at once or not at all.
+  caf::actor_addr caller; ///< Of another node; empty: this one's.
   bool streams = false; ///< Its answer is being passed on: it takes as long as it moves.
 
   [[nodiscard]] bool poll() const noexcept { return what.kind == call_kind::long_poll; }
@@ -97,6 +98,9 @@ struct bot_state {
   void prove();
 
   // attempts.cpp: the end of a call.
+  /// Whose request this is, if another node's: should that be lost, nobody reports on its calls.
+  caf::actor_addr watch_caller();
+  void caller_lost(const caf::actor_addr& who);
   void cancel(call_id cid);
   void leave_queues(const running_call& entry);
   /// Ends a call that was not granted. After a first attempt, the outcome of that stands.
@@ -148,6 +152,7 @@ struct bot_state {
   jitter_source jitter;
   std::vector<running_call> calls; ///< In order of arrival.
   std::vector<outcome_sample> samples;
+  std::vector<caf::actor_addr> callers; ///< Of other nodes, each watched once.
   std::unique_ptr<inbox> updates; ///< Null while there are none.
 };
 

@@ -39,6 +39,11 @@ connection_base::~connection_base() {
   ctx_->leave(place_);
 }
 
+void connection_base::note_abroad(const caf::strong_actor_ptr& whom) {
+  if (whom->node() != ctx_->replies->node())
+    ctx_->sent_abroad(whom, ticket_);
+}
+
 void connection_base::resolve(std::uint64_t ticket, verdict what) {
   if (ticket != ticket_ || verdict_)
     return;

@@ -63,8 +63,12 @@ protected:
       return;
     }
     ticket_ = ctx_->next_ticket(place_);
+    if (ctx_->others)
+      note_abroad(caf::actor_cast<caf::strong_actor_ptr>(dest));
     caf::actor_cast<reply_port*>(ctx_->replies)->request(dest, ticket_, what, &ctx_->lane());
   }
+  /// The request under way goes to `whom`: another node's actor may end without an answer.
+  void note_abroad(const caf::strong_actor_ptr& whom);
   /// Waits for `verdict_`.
   struct verdict_awaiter {
     connection_base& self;
@@ -135,6 +139,7 @@ protected:
   net::upstream_session* session_ = nullptr; ///< While exchanging.
   std::optional<kept_key> keeping_;          ///< The call's Idempotency-Key, until that is ended.
   bool begun_ = false;                       ///< ... The store said so.
+  bool foreign_ = false;                     ///< The call's bot is another node's.
   bool sent_ = false;                        ///< ... The call may have been carried out.
   std::optional<kept_answer> captured_;      ///< ... What was answered.
   std::optional<idempotency_end> finishing_; ///< ... What the store is being told.

@@ -32,6 +32,18 @@ void listen(context& ctx) {
   ctx.acceptor.listen(4096);
 }
 
+context::context(gateway_config given, gateway_ports with)
+  : config(std::move(given)), ports(std::move(with)), acceptor(ports.lane->executor()),
+    sweeper(ports.lane->executor()) {
+  if (!ports.found || !ports.found->cluster)
+    return;
+  others = std::make_unique<abroad>(ports.sessions);
+  others->ended = [this](const std::vector<std::uint64_t>& tickets) {
+    for (auto ticket : tickets)
+      resolve(ticket, caf::make_error(caf::sec::request_receiver_down));
+  };
+}
+
 void context::start() {
   net::spawn(accept(), ended);
   net::spawn(sweep(), ended);
@@ -79,6 +91,8 @@ task<void> context::sweep() {
     co_await net::awaited{[&](auto handler) { sweeper.async_wait(std::move(handler)); }};
     auto now = clock::now();
     each([now](connection_base& x) { x.sweep(now); });
+    if (others)
+      others->sweep(now);
   }
 }
 
@@ -120,7 +134,16 @@ void context::leave(std::uint32_t place) {
   free_places_.push_back(place);
 }
 
+void context::sent_abroad(const caf::strong_actor_ptr& whom, std::uint64_t ticket) {
+  others->sent(whom, ticket, [weak = weak_from_this()](std::function<void()> what) {
+    if (auto self = weak.lock())
+      asio::post(self->lane().executor(), [self, what = std::move(what)] { what(); });
+  });
+}
+
 void context::resolve(std::uint64_t ticket, verdict what) {
+  if (others)
+    others->answered(ticket);
   auto place = ticket & ((std::uint64_t{1} << place_bits) - 1);
   if (place < connections.size() && connections[place])
     connections[place]->resolve(ticket, std::move(what));

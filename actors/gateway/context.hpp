@@ -1,4 +1,5 @@
 #pragma once
+#include "actors/gateway/abroad.hpp"
 #include "actors/gateway/gateway.hpp"
 #include "actors/gateway/reply_port.hpp"
 #include "runtime/net/awaited.hpp"
@@ -32,9 +33,7 @@ private:
 
 /// What the connections of one lane share. On the lane's thread only.
 struct context : std::enable_shared_from_this<context> {
-  context(gateway_config config, gateway_ports ports)
-    : config(std::move(config)), ports(std::move(ports)), acceptor(this->ports.lane->executor()),
-      sweeper(this->ports.lane->executor()) {}
+  context(gateway_config config, gateway_ports ports);
 
   net::lane& lane() { return *ports.lane; }
 
@@ -53,12 +52,15 @@ struct context : std::enable_shared_from_this<context> {
   std::uint64_t next_ticket(std::uint32_t place) noexcept {
     return (++last_ticket_ & ticket_mask) << place_bits | place;
   }
+  /// A request goes to an actor of another node.
+  void sent_abroad(const caf::strong_actor_ptr& whom, std::uint64_t ticket);
   /// The answer to request `ticket`; late ones are recognised by their connection.
   void resolve(std::uint64_t ticket, verdict what);
 
   gateway_config config;
   gateway_ports ports;
   caf::strong_actor_ptr replies; ///< The reply_port; empty when the gateway actor is gone.
+  std::unique_ptr<abroad> others; ///< Other nodes' bots; null for a node by itself.
   net::tcp_acceptor acceptor;
   net::steady_timer sweeper;
   std::vector<connection_base*> connections; ///< By place; null where one ended.

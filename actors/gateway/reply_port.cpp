@@ -23,6 +23,8 @@ verdict read(caf::message& content) {
     return std::move(content.get_mutable_as<pull_answer>(0));
   if (content.match_elements<method_answer>())
     return std::move(content.get_mutable_as<method_answer>(0));
+  if (content.match_elements<bot_found>())
+    return std::move(content.get_mutable_as<bot_found>(0));
   if (content.match_elements<caf::error>())
     return content.get_as<caf::error>(0);
   return caf::make_error(caf::sec::unexpected_message);

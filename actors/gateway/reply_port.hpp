@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/gateway/kept.hpp"
 #include "messages/call.hpp"
+#include "messages/cluster.hpp"
 #include "messages/registrar.hpp"
 #include "messages/updates.hpp"
 
@@ -19,7 +20,8 @@ struct context;
 
 /// An answer: the grant, or why not; of the store, what it says of an Idempotency-Key; updates; what
 /// became of a change of delivery. A default-made grant says no more than that it was done.
-using verdict = std::variant<grant, caf::error, kept_answer, pull_answer, method_answer>;
+using verdict = std::variant<grant, caf::error, kept_answer, pull_answer, method_answer,
+                             bot_found>;
 
 /// The address under which the connections of one lane send requests: what is sent back to it goes
 /// straight to the connection that waits, without an actor between. Has no mailbox; on other

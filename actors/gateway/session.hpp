@@ -83,6 +83,7 @@ private:
   task<bool> exchange(request_facts& facts, const grant& granted, exchange_state& x);
   clock::duration exchange_limit(const request_facts& facts) const;
   clock::duration body_limit(std::uint64_t moved, clock::duration spent) const;
+  bool may_begin(const grant& granted) const;
   task<net::upstream_session*> connect(std::uint64_t session);
   task<void> pause(clock::duration length);
   task<void> linger();
@@ -94,9 +95,15 @@ private:
   // session_find.hpp: the bot of a token.
   bool find_running(const request_facts& facts, directory::found& entry);
   task<bool> find_bot(request_facts& facts, directory::found& entry);
+  task<bool> find_here(request_facts& facts, directory::found& entry);
   bool stand_in(request_facts& facts);
   task<caf::error> activate(const directory::found& entry);
   task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
+
+  // session_abroad.hpp: bots of other nodes.
+  enum class whereabouts : std::uint8_t { here, abroad, refused };
+  task<whereabouts> look_abroad(request_facts& facts, bot_id bot, directory::found& entry);
+  void take_over(request_facts& facts, const bot_found& what, directory::found& entry);
 
   // session_keep.hpp: requests with an Idempotency-Key.
   task<bool> begin_kept(request_facts& facts, const directory::found& bot,
@@ -164,6 +171,7 @@ inline std::string_view view(const flat_buffer& buffer) noexcept {
 
 } // namespace troupe::gateway
 
+#include "actors/gateway/session_abroad.hpp"
 #include "actors/gateway/session_call.hpp"
 #include "actors/gateway/session_exchange.hpp"
 #include "actors/gateway/session_find.hpp"

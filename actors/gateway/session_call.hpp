@@ -4,6 +4,7 @@
 #include "messages/bot.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/supervisor.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "runtime/telegram/methods.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -79,6 +80,7 @@ task<bool> session<Stream>::serve() {
       && facts.where.kind == route_kind::method && receives_updates(entry.bot))
     co_return co_await serve_updates(facts, entry);
   bot_ = entry.actor;
+  foreign_ = ctx_->others && bot_.node() != ctx_->replies->node();
   facts.bot = entry.bot;
   facts.chat_may_come =
     !body_.complete && !facts.params.chat
@@ -121,6 +123,8 @@ call session<Stream>::describe(const request_facts& facts) {
   c.paid_broadcast = facts.params.paid_broadcast;
   c.chat = facts.params.chat;
   c.lane = ctx_->lane().index();
+  if (foreign_) // Calls of several nodes' gateways meet at the bot.
+    c.id |= (static_cast<std::uint64_t>(ctx_->ports.found->cluster->life()) & 0xFFFFF) << 44;
   return c;
 }
 
@@ -254,10 +258,12 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   auto started = x.began = clock::now();
   x.how.what = failure::not_sent;
   net::upstream_session* up = nullptr;
-  if (granted.session.lane == ctx_->lane().index() && !gone_) {
-    up = sessions.try_acquire(granted.session.session);
+  // The place is the bot's node's; a connection of another node's pool is none of ours.
+  const auto place = foreign_ ? ctx_->others->borrow() : granted.session.session;
+  if (may_begin(granted) && !gone_) {
+    up = sessions.try_acquire(place);
     if (!up)
-      up = co_await connect(granted.session.session);
+      up = co_await connect(place);
   }
   if (up && !gone_ && !poll_ended_) {
     session_ = up;
@@ -297,6 +303,8 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   x.how.latency = clock::now() - started;
   if (up)
     sessions.release(*up, x.how.reusable);
+  if (foreign_)
+    ctx_->others->give_back(place, up && x.how.reusable, clock::now());
   up_.consume(up_.size());
   bool again = !x.answered && !head_sent_ && !gone_ && !poll_ended_
                && (x.how.what != failure::aborted || taken)
@@ -306,6 +314,15 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
     held_ = lease{};
   }
   co_return !again;
+}
+
+/// Whether the exchange that was granted may begin: not on a node that was paused or cut off until
+/// others may act in its place, and only where the connection is.
+template <class Stream>
+bool session<Stream>::may_begin(const grant& granted) const {
+  if (ctx_->others && !ctx_->ports.found->cluster->holds(clock::now()))
+    return false;
+  return foreign_ || granted.session.lane == ctx_->lane().index();
 }
 
 /// Makes the connection of upstream session `session`. Null: that failed.

@@ -35,6 +35,18 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
     co_await refuse(text, false);
     co_return false;
   }
+  if (ctx_->others) {
+    auto where = co_await look_abroad(facts, token->id(), entry);
+    if (where != whereabouts::here)
+      co_return where == whereabouts::abroad;
+  }
+  co_return co_await find_here(facts, entry);
+}
+
+/// The same among this node's bots.
+template <class Stream>
+task<bool> session<Stream>::find_here(request_facts& facts, directory::found& entry) {
+  auto token = telegram::bot_token::parse(facts.where.token);
   if (stand_in(facts))
     token = telegram::bot_token::parse(facts.where.token);
   auto digest = token_hash(ctx_->ports.token_key, facts.where.token);

@@ -2,6 +2,7 @@
 
 #include "actors/gateway/answers.hpp"
 #include "runtime/net/dns_cache.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "runtime/net/upstream_call.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/relay/lanes_port.hpp"
@@ -75,6 +76,7 @@ tree::tree(caf::actor_system& sys, tree_config config, tree_ports ports)
     found_(std::make_shared<services>(config_.shards)),
     names_(std::make_shared<directory>(config_.names, sys.clock().now())),
     token_key_(ports_.token_key ? *ports_.token_key : random_siphash_key()) {
+  found_->cluster = ports_.cluster;
   silence_ = std::make_shared<silence_watch>(silence_of(config_.webhooks));
   config_.pool.lanes = static_cast<std::uint16_t>(std::max<std::size_t>(ports_.lanes->size(), 1));
   auto dns = std::make_shared<net::dns_cache>(ports_.dns);
@@ -181,11 +183,51 @@ supervisor_spec tree::durable_spec() {
     return published(registrar_, handle);
   };
   auto result = spec("troupe.durable", {child("troupe.store", store)});
+  if (ports_.join)
+    result.children.push_back(child("troupe.cluster", [this](caf::actor_system& system) {
+      return published(found_->cluster->actor, ports_.join(system, rooms()));
+    }));
   if (ports_.sql)
     result.children.push_back(
       child("troupe.journal", [this](caf::actor_system& system) { return start_journal(system); }));
   result.children.push_back(child("troupe.registrar", registrar));
   result.strategy = restart_strategy::rest_for_one;
+  return result;
+}
+
+/// Who has to know which shards are the node's, in the order in which they are told.
+std::vector<std::function<caf::actor()>> tree::rooms() const {
+  return {};
+}
+
+desk_ports tree::for_others() const {
+  desk_ports result;
+  result.view = found_->cluster;
+  result.part = [found = found_](node_part what) {
+    switch (what) {
+    case node_part::registrar:
+      return caf::actor_cast<caf::actor>(found->updates->registrar.get());
+    case node_part::journal:
+      return caf::actor_cast<caf::actor>(found->updates->journal.get());
+    case node_part::webhooks:
+      return caf::actor_cast<caf::actor>(found->updates->webhooks.get());
+    case node_part::health:
+      return caf::actor_cast<caf::actor>(found->health.get());
+    case node_part::cluster:
+      break;
+    }
+    return caf::actor_cast<caf::actor>(found->cluster->actor.get());
+  };
+  finder_ports finder;
+  finder.found = found_;
+  finder.names = names_;
+  finder.token_key = token_key_;
+  finder.virtuals = virtuals_;
+  finder.vault = vault_;
+  finder.now = [wall = ports_.wall] {
+    return virtual_tokens::wall_time{std::chrono::milliseconds{wall()}};
+  };
+  result.find = make_finder(std::move(finder));
   return result;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/bot/bot.hpp"
 #include "actors/bots/bots.hpp"
+#include "actors/cluster/finder.hpp"
 #include "actors/delivery/delivery.hpp"
 #include "actors/gateway/gateway.hpp"
 #include "actors/health/health.hpp"
@@ -84,6 +85,10 @@ struct tree_ports {
   std::shared_ptr<relay::port> relayed;
   /// By which tokens are hashed. Not given: drawn anew.
   std::optional<siphash_key> token_key;
+  /// This node among others; null for a node by itself. With it, `join` spawns the actor of its
+  /// membership.
+  std::shared_ptr<cluster_view> cluster;
+  std::function<cluster_actor(caf::actor_system&, std::vector<std::function<caf::actor()>> rooms)> join;
   /// Told of each actor that a supervisor of the tree, or a shard of bots, starts. May be empty.
   std::function<void(std::string_view supervisor, std::string_view child, const caf::actor&)> started;
 };
@@ -131,6 +136,8 @@ public:
   [[nodiscard]] std::vector<gateway_actor> gateways() const;
   [[nodiscard]] store_actor store() const { return store_->get(); }
   [[nodiscard]] registrar_actor registrar() const { return registrar_.get(); }
+  /// What the desk for other nodes is made of. @pre there is a cluster; outlives the tree
+  [[nodiscard]] desk_ports for_others() const;
   /// The store as a function that may outlive the tree.
   [[nodiscard]] std::function<store_actor()> store_port() const {
     return [slot = store_] { return slot->get(); };
@@ -153,6 +160,7 @@ private:
   supervisor_spec told(supervisor_spec of) const;
   child_spec child(std::string id, std::function<caf::actor(caf::actor_system&)> start) const;
   supervisor_spec durable_spec();
+  std::vector<std::function<caf::actor()>> rooms() const;
   caf::actor start_journal(caf::actor_system& system);
   caf::actor start_delivery(caf::actor_system& system);
   caf::actor start_webhooks(caf::actor_system& system);

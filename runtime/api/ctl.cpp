@@ -14,7 +14,7 @@ namespace {
 std::vector<command> joined_commands() {
   std::vector<command> all;
   for (auto part :
-       {node_commands(), top_commands(), bot_commands(), import_commands(), update_commands(),
+       {node_commands(), cluster_commands(), top_commands(), bot_commands(), import_commands(), update_commands(),
         tenant_commands(), access_commands(), store_commands(), config_commands(), shell_commands()})
     all.insert(all.end(), part.begin(), part.end());
   return all;

@@ -45,6 +45,7 @@ struct command {
 };
 
 [[nodiscard]] std::span<const command> node_commands();
+[[nodiscard]] std::span<const command> cluster_commands();
 [[nodiscard]] std::span<const command> top_commands();
 [[nodiscard]] std::span<const command> bot_commands();
 [[nodiscard]] std::span<const command> import_commands();

@@ -235,4 +235,31 @@ void print_budgets(const printer& to, const json::object& report) {
   print_table(to, {"budget", "#used", "#limit", "#per", "#windows", "#throttled"}, rows);
 }
 
+void print_cluster(const printer& to, const json::object& report) {
+  if (!report.at("clustered").as_bool()) {
+    to.out << "this node is by itself: cluster.etcd is empty.\n";
+    return;
+  }
+  to.out << "asked node " << text_of(report, "node")
+         << (report.at("member").as_bool() ? "" : ", which is no member now") << "; leader "
+         << text_of(report, "leader", "none") << "; of 1024 shards " << text_of(report, "unowned_shards")
+         << " unowned, " << text_of(report, "moving_shards") << " moving; budget slice "
+         << text_of(report, "budget_slice", "none") << "\n\n";
+  std::vector<std::vector<cell>> rows;
+  for (auto& value : report.at("nodes").as_array()) {
+    auto& one = value.as_object();
+    std::string state = one.at("draining").as_bool() ? "draining" : "serving";
+    if (!one.at("reachable").as_bool())
+      state += ", unreachable from here";
+    rows.push_back({{text_of(one, "name")},
+                    {state},
+                    {one.at("leader").as_bool() ? "leader" : ""},
+                    {text_of(one, "shards")},
+                    {text_of(one, "capacity")},
+                    {text_of(one, "version")},
+                    {text_of(one, "address")}});
+  }
+  print_table(to, {"node", "state", "", "#shards", "#capacity", "version", "address"}, rows);
+}
+
 } // namespace troupe::api

@@ -18,6 +18,7 @@ void print_health(const printer& to, const boost::json::object& report);
 void print_tree(const printer& to, const boost::json::object& report);
 void print_sessions(const printer& to, const boost::json::object& report);
 void print_budgets(const printer& to, const boost::json::object& report);
+void print_cluster(const printer& to, const boost::json::object& report);
 
 /// A cell, and whether it is a state whose word is coloured.
 struct cell {

@@ -79,6 +79,8 @@ constexpr std::array own{
   error_text{"request_running", 409, "A request with this idempotency key still runs.",
              "Wait as many seconds as the header Retry-After says, then ask again."},
   error_text{"file_exists", 409, "A file of this name is there already.", "Name another one."},
+  error_text{"no_cluster", 409, "The node is by itself.",
+             "There is nobody to take its bots; cluster.etcd names the etcd of a cluster."},
   error_text{"no_backup", 409,
              "The node's store is a database server's: the node does not copy it.",
              "Use the server's own tools; docs/backup.md names them."},

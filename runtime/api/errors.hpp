@@ -45,6 +45,7 @@ enum class api_error : std::uint8_t {
   key_reused,          ///< The idempotency key belongs to another request.
   request_running,     ///< A request with this idempotency key still runs.
   file_exists,         ///< Of a backup.
+  no_cluster,          ///< The node is by itself.
   no_backup,           ///< The store is a server's, which has tools of its own for that.
   outcome_unknown,     ///< The request with this idempotency key may have happened.
   change_unknown,      ///< A change was asked for and not answered.

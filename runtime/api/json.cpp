@@ -123,6 +123,28 @@ json::object to_json(const gateway_report& x) {
           {"calls_total", x.calls_total}};
 }
 
+json::object to_json(const cluster_report& x) {
+  json::array nodes;
+  for (const auto& one : x.nodes)
+    nodes.push_back(json::object{{"name", one.name},
+                                 {"version", one.version},
+                                 {"address", one.address},
+                                 {"capacity", one.capacity},
+                                 {"shards", one.shards},
+                                 {"draining", one.draining},
+                                 {"leader", one.leader},
+                                 {"reachable", one.reachable},
+                                 {"joined_revision", one.joined}});
+  return {{"clustered", x.clustered},
+          {"node", x.self},
+          {"member", x.member},
+          {"leader", x.leader.empty() ? json::value(nullptr) : json::value(x.leader)},
+          {"nodes", std::move(nodes)},
+          {"unowned_shards", x.unowned},
+          {"moving_shards", x.moving},
+          {"budget_slice", x.limited ? json::value(x.budget) : json::value(nullptr)}};
+}
+
 json::object to_json(const child_info& x) {
   return {{"name", x.name},
           {"state", x.state},

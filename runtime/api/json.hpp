@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/cluster.hpp"
 #include "messages/gateway.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
@@ -17,6 +18,7 @@ namespace troupe::api {
 [[nodiscard]] boost::json::object to_json(const bot_health& x);
 [[nodiscard]] boost::json::object to_json(const health_report& x);
 [[nodiscard]] boost::json::object to_json(const gateway_report& x);
+[[nodiscard]] boost::json::object to_json(const cluster_report& x);
 
 /// Without what the supervisors among its children say.
 [[nodiscard]] boost::json::object to_json(const child_info& x);

@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/bot.hpp"
+#include "messages/cluster.hpp"
 #include "messages/intake.hpp"
 #include "messages/journal.hpp"
 #include "messages/registrar.hpp"
@@ -36,6 +37,8 @@ struct ports {
   caf::actor_system* system = nullptr;
   std::function<session_pool_actor()> session_pool;
   std::function<rate_governor_actor()> rate_governor;
+  /// This node among others; empty (the function, not the handle): it is by itself.
+  std::function<cluster_actor()> cluster;
   std::function<health_actor()> health;
   std::function<supervisor_actor()> root;
   std::function<std::vector<gateway_actor>()> gateways;

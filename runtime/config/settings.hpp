@@ -181,7 +181,20 @@ struct webhook_settings {
 };
 
 struct cluster_settings {
-  std::string etcd; ///< Empty: a single node.
+  std::string etcd; ///< URLs of its members; empty: a single node.
+  std::string etcd_ca_file;
+  std::string etcd_cert_file;
+  std::string etcd_key_file;
+  std::string name = "troupe";
+  std::string address;               ///< host:port; empty: bind and the port that is bound.
+  std::string bind = "127.0.0.1";
+  std::uint16_t port = 7801;         ///< 0: any free one.
+  std::size_t capacity = 1;
+  caf::timespan lease_ttl = 3s;
+  std::size_t max_moves = 64;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
 };
 
 struct log_settings {

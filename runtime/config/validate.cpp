@@ -46,12 +46,38 @@ void check_listeners(const settings& all, rule_book& rules) {
     std::string_view name;
   } const list[] = {{all.gateway.address, all.gateway.port, "gateway.port"},
                     {all.api.address, all.api.port, "api.port"},
-                    {all.webhook.address, all.webhook.port, "webhook.port"}};
+                    {all.webhook.address, all.webhook.port, "webhook.port"},
+                    {all.cluster.bind,
+                     all.cluster.etcd.empty() ? std::uint16_t{0} : all.cluster.port,
+                     "cluster.port"}};
   for (auto& one : list)
     for (auto& other : list)
       if (&one < &other)
         rules.require(one.port == 0 || one.port != other.port || one.address != other.address,
                       one.name, "must differ, on the same address, from", other.name);
+}
+
+void check_cluster(const settings& all, rule_book& rules) {
+  auto& x = all.cluster;
+  rules.together(x.etcd_cert_file, x.etcd_key_file, "cluster.etcd-cert-file",
+                 "cluster.etcd-key-file");
+  rules.together(x.cert_file, x.key_file, "cluster.cert-file", "cluster.key-file");
+  rules.together(x.cert_file, x.ca_file, "cluster.cert-file", "cluster.ca-file");
+  rules.require(x.lease_ttl % std::chrono::seconds{1} == std::chrono::seconds{0},
+                "cluster.lease-ttl", "must be whole seconds with", "cluster.etcd");
+  if (x.etcd.empty())
+    return;
+  rules.require(!all.node.name.empty(), "node.name", "must be set with", "cluster.etcd");
+  rules.require(all.store.uri.starts_with("postgresql:") || all.store.uri.starts_with("postgres:"),
+                "store.uri", "must be PostgreSQL's with", "cluster.etcd");
+  rules.require(all.gateway.unknown_tokens != "adopt", "gateway.unknown-tokens",
+                "must be \"reject\" with", "cluster.etcd");
+  rules.require(all.bot.tokens.empty(), "bot.tokens-file",
+                "must be empty (register the bots), as well as TROUPE_BOT_TOKENS, with",
+                "cluster.etcd");
+  bool is_loopback = x.bind.starts_with("127.") || x.bind == "::1";
+  rules.require(is_loopback || !x.cert_file.empty(), "cluster.bind",
+                "must be a loopback address without", "cluster.cert-file");
 }
 
 } // namespace
@@ -79,6 +105,7 @@ std::vector<std::string> validate(const settings& all) {
   rules.together(all.api.tls_cert, all.api.tls_key, "api.tls-cert", "api.tls-key");
   rules.together(all.webhook.tls_cert, all.webhook.tls_key, "webhook.tls-cert", "webhook.tls-key");
   check_listeners(all, rules);
+  check_cluster(all, rules);
   return rules.take();
 }
 

@@ -3,6 +3,7 @@
 #include "runtime/config/load.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/main/trouped/node.hpp"
+#include "runtime/main/trouped/node_cluster.hpp"
 #include "runtime/system/config.hpp"
 
 #include <caf/actor_system.hpp>
@@ -74,6 +75,7 @@ void reload(int argc, char** argv, config::settings& settings, node& running) {
 
 int run(int argc, char** argv, config::settings settings, const sigset_t& signals) {
   system::config cfg{settings.node.threads};
+  node_cluster::prepare(cfg, settings);
   caf::actor_system sys{cfg};
   node running{sys, settings};
   log::event(log::level::info, "node.started", "troupe.node", {{"version", TROUPE_VERSION}});

@@ -40,6 +40,14 @@ public:
   [[nodiscard]] std::int64_t fence_of(shard_id shard) const noexcept {
     return fences_[shard].load(std::memory_order_acquire);
   }
+  /// Whether the shard's bots are known here: until then, and from when it is given up, whoever
+  /// asks for one waits.
+  [[nodiscard]] bool is_ready(shard_id shard) const noexcept {
+    return ready_[shard].load(std::memory_order_acquire);
+  }
+  /// This life of the node: a number that no other life of a node of this cluster has (the revision
+  /// at which it joined). 0: it has not joined.
+  [[nodiscard]] std::int64_t life() const noexcept { return life_.load(std::memory_order_acquire); }
   /// All that the node owns.
   [[nodiscard]] std::vector<shard_hold> owned() const {
     std::vector<shard_hold> result;
@@ -78,8 +86,16 @@ public:
   void set_fence(shard_id shard, std::int64_t revision) noexcept {
     fences_[shard].store(revision, std::memory_order_release);
   }
+  void set_ready(shard_id shard, bool ready) noexcept {
+    ready_[shard].store(ready, std::memory_order_release);
+  }
+  void set_life(std::int64_t life) noexcept { life_.store(life, std::memory_order_release); }
+  /// The lease in etcd, for an actor that takes over from one that died. 0: none.
+  std::atomic<std::int64_t> lease{0};
+
   /// @param owners indices into `desks`; `no_node` for none and for ourselves
-  void set_others(std::vector<std::pair<std::string, caf::actor>> desks, const shard_owners& owners) {
+  void set_others(std::vector<std::pair<std::string, caf::actor>> desks,
+                  const shard_owners& owners) {
     std::unique_lock lock{mutex_};
     desks_.swap(desks); // The old ones are let go behind the lock.
     owners_ = owners;
@@ -88,7 +104,10 @@ public:
 
 private:
   std::array<std::atomic<std::int64_t>, shard_count> fences_{};
-  std::atomic<std::int64_t> lease_ends_{std::chrono::steady_clock::time_point::min().time_since_epoch().count()};
+  std::array<std::atomic<bool>, shard_count> ready_{};
+  std::atomic<std::int64_t> life_{0};
+  std::atomic<std::int64_t> lease_ends_{
+    std::chrono::steady_clock::time_point::min().time_since_epoch().count()};
   mutable std::shared_mutex mutex_;
   std::vector<std::pair<std::string, caf::actor>> desks_;
   shard_owners owners_ = unowned_shards();

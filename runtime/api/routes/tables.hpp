@@ -8,6 +8,7 @@ inline constexpr std::string_view user_roles[] = {"admin", "developer", "viewer"
 
 [[nodiscard]] std::span<const route> page_routes();   ///< Dashboard, metrics, probes, OpenAPI.
 [[nodiscard]] std::span<const route> node_routes();   ///< What the services report; backups.
+[[nodiscard]] std::span<const route> cluster_routes(); ///< The nodes of a cluster.
 [[nodiscard]] std::span<const route> bot_routes();    ///< Register, list, get, change, delete.
 [[nodiscard]] std::span<const route> life_routes();   ///< Verification, phases, tokens.
 [[nodiscard]] std::span<const route> insight_routes(); ///< Health, analytics.

@@ -3,6 +3,7 @@
 #include "runtime/log/log.hpp"
 #include "runtime/main/trouped/actor_settings.hpp"
 #include "runtime/main/trouped/api_listener.hpp"
+#include "runtime/main/trouped/node_cluster.hpp"
 #include "runtime/main/trouped/node_store.hpp"
 #include "runtime/main/trouped/webhook_listener.hpp"
 #include "runtime/metrics/instruments.hpp"
@@ -127,6 +128,7 @@ struct node::parts {
   std::atomic<bool> draining{false};
   node_store kept;
   std::shared_ptr<native::pool> handlers;
+  std::unique_ptr<node_cluster> cluster; ///< Null for a node by itself.
   tree actors;
 };
 
@@ -144,6 +146,7 @@ node::parts::parts(caf::actor_system& sys, const config::settings& settings)
     api_limits(std::make_shared<live_value<api::api_limits>>(limits_of(settings.api))),
     kept(settings),
     handlers(native_pool_of(sys, settings.delivery)),
+    cluster(node_cluster::of(sys, settings)),
     actors(sys, actors_config(), actors_ports()) {
   // nop
 }
@@ -192,6 +195,12 @@ tree_ports node::parts::actors_ports() {
   };
   result.bot_evicted = [meters = meters] { meters->evictions->inc(); };
   result.native = handlers;
+  if (cluster) {
+    result.cluster = cluster->view();
+    result.join = [this](caf::actor_system& system, std::vector<std::function<caf::actor()>> rooms) {
+      return cluster->join(system, std::move(rooms));
+    };
+  }
   result.virtual_hash = [this](std::string_view token) { return kept.virtual_hash(token); };
   return result;
 }
@@ -260,6 +269,8 @@ api::ports node::parts::api_ports() {
   ports.session_pool = [found] { return found->session_pool.get(); };
   ports.rate_governor = [found] { return found->rate_governor.get(); };
   ports.health = [found] { return found->health.get(); };
+  if (cluster)
+    ports.cluster = [view = cluster->view()] { return view->actor.get(); };
   ports.root = [this] { return actors.root(); };
   ports.gateways = [this] { return actors.gateways(); };
   ports.store = actors.store_port();
@@ -293,6 +304,8 @@ void node::parts::start() {
     rules::load_library(settings.delivery.rules_dir);
   for (auto& lane : lanes)
     lane->start();
+  if (cluster)
+    cluster->open(actors.for_others());
   actors.start();
   if (auto row = kept.restoration()) {
     enter_in_trail(sys, actors.store_port(), std::move(*row));
@@ -310,6 +323,8 @@ void node::parts::start() {
 
 void node::parts::stop() {
   actors.stop();
+  if (cluster)
+    cluster->stop();
   for (auto& lane : lanes)
     lane->stop();
 }
@@ -330,9 +345,11 @@ node::~node() {
 
 std::size_t node::drain(const std::function<bool()>& cut_short) {
   auto& p = *parts_;
-  p.draining = true;
-  p.actors.drain();
   auto deadline = std::chrono::steady_clock::now() + p.settings.node.drain_timeout;
+  p.draining = true; // Whoever balances load sees it.
+  if (p.cluster) // Others take the bots over; calls that come here meanwhile are served there.
+    p.cluster->leave(deadline, cut_short);
+  p.actors.drain();
   for (;;) {
     tick(); // Calls that wait are still granted.
     auto calls = p.actors.calls();
@@ -349,6 +366,8 @@ void node::reconfigure(const config::settings& settings) {
 
 void node::renew_keys() {
   parts_->kept.renew_keys();
+  if (parts_->cluster)
+    parts_->cluster->renew_certificate();
 }
 
 void node::stop() {

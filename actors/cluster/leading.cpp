@@ -1,0 +1,177 @@
+#include "actors/cluster/state.hpp"
+#include "messages/store.hpp"
+#include "runtime/log/log.hpp"
+
+#include <algorithm>
+
+/// One node is elected: it assigns shards and divides the global budget.
+namespace troupe::clustering {
+namespace {
+
+constexpr std::chrono::milliseconds write_limit{2'000};
+
+/// The owner of a key that is as it was when we looked.
+etcd::compare still(std::string key, std::int64_t created) {
+  return {.key = std::move(key), .of = etcd::compare::part::created, .number = created};
+}
+
+} // namespace
+
+bool cluster_state::leads() const {
+  return seen.leader.node == cfg.node && seen.leader.lease == lease && member();
+}
+
+void cluster_state::campaign() {
+  if (!seen.leader.node.empty() || campaigning || going)
+    return;
+  campaigning = true;
+  etcd::txn what;
+  what.when.push_back(still(keys.leader(), 0));
+  what.when.push_back(still(keys.node(cfg.node), seen.nodes.at(cfg.node).joined));
+  what.then.emplace_back(etcd::put{keys.leader(), cfg.node, lease});
+  ask(std::move(what), write_limit, [this](const etcd::result& said) {
+    campaigning = false;
+    // Whoever was elected: the watch tells. Who could not be heard asks again.
+    if (said.what != etcd::status::done)
+      later(cfg.retry, [this] { reconcile(); });
+  });
+}
+
+void cluster_state::lead() {
+  if (!leads()) {
+    book.reset();
+    return;
+  }
+  if (!book || book_epoch != seen.leader.fence) {
+    slice_rules rules;
+    rules.budget = std::max(cfg.global_rps, 1u);
+    book_epoch = seen.leader.fence;
+    // What an earlier leader granted lasts as long as what this one grants.
+    book.emplace(rules, static_cast<std::uint64_t>(book_epoch), now(), rules.length);
+    log::event(log::level::info, "leader.elected", name, {{"epoch", book_epoch}});
+  }
+  if (planning)
+    return;
+  auto next = seen.next_plan(cfg.max_moves);
+  if (!next)
+    return;
+  planning = true;
+  etcd::txn what;
+  what.when.push_back(still(keys.leader(), seen.leader.fence));
+  what.then.emplace_back(etcd::put{keys.plan(), to_text(*next)});
+  ask(std::move(what), write_limit, [this](const etcd::result& said) {
+    planning = false;
+    if (said.what != etcd::status::done)
+      later(cfg.retry, [this] { reconcile(); });
+  });
+}
+
+/// Of this node's governor, or of another node's: only the leader knows.
+caf::result<slice_given> cluster_state::give_slice(const slice_ask& x) {
+  bool foreign = self->current_sender() && self->current_sender()->node() != self->node();
+  if (leads()) {
+    if (!book)
+      return caf::make_error(ec::draining);
+    auto given = book->grant({x.holder, x.number, x.epoch, x.grant, x.used, x.waiting}, now());
+    if (!given)
+      return caf::make_error(ec::cancelled); // A newer request of this holder came before.
+    if (!foreign)
+      slice = given->count;
+    return slice_given{given->request, given->epoch, given->number, given->count, given->length};
+  }
+  auto leader = desk_of(seen.leader.node);
+  if (foreign || !leader)
+    return caf::make_error(ec::draining);
+  auto promise = self->make_response_promise<slice_given>();
+  self
+    ->request(leader, std::chrono::seconds{1},
+              peer_request{node_part::cluster, caf::make_message(x)})
+    .then(
+      [this, promise](const slice_given& given) mutable {
+        slice = given.count;
+        promise.deliver(given);
+      },
+      [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+  return promise;
+}
+
+// -- nodes that give their shards away ------------------------------------------------------------
+
+caf::result<done> cluster_state::drain(const cluster_drain& x) {
+  if (!member())
+    return caf::make_error(store_refusal::unavailable, refusal{std::chrono::seconds{1}});
+  if (!seen.nodes.contains(x.node) && !seen.draining.contains(x.node))
+    return caf::make_error(store_refusal::not_found);
+  auto promise = self->make_response_promise<done>();
+  etcd::request what = etcd::put{keys.drain(x.node), "1", 0};
+  if (!x.draining)
+    what = etcd::erase{.key = keys.drain(x.node)};
+  log::event(log::level::info, x.draining ? "node.draining" : "node.serving", name,
+             {{"peer", x.node}});
+  ask_always(std::move(what), write_limit, [promise](const etcd::result& said) mutable {
+    using enum etcd::status;
+    if (said.what == done)
+      return promise.deliver(troupe::done{});
+    promise.deliver(said.what == unknown ? caf::make_error(store_refusal::outcome_unknown)
+                                         : caf::make_error(store_refusal::unavailable,
+                                                           refusal{std::chrono::seconds{1}}));
+  });
+  return promise;
+}
+
+/// What the node registered says something else from now on.
+void cluster_state::write_record(std::function<void(bool)> then) {
+  node_record record{cfg.version, cfg.address, cfg.certificate, cfg.capacity, going};
+  etcd::txn what;
+  what.when.push_back(still(keys.node(cfg.node), seen.nodes.at(cfg.node).joined));
+  what.then.emplace_back(etcd::put{keys.node(cfg.node), to_text(record), lease});
+  ask(std::move(what), write_limit, [then = std::move(then)](const etcd::result& said) {
+    then(said.what == etcd::status::done);
+  });
+}
+
+caf::result<done> cluster_state::leave() {
+  auto promise = self->make_response_promise<done>();
+  leavers.push_back(promise);
+  if (!std::exchange(going, true) && member())
+    write_record([this](bool written) {
+      if (written)
+        return check_left();
+      // It will be missed as after a crash.
+      for (auto& one : std::exchange(leavers, {}))
+        one.deliver(done{});
+    });
+  check_left();
+  return promise;
+}
+
+/// Joining registers it, too.
+caf::result<done> cluster_state::renew(const cluster_renew& x) {
+  cfg.certificate = x.certificate;
+  if (!member())
+    return done{};
+  auto promise = self->make_response_promise<done>();
+  write_record([promise](bool written) mutable {
+    if (written)
+      promise.deliver(done{});
+    else
+      promise.deliver(
+        caf::make_error(store_refusal::unavailable, refusal{std::chrono::seconds{1}}));
+  });
+  return promise;
+}
+
+void cluster_state::check_left() {
+  if (leavers.empty())
+    return;
+  bool others = std::ranges::any_of(seen.nodes, [this](const auto& x) {
+    return x.first != cfg.node && x.second.what.capacity > 0 && !seen.is_draining(x.first);
+  });
+  bool empty = std::ranges::all_of(held, [](holding x) { return x == holding::none; });
+  if (member() && others && !empty)
+    return;
+  for (auto& one : std::exchange(leavers, {}))
+    one.deliver(done{});
+}
+
+} // namespace troupe::clustering
