@@ -77,7 +77,16 @@ int report(const ctl_call& from, std::string path,
   return 0;
 }
 
+/// What a container's health check asks.
+int tell_ready(const ctl_call& from) {
+  auto answer = ask_node(from, "GET", "/readyz");
+  if (!shown_as_json(from, answer))
+    from.world.out << "ready\n";
+  return 0;
+}
+
 constexpr command node_command_table[] = {
+  {"ready", "", "", "whether the node takes work; exit status 1 if not", tell_ready},
   {"health", "", "limit=", "how well the upstream and the bots do",
    [](const ctl_call& from) { return report(from, "/v1/health", print_health); }},
   {"tree", "", "limit=", "the supervision tree",

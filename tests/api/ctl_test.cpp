@@ -102,6 +102,15 @@ SCENARIO("a failing node is exit status 1 with its reason") {
   CHECK(complains("is trouped running?"));
 }
 
+SCENARIO("whether a node takes work is an exit status") {
+  CHECK_EQ(run({"ready"}), 0);
+  CHECK_EQ(out, "ready\n");
+  draining = true;
+  CHECK_EQ(run({"ready"}), 1);
+  CHECK_EQ(out, "");
+  CHECK(complains("The node is shutting down."));
+}
+
 SCENARIO("wrong usage is exit status 2 and says what is allowed") {
   CHECK_EQ(run({}), 2);
   CHECK_EQ(run({"nothing"}), 2);
