@@ -116,7 +116,7 @@ const std::array of_secrets{
          0,
          form::any,
          {},
-         file_only | later},
+         file_only},
 };
 
 } // namespace
