@@ -2,7 +2,7 @@
 # changed. Works as root and with sudo.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help deps build build-all run test bench sanitize sanitize-thread fuzz fuzz-build soak format
+.PHONY: help deps build build-all install package run test bench sanitize sanitize-thread fuzz fuzz-build soak format
 
 DEPS := $(or $(TROUPE_DEPS),$(HOME)/.cache/troupe/deps)
 export TROUPE_DEPS := $(DEPS)
@@ -20,6 +20,8 @@ help:
 	@echo "make run        the demo: an emulated Telegram, one node, bots and users; Ctrl-C ends it"
 	@echo "make test       everything that is tested"
 	@echo "make build      the programs, in build/release/bin; build-all: tests and benchmarks too"
+	@echo "make install    programs, unit, examples, documents below PREFIX (/usr/local), DESTDIR before it"
+	@echo "make package    a Debian package, build/package/troupe_*.deb (docs/deployment.md)"
 	@echo "make bench      measurements against nginx and the upstream, build/bench/results.json"
 	@echo "make sanitize   the tests under AddressSanitizer and UBSan; sanitize-thread: under TSan"
 	@echo "make fuzz       libFuzzer on what comes from outside, FUZZ_SECONDS (600) for each target"
@@ -34,6 +36,13 @@ build: deps
 
 build-all: deps
 	$(call configure-and-build,release,--target all)
+
+install: build
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(or $(PREFIX),/usr/local)" --component program --strip >build/install.log
+
+package: build
+	@cpack --config build/release/CPackConfig.cmake -B build/package >build/package.log || { cat build/package.log; exit 1; }
+	@ls build/package/*.deb
 
 run: build
 	@tests/demo/run build/release/bin

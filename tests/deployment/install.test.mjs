@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { install, must, root, run } from './parts.mjs';
+
+const dir = install('/usr/local');
+const at = (path) => join(dir, 'usr/local', path);
+const examples = 'share/doc/troupe/examples';
+
+test('make install installs what these tests install, below DESTDIR and PREFIX', () => {
+  const said = must('make', ['-n', '-C', root, 'install', 'PREFIX=/opt/there', 'DESTDIR=/some/where']);
+  assert.match(said, /DESTDIR="\/some\/where" cmake --install \S+ --prefix "\/opt\/there" --component program --strip/);
+});
+
+test('everything is below the prefix', () => {
+  assert.deepEqual(readdirSync(dir), ['usr']);
+  assert.deepEqual(readdirSync(join(dir, 'usr')), ['local']);
+});
+
+test('the installed programs run and say one version', () => {
+  for (const name of ['trouped', 'troupectl']) {
+    assert.equal(statSync(at(`bin/${name}`)).mode & 0o777, 0o755);
+    assert.match(must(at(`bin/${name}`), ['--version']), new RegExp(`^${name} \\d+\\.\\d+\\.\\d+\\n$`));
+  }
+});
+
+test('the installed node accepts the settings that are installed with it, and no wrong ones', () => {
+  const profiles = readdirSync(at(examples), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  for (const wanted of ['single', 'demo', 'cluster']) assert.ok(profiles.includes(wanted), wanted);
+  for (const profile of ['.', ...profiles])
+    must(at('bin/trouped'), [`--config-dir=${at(`${examples}/${profile}`)}`, '--check-config']);
+  assert.equal(run(at('bin/trouped'), ['--check-config', '--gateway.port=no']).code, 2);
+});
+
+test('documents and examples are there, readable by all, the package\'s own parts are not', () => {
+  for (const path of ['deployment.md', 'README.md', 'examples/gateway.conf', 'examples/systemd/troupe.service',
+    'examples/systemd/troupe.service.d/credentials.conf', 'examples/container/Containerfile', 'examples/kubernetes/troupe.yaml'])
+    assert.equal(statSync(at(`share/doc/troupe/${path}`)).mode & 0o777, 0o644, path);
+  assert.ok(!existsSync(at(`${examples}/debian`)));
+});
+
+test('the unit starts the programs that are installed with it', () => {
+  const unit = readFileSync(at('lib/systemd/system/troupe.service'), 'utf8');
+  const commands = [...unit.matchAll(/^Exec\w+=(\S+)/gm)].map(([, program]) => program);
+  assert.deepEqual([...new Set(commands)].sort(), ['/bin/kill', '/usr/local/bin/trouped']);
+  assert.match(unit, /^Documentation=file:\/usr\/local\/share\/doc\/troupe\/deployment\.md$/m);
+});
+
+test('bash completes troupectl\'s commands by the installed file', () => {
+  const script = `. ${at('share/bash-completion/completions/troupectl')}
+    COMP_WORDS=(troupectl bot ad) COMP_CWORD=2; _troupectl; echo "\${COMPREPLY[@]}"`;
+  assert.equal(must('bash', ['-c', script]), 'add\n');
+});
