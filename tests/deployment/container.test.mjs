@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DockerfileParser } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
-import { build, must, root, run, text } from './parts.mjs';
+import { build, must, root, run, temporary, text } from './parts.mjs';
 
 const source = text('configs/container/Containerfile');
 const file = DockerfileParser.parse(source);
@@ -15,6 +15,7 @@ for (const one of all) {
   stages.at(-1)?.instructions.push(one);
 }
 const [builder, node] = stages;
+const [, prefix] = /^CAF_DIR:\w+=(.*)\/lib\/cmake\/CAF$/m.exec(readFileSync(join(build, 'CMakeCache.txt'), 'utf8'));
 const of = (stage, keyword) => stage.instructions.filter((one) => one.getKeyword() === keyword);
 const list = (stage, keyword) => of(stage, keyword)[0].getJSONStrings().map((one) => one.getJSONValue());
 
@@ -51,10 +52,18 @@ test('its steps name presets, targets and options that there are', () => {
   assert.deepEqual(list(node, 'ENTRYPOINT'), ['trouped', '--config-dir=/etc/troupe']);
 });
 
-test('what is built without tests needs nothing of their folder', () => {
-  const used = text('CMakeLists.txt').split('\n').filter((line) => /tests/.test(line) && !line.trim().startsWith('#'));
-  assert.ok(used.every((line) => /add_subdirectory\(tests|option\(TROUPE_TESTS/.test(line)), used.join('\n'));
-  assert.doesNotMatch(text('configs/debian/package.cmake'), /PROJECT_SOURCE_DIR\}\/tests/);
+test('what it copies is all that the programs are made of', () => {
+  const dir = temporary();
+  for (const one of of(builder, 'COPY')) {
+    const words = one.getArguments().map((argument) => argument.getValue());
+    const to = words.pop();
+    for (const name of words) cpSync(join(root, name), join(dir, to === './' ? name : to), { recursive: true });
+  }
+  must('cmake', ['-S', dir, '--preset', 'release', '-DTROUPE_TESTS=OFF'], { cwd: dir, env: { TROUPE_CAF: prefix } });
+  assert.match(must('cmake', ['--build', '--preset', 'release', '--target', 'help'], { cwd: dir }), /^programs: /m);
+  // What is installed beside the programs.
+  for (const file of readFileSync(join(dir, 'build/release/cmake_install.cmake'), 'utf8').matchAll(/FILES? "([^"$]+)"/g))
+    if (!/\/(bin|completion)\/[^/]+$/.test(file[1])) assert.ok(existsSync(file[1]), file[1]);
 });
 
 test('it runs as a user by number who is no root, and is asked whether it works', () => {

@@ -22,8 +22,8 @@ export function temporary() {
 }
 
 /// Runs a program to its end: {code, out}, out being both of its outputs.
-export function run(command, args, { env = {}, input } = {}) {
-  const done = spawnSync(command, args, { env: { ...process.env, ...env }, input, encoding: 'utf8', maxBuffer: 1 << 28 });
+export function run(command, args, { env = {}, input, cwd } = {}) {
+  const done = spawnSync(command, args, { env: { ...process.env, ...env }, input, cwd, encoding: 'utf8', maxBuffer: 1 << 28 });
   if (done.error) throw done.error;
   return { code: done.status, out: done.stdout + done.stderr };
 }
