@@ -57,8 +57,9 @@ struct bot_served {
   bot_id bot = 0;
   tenant_id tenant = 1;
   bot_phase phase = bot_phase::pending;
+  bool moved = false; ///< Another node served it before: most probably all is as it should be.
 };
-/// It was removed.
+/// It was removed, or another node serves it from now on.
 struct bot_gone {
   bot_id bot = 0;
 };
@@ -168,7 +169,7 @@ using poller_actor =
   caf::typed_actor<caf::result<void>(poll_bot), caf::result<void>(poll_stop),
                    caf::result<poller_report>(get_report)>;
 
-TROUPE_FIELDS(bot_served, bot, tenant, phase)
+TROUPE_FIELDS(bot_served, bot, tenant, phase, moved)
 TROUPE_FIELDS(bot_gone, bot)
 TROUPE_FIELDS(served_list, bots, restored)
 TROUPE_FIELDS(intake_query, bot)

@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/cluster.hpp"
 #include "messages/intake.hpp"
 #include "messages/store.hpp"
 
@@ -48,8 +49,9 @@ struct bot_rotate {
 };
 
 /// One Bot API request of a registered bot, without its token: through the bot's budgets, breaker,
-/// retries like every call of a client. Errors beside store_refusal (not_found; invalid: no method's
-/// name, or getUpdates): those of a bot's `call`, ec with `refusal` as context; transport_failed.
+/// retries like every call of a client. Errors beside store_refusal (not_found; invalid: no
+/// method's name, or getUpdates): those of a bot's `call`, ec with `refusal` as context;
+/// transport_failed.
 struct method_call {
   tenant_id tenant = 0;
   bot_id bot = 0;
@@ -67,26 +69,40 @@ struct method_answer {
   std::string body;
 };
 
+/// Another node stored something of a tenant: its rate is read anew.
+struct tenant_changed {
+  tenant_id tenant = 1;
+};
+
 struct registrar_report {
   std::uint64_t bots = 0; ///< Registered ones that this node serves.
   std::uint64_t virtual_tokens = 0;
-  bool restored = false;   ///< All that was stored is in memory.
-  std::uint32_t busy = 0;  ///< Operations under way.
+  bool restored = false;  ///< All that was stored is in memory.
+  std::uint32_t busy = 0; ///< Operations under way.
 };
 
 /// REGISTRAR: the life cycle of registered bots: the one place where store, directory, governor and
-/// the bots' supervisors are changed together; tenants' rates, too. The stored row is the truth: it is written first, the rest
-/// follows it, and a start makes everything as it says. Operations on one bot run one after the
-/// other.
-/// Owns: the tokens of its bots in memory, what is under way. Blocks: never.
-/// Calls: store, bots, directory, governor, webhooks, the gateway's own port for requests.
-/// Fails: a restart loads everything again; operations under way answer with an error of the actor
-/// system and are either stored, and will be carried out, or were never begun.
+/// the bots' supervisors are changed together; tenants' rates, too. The stored row is the truth: it
+/// is written first, the rest follows it, and a start makes everything as it says. Operations on
+/// one bot run one after the other. Owns: the tokens of its bots in memory, what is under way.
+/// Blocks: never. Calls: store, bots, directory, governor, webhooks, the gateway's own port for
+/// requests. Fails: a restart loads everything again; operations under way answer with an error of
+/// the actor system and are either stored, and will be carried out, or were never begun.
 ///
-/// Errors: store_refusal. bot_register: token_malformed, duplicate, token_rejected, upstream_failed,
-/// too_many, tenant_suspended. bot_order: not_found, not_verified, wrong_phase. bot_rotate:
-/// token_malformed, token_of_other_bot, token_rejected, upstream_failed. tenant_put, tenant_remove: as
-/// the store answers them; the governor is told the tenant's rate before.
+/// In a cluster it serves the bots of the shards it was told of (`shards_gained`, and those in the
+/// `cluster_view` at its start). What is asked about another bot is passed on to the node that owns
+/// it, once: what another node passed on and is not ours is refused with `unavailable`, and so is
+/// everything about a shard that comes, goes, or that nobody has. `outcome_unknown`: the owner was
+/// lost with the request. The node's `own` method_calls are never passed on.
+///
+///   shards_gained → done, when all bots of these shards are served that were not given up since.
+///   shards_lost → done, when operations and calls of their bots have ended, then the bots. Not
+///   `planned`: the bots are killed at once. Nothing changes in the store or at Telegram.
+///
+/// Errors: store_refusal. bot_register: token_malformed, duplicate, token_rejected,
+/// upstream_failed, too_many, tenant_suspended. bot_order: not_found, not_verified, wrong_phase.
+/// bot_rotate: token_malformed, token_of_other_bot, token_rejected, upstream_failed. tenant_put,
+/// tenant_remove: as the store answers them; the governor is told the tenant's rate before.
 using registrar_actor = caf::typed_actor<
   caf::result<bot_row>(bot_register), caf::result<bot_row>(bot_order),
   caf::result<bot_row>(bot_rotate), caf::result<bot_row>(bot_change),
@@ -94,13 +110,15 @@ using registrar_actor = caf::typed_actor<
   caf::result<done>(virtual_token_revoke), caf::result<code_verdict>(verification_try),
   caf::result<method_answer>(method_call), caf::result<tenant_row>(tenant_put),
   caf::result<done>(tenant_remove), caf::result<served_list>(served_query),
-  caf::result<registrar_report>(get_report)>;
+  caf::result<done>(shards_gained), caf::result<done>(shards_lost),
+  caf::result<done>(tenant_changed), caf::result<registrar_report>(get_report)>;
 
 TROUPE_FIELDS(bot_register, by, tenant, token, name, rps, concurrent, settings, trusted, patience)
 TROUPE_FIELDS(bot_order, by, tenant, bot, what, reason, trusted)
 TROUPE_FIELDS(bot_rotate, by, tenant, bot, token, patience)
 TROUPE_FIELDS(method_call, tenant, bot, method, body, patience, own, content_type)
 TROUPE_FIELDS(method_answer, status, content_type, body)
+TROUPE_FIELDS(tenant_changed, tenant)
 TROUPE_FIELDS(registrar_report, bots, virtual_tokens, restored, busy)
 
 } // namespace troupe

@@ -79,6 +79,7 @@ struct bot_rotate;
 struct registrar_report;
 struct method_call;
 struct method_answer;
+struct tenant_changed;
 
 } // namespace troupe
 
@@ -155,4 +156,5 @@ CAF_ADD_TYPE_ID(troupe_registrar, (troupe::bot_rotate))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::registrar_report))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::method_call))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::method_answer))
+CAF_ADD_TYPE_ID(troupe_registrar, (troupe::tenant_changed))
 CAF_END_TYPE_ID_BLOCK(troupe_registrar)

@@ -185,6 +185,7 @@ caf::result<method_answer> registrar_state::call_method(const method_call& x) {
     return method_answer{409, "application/json", own_updates};
   auto promise = self->make_response_promise<method_answer>();
   api_call call;
+  call.bot_number = x.bot;
   call.token = found->second.token;
   call.request.path = "/bot" + *token + '/' + x.method;
   call.request.body = x.body;
@@ -347,6 +348,7 @@ void registrar_state::tell_end(const api_call& x, const outcome& how) const {
 void registrar_state::end_call(call_id id, expected<method_answer> what) {
   auto ended = calls.extract(id);
   ended.mapped().then(std::move(what));
+  settle_shards();
 }
 
 } // namespace troupe::registering

@@ -1,6 +1,7 @@
 #include "actors/registrar/registrar.hpp"
 
 #include "actors/registrar/state.hpp"
+#include "runtime/telegram/token.hpp"
 
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
@@ -11,20 +12,40 @@ registrar_impl::behavior_type registrar_state::make_behavior() {
   // Apart from the gateways', which count from their own incarnations on.
   next_call = std::uint64_t{1} << 63 | (++*ports.incarnations << 40) | 1;
   // Bots are served when the governor knows what their tenants may.
-  load_rates([this] { load_bots(0); });
+  if (ports.found->cluster) {
+    mine = std::make_unique<shard_book>();
+    for (const auto& one : ports.found->cluster->owned())
+      mine->places[one.shard].wanted = true;
+    self->set_down_handler([this](const caf::down_msg& x) { on_down(x); });
+    read_shards();
+    reread_rates();
+  } else {
+    load_rates([this] { load_bots(0); });
+  }
+  using me = registrar_state;
   return {
-    [this](const bot_register& x) { return enrol(x); },
-    [this](const bot_order& x) { return order(x); },
-    [this](const bot_rotate& x) { return rotate(x); },
-    [this](const bot_change& x) { return change(x); },
-    [this](const bot_remove& x) { return remove(x); },
-    [this](const virtual_token_make& x) { return make_token(x); },
-    [this](const virtual_token_revoke& x) { return revoke_token(x); },
-    [this](const verification_try& x) { return verify(x); },
-    [this](const method_call& x) { return call_method(x); },
+    [this](const bot_register& x) -> caf::result<bot_row> {
+      auto token = telegram::bot_token::parse(x.token.text);
+      return at_owner(token ? token->id() : 0, x, &me::enrol);
+    },
+    [this](const bot_order& x) { return at_owner(x.bot, x, &me::order); },
+    [this](const bot_rotate& x) { return at_owner(x.bot, x, &me::rotate); },
+    [this](const bot_change& x) { return at_owner(x.bot, x, &me::change); },
+    [this](const bot_remove& x) { return at_owner(x.bot, x, &me::remove); },
+    [this](const virtual_token_make& x) { return at_owner(x.bot, x, &me::make_token); },
+    [this](const virtual_token_revoke& x) { return at_owner(x.bot, x, &me::revoke_token); },
+    [this](const verification_try& x) { return at_owner(x.bot, x, &me::verify); },
+    [this](const method_call& x) -> caf::result<method_answer> {
+      if (x.own && !keeps(x.bot)) // Whoever owns it makes its own.
+        return not_now();
+      return at_owner(x.bot, x, &me::call_method);
+    },
     [this](const tenant_put& x) { return put_tenant(x); },
     [this](const tenant_remove& x) { return remove_tenant(x); },
     [this](served_query) { return served_bots(); },
+    [this](const shards_gained& x) { return gain(x); },
+    [this](const shards_lost& x) { return lose(x); },
+    [this](const tenant_changed& x) { return hear_of(x); },
     [this](get_report) { return report(); },
     [this](bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason,
            std::uint32_t quarantines) { hear(bot, phase, rest, reason, quarantines); },
@@ -45,7 +66,7 @@ void registrar_state::end_turn(bot_id bot) {
   auto at = turns.find(bot);
   if (at->second.empty()) {
     turns.erase(at);
-    return;
+    return settle_shards();
   }
   ready.push_back(std::move(at->second.front()));
   at->second.pop_front();

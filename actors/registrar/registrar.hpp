@@ -21,6 +21,10 @@ struct registrar_config {
   caf::timespan patience =
     std::chrono::seconds{10}; ///< For a request of its own without a deadline.
   std::chrono::milliseconds request_timeout{60'000}; ///< One exchange with the upstream.
+  caf::timespan peer_patience =
+    std::chrono::seconds{60}; ///< For another node's answer; then nobody knows the outcome.
+  caf::timespan rates_every = std::chrono::minutes{1}; ///< In a cluster, the tenants' rates are
+                                                       ///< read anew so often.
   std::size_t max_busy = 10'000; ///< Operations at once; more are refused with `unavailable`.
 };
 
@@ -32,6 +36,8 @@ struct registrar_ports {
   std::shared_ptr<token_vault> vault;
   std::shared_ptr<virtual_tokens> virtuals;
   std::shared_ptr<net::call_port> upstream;
+  /// Whether a request's sender is on another node, which passed it on; empty: by its address.
+  std::function<bool(const caf::strong_actor_ptr&)> from_peer;
   /// Told how each request of its own ended, for metrics and usage. May be null.
   std::function<void(bot_id, const call&, const outcome&)> ended;
   /// How many registrars the node had: calls of two of them have different ids. Shared by all of

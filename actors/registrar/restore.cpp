@@ -60,6 +60,8 @@ void registrar_state::load_bots(bot_id after) {
         return;
       }
       for (const auto& one : found->rows) {
+        if (!is_awaited(one.bot.id))
+          continue;
         if (one.token.text.empty())
           log::event(log::level::error, "bot.unreadable", name, {{"bot", one.bot.id}},
                      "A bot's stored token does not open; give it a new one.");
@@ -80,23 +82,33 @@ void registrar_state::load_virtual_tokens(std::int64_t after) {
         self->run_delayed(cfg.store_pause, [this, after] { load_virtual_tokens(after); });
         return;
       }
-      if (after == 0)
+      if (after == 0 && !restored)
         ports.virtuals->clear(); // An earlier registrar's.
       for (const auto& one : found->rows)
-        ports.virtuals->put(one.token.text, entry_of(one.row));
+        if (is_awaited(one.row.bot))
+          ports.virtuals->put(one.token.text, entry_of(one.row));
       if (found->more)
         return load_virtual_tokens(found->rows.back().row.id);
-      forget_others();
-      restored = true;
-      ports.names->set_complete(true);
-      log::event(log::level::info, "bots.restored", name,
-                 {{"bots", static_cast<std::int64_t>(bots.size())},
-                  {"virtual_tokens", static_cast<std::int64_t>(ports.virtuals->size())}},
-                 "The registered bots are as they were stored.");
+      end_loading();
     });
 }
 
+void registrar_state::end_loading() {
+  if (std::exchange(restored, true))
+    return end_reading();
+  forget_others();
+  ports.names->set_complete(true);
+  log::event(log::level::info, "bots.restored", name,
+             {{"bots", static_cast<std::int64_t>(bots.size())},
+              {"virtual_tokens", static_cast<std::int64_t>(ports.virtuals->size())}},
+             "The registered bots are as they were stored.");
+  if (mine)
+    end_reading();
+}
+
 void registrar_state::serve(const bot_row& row, const std::string& token) {
+  if (mine && mine->stage_of(row.id) == shard_stage::away)
+    return; // It went while it was being stored: whoever owns it now serves it.
   auto digest = token_hash(ports.token_key, token);
   // One that was adopted lives under another id: that ends.
   if (auto old = ports.names->find(digest, now()); old && old->home != row.id) {
@@ -203,9 +215,15 @@ void registrar_state::rest_until(bot_id bot, wall_ms until) {
 }
 
 void registrar_state::forget(bot_id bot) {
-  auto found = bots.find(bot);
-  if (found == bots.end())
+  if (!bots.contains(bot))
     return;
+  let_go(bot);
+  if (auto journal = ports.found->updates ? ports.found->updates->journal.get() : journal_actor{})
+    caf::anon_send(journal, journal_forget{bot});
+}
+
+void registrar_state::let_go(bot_id bot) {
+  auto found = bots.find(bot);
   found->second.rest.dispose();
   if (auto shard = ports.found->bots_of(bot))
     caf::anon_send(shard, stop_bot{bot});
@@ -220,8 +238,6 @@ void registrar_state::forget(bot_id bot) {
   updates.book.erase(bot);
   if (auto webhooks = updates.webhooks.get())
     caf::anon_send(webhooks, bot_gone{bot});
-  if (auto journal = updates.journal.get())
-    caf::anon_send(journal, journal_forget{bot});
 }
 
 void registrar_state::tell_updates(const bot_row& row) {
@@ -257,9 +273,10 @@ void registrar_state::tell_updates(const bot_row& row) {
 }
 
 void registrar_state::tell_intake(bot_id bot, const served& x) const {
+  auto stage = mine ? mine->places[shard_of(bot)].now : shard_stage::here;
   auto webhooks = ports.found->updates ? ports.found->updates->webhooks.get() : webhooks_actor{};
-  if (webhooks)
-    caf::anon_send(webhooks, bot_served{bot, x.tenant, x.phase});
+  if (webhooks && stage != shard_stage::leaving)
+    caf::anon_send(webhooks, bot_served{bot, x.tenant, x.phase, stage == shard_stage::loading});
 }
 
 served_list registrar_state::served_bots() const {
@@ -267,7 +284,8 @@ served_list registrar_state::served_bots() const {
   result.restored = restored;
   result.bots.reserve(bots.size());
   for (const auto& [bot, x] : bots)
-    result.bots.push_back({bot, x.tenant, x.phase});
+    if (!mine || mine->places[shard_of(bot)].now != shard_stage::leaving)
+      result.bots.push_back({bot, x.tenant, x.phase});
   return result;
 }
 
@@ -317,7 +335,10 @@ void registrar_state::forget_others() {
   for (auto bot : ports.vault->bots())
     if (!bots.contains(bot)) {
       bots[bot].token = token_hash(ports.token_key, *ports.vault->find(bot));
-      forget(bot);
+      if (is_awaited(bot))
+        forget(bot);
+      else
+        let_go(bot); // Another node's by now.
     }
 }
 

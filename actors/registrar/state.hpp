@@ -1,5 +1,7 @@
 #pragma once
 #include "actors/registrar/registrar.hpp"
+#include "actors/registrar/shards.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/wall_clock.hpp"
 
 #include <caf/disposable.hpp>
@@ -30,8 +32,8 @@ struct served {
   std::uint32_t concurrent = 0;
   std::uint32_t quarantines = 0;
   std::size_t settings = 0; ///< Hash of those that are in the delivery book.
-  std::uint64_t notes = 0; ///< Counts what was heard of it, and what was ordered.
-  caf::disposable rest;    ///< The end of a quarantine that began before this start.
+  std::uint64_t notes = 0;  ///< Counts what was heard of it, and what was ordered.
+  caf::disposable rest;     ///< The end of a quarantine that began before this start.
 };
 
 /// A bot in such a phase does not even take the node's own calls, though its token is good.
@@ -42,7 +44,8 @@ constexpr bool is_asleep(bot_phase x) noexcept {
 /// A Bot API request of the registrar's own.
 struct api_call {
   call what;
-  token_digest token; ///< Leads to the bot.
+  bot_id bot_number = 0; ///< 0: who it is, is still being asked.
+  token_digest token;    ///< Leads to the bot.
   bot_actor bot;
   net::api_request request;
   time_point deadline;
@@ -96,7 +99,12 @@ struct registrar_state {
       return caf::make_error(store_refusal::unavailable, refusal{std::chrono::seconds{1}});
     operation<T> op{bot, self->make_response_promise<T>()};
     auto promise = op.promise;
-    take_turn(bot, [op = std::move(op), begin = std::move(begin)] { begin(op); });
+    take_turn(bot, [this, op = std::move(op), begin = std::move(begin)] {
+      if (keeps(op.bot))
+        return begin(op);
+      auto late = op; // Its shard went while it waited.
+      finish<T>(late, not_now());
+    });
     return promise;
   }
   void take_turn(bot_id bot, std::function<void()> begin);
@@ -124,15 +132,73 @@ struct registrar_state {
             [then](caf::error& why) { then(readable(std::move(why))); });
   }
 
+  // -- shards.cpp: in a cluster
+
+  /// Whether operations on the bot are carried out here; in a node by itself all are.
+  bool keeps(bot_id bot) const;
+  bool is_awaited(bot_id bot) const;
+  /// Whether another node passed on what is being dealt with.
+  bool is_from_peer() const;
+  static caf::error not_now();
+  /// Carries out what is asked about a bot here, or has its owner do so.
+  template <class T, class Request>
+  caf::result<T> at_owner(bot_id bot, const Request& x,
+                          caf::result<T> (registrar_state::*here)(const Request&)) {
+    return keeps(bot) ? (this->*here)(x) : pass_on<T>(bot, x);
+  }
+  template <class T, class Request>
+  caf::result<T> pass_on(bot_id bot, const Request& x) {
+    auto desk = is_from_peer() ? caf::actor{} : ports.found->cluster->desk_of(bot);
+    if (!desk || busy >= cfg.max_busy)
+      return not_now();
+    auto promise = self->make_response_promise<T>();
+    ++busy;
+    self->request(desk, cfg.peer_patience, peer_request{node_part::registrar, caf::make_message(x)})
+      .then(
+        [this, promise](T& said) mutable {
+          --busy;
+          promise.deliver(std::move(said));
+        },
+        [this, promise](caf::error& why) mutable {
+          --busy;
+          promise.deliver(passed_on<T>(std::move(why)));
+        });
+    return promise;
+  }
+  /// What the owner's error means to whoever asked here.
+  template <class T>
+  static caf::error passed_on(caf::error why) {
+    if (std::is_same_v<T, method_answer> || why.category() != caf::type_id_v<ec>)
+      return std::is_same_v<T, method_answer> ? why : readable(std::move(why));
+    return not_now(); // The desk itself refused: nothing was done.
+  }
+  caf::result<done> gain(const shards_gained& x);
+  caf::result<done> lose(const shards_lost& x);
+  void hasten(std::uint16_t shard, leaving_batch& into);
+  std::vector<bot_id> bots_in(const std::vector<std::uint16_t>& shards) const;
+  void stop_receiving(const std::shared_ptr<leaving_batch>& batch);
+  std::bitset<shard_count> busy_shards() const;
+  /// Does what can be done by now about shards that come and go; whenever something ended.
+  void settle_shards();
+  void answer_shards();
+  void stop_bots(leaving_batch& batch);
+  void on_down(const caf::down_msg& x);
+  void read_shards();
+  void end_reading();
+  void reread_rates();
+
   // -- restore.cpp
 
   void load_bots(bot_id after);
   void load_virtual_tokens(std::int64_t after);
+  void end_loading();
   /// Makes directory and supervisors know a stored bot, as the row says.
   void serve(const bot_row& row, const std::string& token);
   /// The same for a bot that is served already, after a change of its row.
   void apply(const bot_row& row);
   void forget(bot_id bot);
+  /// Nothing of the bot is here any more; what is stored stays.
+  void let_go(bot_id bot);
   /// Tells how the bot's updates are received and delivered.
   void tell_updates(const bot_row& row);
   void tell_intake(bot_id bot, const served& x) const;
@@ -154,6 +220,9 @@ struct registrar_state {
   void load_rates(std::function<void()> then);
   void load_rates(tenant_id after, std::map<tenant_id, std::uint32_t> found, std::uint64_t changes,
                   std::function<void()> then);
+  /// The other nodes read the tenant's rate anew.
+  void tell_others(tenant_id tenant);
+  caf::result<done> hear_of(const tenant_changed& x);
   void set_rate(tenant_id tenant, std::uint32_t rps);
   /// Until the governor knows them as they are by then; then `then`.
   void tell_rates(std::function<void()> then);
@@ -221,6 +290,7 @@ struct registrar_state {
   std::unordered_map<bot_id, served> bots;
   std::map<tenant_id, std::uint32_t> rates; ///< Of tenants that have one of their own.
   std::uint64_t rate_changes = 0;
+  std::unique_ptr<shard_book> mine; ///< Null in a node by itself: it has all bots.
   /// Who waits for a turn; the bot whose turn it is has an entry, too.
   std::unordered_map<bot_id, std::deque<std::function<void()>>> turns;
   std::deque<std::function<void()>> ready; ///< Turns that begin now, one after the other.

@@ -20,6 +20,8 @@ bot_id turn_of(tenant_id x) noexcept {
 caf::result<tenant_row> registrar_state::put_tenant(const tenant_put& x) {
   return in_turn<tenant_row>(turn_of(x.row.id), [this, x](operation<tenant_row> op) {
     ask_store<tenant_row>(x, [=, this](expected<tenant_row> stored) mutable {
+      if (stored || stored.error() == store_refusal::outcome_unknown)
+        tell_others(stored ? stored->id : x.row.id);
       if (stored)
         set_rate(stored->id, stored->rps);
       if (stored || stored.error() != store_refusal::outcome_unknown)
@@ -32,10 +34,35 @@ caf::result<tenant_row> registrar_state::put_tenant(const tenant_put& x) {
 caf::result<done> registrar_state::remove_tenant(const tenant_remove& x) {
   return in_turn<done>(turn_of(x.id), [this, x](operation<done> op) {
     ask_store<done>(x, [=, this](expected<done> removed) mutable {
+      if (removed || removed.error() == store_refusal::outcome_unknown)
+        tell_others(x.id);
       if (removed)
         set_rate(x.id, 0);
       finish(op, std::move(removed));
     });
+  });
+}
+
+void registrar_state::tell_others(tenant_id tenant) {
+  if (!mine || tenant == 0)
+    return;
+  auto what = peer_request{node_part::registrar, caf::make_message(tenant_changed{tenant})};
+  for (const auto& [node, desk] : ports.found->cluster->desks())
+    self->request(desk, cfg.peer_patience, what)
+      .then([](done) {}, [](const caf::error&) {}); // It reads all of them anew before long.
+}
+
+caf::result<done> registrar_state::hear_of(const tenant_changed& x) {
+  return in_turn<done>(turn_of(x.tenant), [this, x](operation<done> op) {
+    ask_store<page<tenant_row>>(tenant_query{x.tenant, 0, 1},
+                                [=, this](caf::expected<page<tenant_row>> found) mutable {
+                                  bool gone = !found && found.error() == store_refusal::not_found;
+                                  if (!found && !gone)
+                                    return finish<done>(op, std::move(found.error()));
+                                  bool none = gone || found->rows.empty();
+                                  set_rate(x.tenant, none ? 0 : found->rows.front().rps);
+                                  finish<done>(op, done{});
+                                });
   });
 }
 

@@ -91,14 +91,14 @@ void webhooks_state::serve(const bot_served& told) {
     x.state = intake_state::resting;
     return unschedule(told.bot, x);
   }
-  if (is_new && !complete)
+  if (is_new && (!complete || told.moved))
     resume(told.bot, x, how->intake);
   else if (changed || !ran)
     hurry(told.bot);
 }
 
-/// A bot of before this actor's start: most probably all is as it should be. It is polled at once,
-/// and looked at when nobody new waits for that.
+/// A bot of before this actor's start, or that another node served: most probably all is as it
+/// should be. It is polled at once, and looked at when nobody new waits for that.
 void webhooks_state::resume(bot_id bot, kept_bot& x, const updates::intake_settings& how) {
   if (mode_of(how) == intake_mode::polling) {
     x.state = intake_state::polling;
@@ -154,8 +154,8 @@ void webhooks_state::suspect_silent() {
 
 /// Whose turn it is; 0: nobody's yet.
 bot_id webhooks_state::next() {
-  for (auto [line, flag] : {std::pair{&urgent, &kept_bot::queued},
-                            std::pair{&suspects, &kept_bot::suspect}})
+  for (auto [line, flag] :
+       {std::pair{&urgent, &kept_bot::queued}, std::pair{&suspects, &kept_bot::suspect}})
     while (!line->empty()) {
       auto found = bots.find(line->front());
       if (found != bots.end() && found->second.*flag)
@@ -278,7 +278,8 @@ kept_details& webhooks_state::details(kept_bot& x) {
 
 namespace troupe {
 
-webhooks_actor spawn_webhooks(caf::actor_system& sys, webhooks_config config, webhooks_ports ports) {
+webhooks_actor spawn_webhooks(caf::actor_system& sys, webhooks_config config,
+                              webhooks_ports ports) {
   using impl = webhooks_actor::stateful_impl<keeping::webhooks_state>;
   return sys.spawn<impl>(std::move(config), std::move(ports));
 }

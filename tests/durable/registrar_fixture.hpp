@@ -108,7 +108,8 @@ struct fake_api final : net::call_port {
   std::vector<std::string> types;
   std::vector<std::chrono::milliseconds> limits;
   std::deque<std::pair<outcome, net::api_answer>> next; ///< Answered before what is known.
-  bool silent = false;                                  ///< No request is answered.
+  bool silent = false;                                  ///< No request is answered ...
+  std::vector<std::function<void(outcome, net::api_answer)>> waiting; ///< ... unless by this.
 
   void perform(const lease&, net::api_request what, std::chrono::milliseconds limit,
                std::function<void(outcome, net::api_answer)> then) override {
@@ -117,7 +118,7 @@ struct fake_api final : net::call_port {
     types.push_back(what.content_type);
     limits.push_back(limit);
     if (silent)
-      return;
+      return waiting.push_back(std::move(then));
     if (!next.empty()) {
       auto [how, answer] = next.front();
       next.pop_front();

@@ -46,6 +46,9 @@ inline registrar_actor::behavior_type fake_registrar(registrar_actor::pointer se
     [](const virtual_token_revoke&) { return done{}; },
     [=](const tenant_put&) -> caf::result<tenant_row> { return no_row(); },
     [](const tenant_remove&) { return done{}; },
+    [](const shards_gained&) { return done{}; },
+    [](const shards_lost&) { return done{}; },
+    [](const tenant_changed&) { return done{}; },
     [=](const verification_try& x) {
       notes->tries.push_back(x);
       return notes->verdict;
@@ -64,7 +67,9 @@ inline registrar_actor::behavior_type fake_registrar(registrar_actor::pointer se
         return next.error();
       return std::move(*next);
     },
-    [=](served_query) { return served_list{notes->served, true}; },
+    [=](served_query) {
+      return served_list{notes->served, true};
+    },
     [=](get_report) {
       if (auto next = std::exchange(notes->next, nullptr))
         next();

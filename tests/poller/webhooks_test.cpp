@@ -26,7 +26,6 @@ poller_actor::behavior_type fake_poller(poller_actor::pointer,
   };
 }
 
-
 std::string info(std::string url, std::string more = {}) {
   return R"({"url":")" + std::move(url) + R"(","has_custom_certificate":false,)"
          + R"("pending_update_count":0)" + more + "}";
@@ -80,9 +79,8 @@ struct webhooks_fixture : fixture {
   using list = std::vector<std::string>;
 
   webhooks_config config;
-  std::shared_ptr<const updates::webhook_secret> secret
-    = std::make_shared<updates::webhook_secret>(
-      crypto::secret_key{std::vector<std::uint8_t>(crypto::secret_key::size, 7)});
+  std::shared_ptr<const updates::webhook_secret> secret = std::make_shared<updates::webhook_secret>(
+    crypto::secret_key{std::vector<std::uint8_t>(crypto::secret_key::size, 7)});
   std::vector<bot_id> silent; ///< Whose updates stopped, until it is asked.
   std::shared_ptr<poller_notes> polls = std::make_shared<poller_notes>();
   store_actor store; ///< Empty unless a test needs one.
@@ -306,6 +304,29 @@ SCENARIO("after a restart all are polled at once, and whoever is new is looked a
   for (int i = 0; i < 20; ++i)
     pass(1s);
   CHECK_EQ(notes->open.size(), 11u);
+}
+
+SCENARIO("bots that come from another node are polled at once, and looked at without a storm") {
+  config.public_url = "";
+  config.looks_per_second = 1;
+  serve(); // Of this node's own: it is looked at.
+  answer_open(ok(info("")));
+  polls->started.clear();
+  auto before = notes->calls.size();
+  for (bot_id bot = 1; bot <= 20; ++bot) {
+    put(bot);
+    caf::anon_send(webhooks, bot_served{bot, 1, bot_phase::active, true});
+  }
+  sched.run();
+  CHECK_EQ(polls->started.size(), 20u);
+  CHECK(notes->calls.size() <= before + 1);
+  put(99);
+  serve(bot_phase::active, 99); // Whoever is new goes first.
+  for (int i = 0; i < 2; ++i)
+    pass(1s);
+  auto asked = std::ranges::count(notes->calls, 99, [](const auto& x) { return x.bot; });
+  CHECK(asked >= 1);
+  CHECK(notes->calls.size() <= before + 4);
 }
 
 SCENARIO("a self-signed certificate goes with the webhook") {
