@@ -23,13 +23,16 @@ using timer_type = boost::asio::basic_waitable_timer<clock, boost::asio::wait_tr
 /// By how much an answer that does not come may be given up too late.
 constexpr std::chrono::milliseconds look_interval{50};
 
-using answer = caf::expected<append_result>;
+using answer = caf::expected<caf::message>;
 
-answer read(caf::message& content) {
-  if (content.match_elements<append_result>())
-    return content.get_as<append_result>(0);
-  if (content.match_elements<caf::error>())
-    return content.get_as<caf::error>(0);
+template <class T>
+caf::expected<T> read(answer& said) {
+  if (!said)
+    return std::move(said.error());
+  if (said->match_elements<T>())
+    return std::move(said->get_mutable_as<T>(0));
+  if (said->match_elements<caf::error>())
+    return said->get_as<caf::error>(0);
   return caf::make_error(caf::sec::unexpected_message);
 }
 
@@ -158,7 +161,7 @@ public:
       return false;
     auto ticket = what->mid.integer_value() & caf::message_id::request_id_mask;
     if (auto owner = owner_.lock())
-      owner->arrive(ticket, read(what->content()));
+      owner->arrive(ticket, std::move(what->content()));
     return true;
   }
 
@@ -175,8 +178,10 @@ desk::desk(caf::actor_system& sys, boost::asio::io_context& io)
 
 desk::~desk() = default;
 
-net::task<answer> desk::append(journal_actor to, update_append what,
-                               std::chrono::milliseconds timeout) {
+template <class T>
+net::task<caf::expected<T>> desk::ask(caf::strong_actor_ptr to, caf::message what,
+                                      std::chrono::milliseconds timeout) {
+  using task = net::task<caf::expected<T>>;
   struct exchange {
     shared& state;
     clock::time_point deadline;
@@ -185,7 +190,7 @@ net::task<answer> desk::append(journal_actor to, update_append what,
     answer result = caf::make_error(caf::sec::runtime_error);
 
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<net::task<answer>::promise_type> by) {
+    void await_suspend(std::coroutine_handle<typename task::promise_type> by) {
       // First: the answer may be there before this function ends, and is dealt out afterwards.
       auto ticket = what->mid.integer_value() & caf::message_id::request_id_mask;
       state.wait(ticket, {deadline, &result, {by, by.promise().root}});
@@ -198,7 +203,23 @@ net::task<answer> desk::append(journal_actor to, update_append what,
   exchange done{*state, clock::now() + timeout, caf::actor_cast<caf::abstract_actor*>(to),
                 caf::make_mailbox_element(address_, id, {}, std::move(what))};
   co_await done;
-  co_return std::move(done.result);
+  co_return read<T>(done.result);
+}
+
+net::task<caf::expected<append_result>> desk::append(journal_actor to, update_append what,
+                                                     std::chrono::milliseconds timeout) {
+  return ask<append_result>(caf::actor_cast<caf::strong_actor_ptr>(std::move(to)),
+                            caf::make_message(std::move(what)), timeout);
+}
+
+net::task<caf::expected<bot_batch>> desk::look_up(store_actor to, bot_lookup what,
+                                                  std::chrono::milliseconds timeout) {
+  return ask<bot_batch>(caf::actor_cast<caf::strong_actor_ptr>(std::move(to)),
+                        caf::make_message(std::move(what)), timeout);
+}
+
+void desk::tell(const caf::actor& to, caf::message what) {
+  to->enqueue(address_, caf::make_message_id(), std::move(what), nullptr);
 }
 
 } // namespace troupe::webhook

@@ -1,9 +1,11 @@
 #pragma once
 #include "messages/journal.hpp"
+#include "messages/store.hpp"
 #include "runtime/net/task.hpp"
 
 #include <boost/asio/io_context.hpp>
 
+#include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/expected.hpp>
 
@@ -31,10 +33,19 @@ public:
   net::task<caf::expected<append_result>> append(journal_actor to, update_append what,
                                                  std::chrono::milliseconds timeout);
 
+  /// The store's answer, with the same errors.
+  net::task<caf::expected<bot_batch>> look_up(store_actor to, bot_lookup what,
+                                              std::chrono::milliseconds timeout);
+  /// Tells somebody, perhaps on another node, who sees a sender of this one. Nothing comes back.
+  void tell(const caf::actor& to, caf::message what);
+
 private:
   class address;
   struct waiter;
   struct shared;
+  template <class T>
+  net::task<caf::expected<T>> ask(caf::strong_actor_ptr to, caf::message what,
+                                  std::chrono::milliseconds timeout);
   std::shared_ptr<shared> shared_;
   caf::strong_actor_ptr address_;
 };

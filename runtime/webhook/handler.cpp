@@ -3,8 +3,10 @@
 #include "messages/journal.hpp"
 #include "messages/store.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/updates/receive.hpp"
+#include "runtime/webhook/abroad.hpp"
 #include "runtime/webhook/desk.hpp"
 #include "runtime/webhook/path.hpp"
 
@@ -24,11 +26,16 @@ constexpr int later = 5;       ///< A store in trouble.
 constexpr int much_later = 15; ///< A full journal.
 
 struct context {
+  context(settings how, ports to)
+    : how(std::move(how)), to(std::move(to)), desks(this->how.threads), secrets(this->how.threads),
+      abroad(this->how.threads) {}
+
   settings how;
   ports to;
   /// One for each thread, made and used on it.
   std::vector<std::unique_ptr<desk>> desks;
   std::vector<updates::known_secrets> secrets; ///< One for each thread.
+  std::vector<bots_abroad> abroad;             ///< The same.
 
   void count(ending x) const {
     if (to.counted)
@@ -60,6 +67,17 @@ ending refuse(net::http_response& answer, const caf::error& why) {
   return ending::unavailable;
 }
 
+/// Whether a bot that is not served here may be another node's, or be on its way.
+bool may_be_abroad(const context& ctx, bot_id bot) {
+  const auto& view = ctx.to.found->cluster;
+  return view && ctx.to.store && !(view->owns(bot) && view->is_ready(shard_of(bot)));
+}
+
+ending removed(net::http_response& answer) {
+  fill(answer, 410, "This bot was removed.\n"); // Telegram forgets the webhook after a day.
+  return ending::unknown_bot;
+}
+
 /// What can be said without the journal. @returns how it ended; nothing when the update is for it
 std::optional<ending> check(context& ctx, const net::http_request& from, net::http_response& answer,
                             bot_id& bot) {
@@ -88,13 +106,12 @@ std::optional<ending> check(context& ctx, const net::http_request& from, net::ht
     fill(answer, 503, "The node is about to stop.\n", soon);
     return ending::draining;
   }
-  if (ctx.to.found->updates->book.find(bot) == nullptr) {
+  if (ctx.to.found->updates->book.find(bot) == nullptr && !may_be_abroad(ctx, bot)) {
     if (!ctx.to.names->complete()) { // It may be one of those that are still to come.
       fill(answer, 503, "The node starts.\n", soon);
       return ending::unavailable;
     }
-    fill(answer, 410, "This bot was removed.\n"); // Telegram forgets the webhook after a day.
-    return ending::unknown_bot;
+    return removed(answer);
   }
   return std::nullopt;
 }
@@ -127,8 +144,47 @@ std::optional<updates::received_update> read(bot_id bot, std::string_view body, 
   return std::move(found.what);
 }
 
-net::task<void> store(std::shared_ptr<context> ctx, desk& at, bot_id bot,
+/// The same for a bot of another node's.
+void tell_code_abroad(const context& ctx, desk& at, bot_id bot, const updates::received_update& x) {
+  if (auto owner = ctx.to.found->cluster->desk_of(bot))
+    at.tell(owner, caf::make_message(peer_request{
+                     node_part::webhooks,
+                     caf::make_message(code_received{bot, x.sender, x.chat, x.code})}));
+}
+
+/// Whether a bot that is not served here is registered. @returns how the request ended, if it did
+net::task<std::optional<ending>> look_abroad(std::shared_ptr<context> ctx, desk& at,
+                                             bots_abroad& lately, bot_id bot,
+                                             net::http_response& answer) {
+  if (lately.find(bot, std::chrono::steady_clock::now()))
+    co_return std::nullopt;
+  auto store = ctx->to.store();
+  if (!store)
+    co_return refuse(answer, caf::make_error(caf::sec::request_receiver_down));
+  bot_lookup what;
+  what.ids.push_back(bot);
+  auto found = co_await at.look_up(store, std::move(what), ctx->how.journal_timeout);
+  if (!found)
+    co_return refuse(answer, found.error());
+  if (found->bots.empty()) {
+    lately.erase(bot);
+    co_return removed(answer);
+  }
+  bool pending = found->bots.front().phase == bot_phase::pending;
+  lately.put(bot, pending, std::chrono::steady_clock::now());
+  co_return std::nullopt;
+}
+
+net::task<void> store(std::shared_ptr<context> ctx, desk& at, bots_abroad& lately, bot_id bot,
                       updates::received_update what, net::http_response& answer) {
+  bool abroad = ctx->to.found->updates->book.find(bot) == nullptr;
+  if (abroad) {
+    auto ended = co_await look_abroad(ctx, at, lately, bot, answer);
+    if (ended) {
+      ctx->count(*ended);
+      co_return;
+    }
+  }
   auto journal = ctx->to.found->updates->journal.get();
   if (!journal) {
     ctx->count(refuse(answer, caf::make_error(caf::sec::request_receiver_down)));
@@ -139,13 +195,18 @@ net::task<void> store(std::shared_ptr<context> ctx, desk& at, bot_id bot,
   append.updates.push_back(std::move(what.update));
   auto said = co_await at.append(journal, std::move(append), ctx->how.journal_timeout);
   if (!said) {
-    ctx->count(refuse(answer, said.error()));
+    bool gone = abroad && said.error() == store_refusal::not_found;
+    ctx->count(gone ? removed(answer) : refuse(answer, said.error()));
     co_return;
   }
   accept(answer);
   ctx->count(said->stored > 0 ? ending::stored : ending::duplicate);
-  if (!what.code.empty() && said->stored > 0)
+  if (what.code.empty() || said->stored == 0)
+    co_return;
+  if (!abroad)
     tell_code(*ctx, bot, what);
+  else if (auto known = lately.find(bot, std::chrono::steady_clock::now()); known && known->pending)
+    tell_code_abroad(*ctx, at, bot, what);
 }
 
 void configure(net::http_server_config& server, const settings& how) {
@@ -160,11 +221,7 @@ void configure(net::http_server_config& server, const settings& how) {
 } // namespace
 
 net::http_handler make_handler(net::http_server_config& server, settings how, ports to) {
-  auto ctx = std::make_shared<context>();
-  ctx->how = std::move(how);
-  ctx->to = std::move(to);
-  ctx->desks.resize(ctx->how.threads);
-  ctx->secrets.resize(ctx->how.threads);
+  auto ctx = std::make_shared<context>(std::move(how), std::move(to));
   configure(server, ctx->how);
   server.refuse_early = [ctx](const net::http_request& from, net::http_response& answer) {
     bot_id bot = 0;
@@ -188,7 +245,7 @@ net::http_handler make_handler(net::http_server_config& server, settings how, po
     auto& at = ctx->desks[from.thread];
     if (!at)
       at = std::make_unique<desk>(*ctx->to.system, *from.io);
-    return store(ctx, *at, bot, std::move(*what), answer);
+    return store(ctx, *at, ctx->abroad[from.thread], bot, std::move(*what), answer);
   };
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/store.hpp"
 #include "runtime/net/http_server.hpp"
 #include "runtime/registry/directory.hpp"
 #include "runtime/registry/services.hpp"
@@ -45,6 +46,8 @@ struct ports {
   /// Whether Telegram may be where a request comes from; empty: from everywhere.
   std::function<bool(const net::http_request&)> source;
   std::function<bool()> draining;     ///< May be empty.
+  /// Says whether a bot of another node's is registered. Needed in a cluster.
+  std::function<store_actor()> store;
   std::function<void(ending)> counted; ///< Called for each request, on its thread. May be empty.
 };
 

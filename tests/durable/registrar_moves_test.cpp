@@ -163,6 +163,10 @@ SCENARIO("when the lease is over nothing is waited for, and what was stored late
   a.notes->hold = true;
   sql->hold = true;
   auto runs = begin<bot_row>(a, suspend_of(bot));
+  auto fresh = bot + static_cast<bot_id>(1);
+  while (shard_of(fresh) != shard_of(bot))
+    ++fresh;
+  auto enrols = begin<bot_row>(a, registration(fresh));
   auto lost = begin<done>(a, shards_lost{{shard_of(bot)}, false});
   REQUIRE(lost->has_value()); // The bot was killed.
   CHECK(!runs->has_value());
@@ -172,8 +176,11 @@ SCENARIO("when the lease is over nothing is waited for, and what was stored late
     sched.run();
   }
   REQUIRE(runs->has_value());
+  REQUIRE(enrols->has_value());
+  CHECK(**enrols); // As it is stored, where nothing fences it.
   a.notes->running.clear();
   CHECK(knows_nothing_of(a, bot));
+  CHECK(knows_nothing_of(a, fresh));
 }
 
 SCENARIO("a planned loss becomes a sudden one when the lease ends meanwhile") {

@@ -3,6 +3,7 @@
 
 #include "messages/journal.hpp"
 #include "messages/store.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/updates/settings.hpp"
 #include "runtime/webhook/path.hpp"
@@ -15,6 +16,7 @@
 #include <boost/beast/http.hpp>
 
 #include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
@@ -22,6 +24,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -122,6 +125,12 @@ struct handler_fixture {
     found->updates->journal.publish({});
     found->updates->webhooks.publish({});
     notes->kept.clear();
+    if (found->cluster)
+      found->cluster->set_others({}, unowned_shards());
+    to.store = nullptr;
+    for (auto& one : {desk, store})
+      if (one)
+        caf::anon_send_exit(one, caf::exit_reason::kill);
     caf::anon_send_exit(journal, caf::exit_reason::kill);
     caf::anon_send_exit(webhooks, caf::exit_reason::kill);
   }
@@ -163,6 +172,36 @@ struct handler_fixture {
     return send(http::verb::post, "/webhook/" + std::to_string(id), secret->of(id),
                 std::move(body));
   }
+  /// Another node beside this one: bots are its own unless this one has them. Its desk keeps what it
+  /// is told; the store knows `stored`.
+  void join() {
+    found->cluster = std::make_shared<cluster_view>();
+    desk = sys.spawn([this]() -> caf::behavior {
+      return {[this](const peer_request& x) {
+        std::lock_guard guard{codes_mutex};
+        if (x.to == node_part::webhooks && x.what.match_elements<code_received>())
+          passed.push_back(x.what.get_as<code_received>(0));
+        passed_count = passed.size();
+      }};
+    });
+    store = sys.spawn([this]() -> caf::behavior {
+      return {[this](const bot_lookup& x) -> caf::result<bot_batch> {
+        ++lookups;
+        if (store_fails)
+          return caf::make_error(store_refusal::unavailable);
+        bot_batch found;
+        std::lock_guard guard{codes_mutex};
+        for (auto id : x.ids)
+          if (auto known = stored.find(id); known != stored.end()) {
+            found.bots.emplace_back().id = id;
+            found.bots.back().phase = known->second;
+          }
+        return found;
+      }};
+    });
+    to.store = [this] { return caf::actor_cast<store_actor>(store); };
+    found->cluster->set_others({{"other", desk}}, shard_owners{});
+  }
   std::uint64_t counted(webhook::ending x) { return counts[static_cast<std::size_t>(x)]; }
 
   caf::actor_system_config config;
@@ -180,6 +219,13 @@ struct handler_fixture {
   std::mutex codes_mutex;
   std::vector<code_received> codes;
   std::atomic<std::size_t> codes_count{0};
+  caf::actor desk;
+  caf::actor store;
+  std::map<bot_id, bot_phase> stored;
+  std::vector<code_received> passed; ///< To the owner.
+  std::atomic<std::size_t> passed_count{0};
+  std::atomic<int> lookups{0};
+  std::atomic<bool> store_fails{false};
   webhook::settings how;
   webhook::ports to;
   std::unique_ptr<net::http_server> server; ///< Ends first.
@@ -358,6 +404,69 @@ SCENARIO("many connections of a thread wait for the journal at once") {
     x.join();
   CHECK_EQ(good.load(), 200);
   CHECK_EQ(notes->appended.size(), 200u);
+}
+
+SCENARIO("updates of another node's bot are taken here, while the store knows the bot") {
+  join();
+  constexpr bot_id other = 815;
+  stored[other] = bot_phase::active;
+  CHECK_EQ(post(update, other).status, 200);
+  REQUIRE_EQ(notes->appended.size(), 1u);
+  CHECK_EQ(notes->appended[0].bot, other);
+  CHECK_EQ(counted(webhook::ending::stored), 1u);
+  CHECK_EQ(post(R"({"update_id":6})", other).status, 200);
+  CHECK_EQ(lookups.load(), 1); // It is not asked for each update.
+  CHECK_EQ(post(update).status, 200);
+  CHECK_EQ(lookups.load(), 1); // Nor about a bot of this node's.
+  CHECK_EQ(send(http::verb::post, "/webhook/815", "wrong", update).status, 403);
+}
+
+SCENARIO("nobody's bot is refused in a cluster, too, and what the store cannot say is asked again") {
+  join();
+  constexpr bot_id other = 815;
+  auto gone = post(update, other);
+  CHECK_EQ(gone.status, 410);
+  CHECK_EQ(counted(webhook::ending::unknown_bot), 1u);
+  store_fails = true;
+  auto unsure = post(update, other);
+  CHECK_EQ(unsure.status, 503);
+  CHECK(!unsure.retry_after.empty());
+  CHECK(notes->appended.empty());
+  store_fails = false;
+  stored[other] = bot_phase::active;
+  CHECK_EQ(post(update, other).status, 200);
+  notes->refusal = caf::make_error(store_refusal::not_found); // It was removed since.
+  CHECK_EQ(post(R"({"update_id":6})", other).status, 410);
+  notes->refusal = {};
+  // A bot of a shard that is here and served, but not in the book, was removed: nobody is asked.
+  auto asked = lookups.load();
+  found->cluster->set_fence(shard_of(other), 1);
+  found->cluster->set_ready(shard_of(other), true);
+  CHECK_EQ(post(update, other).status, 410);
+  CHECK_EQ(lookups.load(), asked);
+  // While the shard is on its way, its updates are taken all the same.
+  found->cluster->set_ready(shard_of(other), false);
+  CHECK_EQ(post(R"({"update_id":7})", other).status, 200);
+}
+
+SCENARIO("a code that comes to the wrong node is told to the owner, if its bot waits for one") {
+  join();
+  auto coded = [](int id) {
+    return R"({"update_id":)" + std::to_string(id)
+           + R"(,"message":{"from":{"id":3},"chat":{"id":9},"text":"/start ABCDEFGHJK"}})";
+  };
+  stored[815] = bot_phase::active;
+  stored[816] = bot_phase::pending;
+  CHECK_EQ(post(coded(5), 815).status, 200);
+  CHECK_EQ(post(coded(6), 816).status, 200);
+  auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (passed_count == 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  std::lock_guard guard{codes_mutex};
+  REQUIRE_EQ(passed.size(), 1u);
+  CHECK_EQ(passed[0].bot, 816);
+  CHECK_EQ(passed[0].code, "ABCDEFGHJK");
+  CHECK_EQ(passed[0].sender, 3);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -247,6 +247,7 @@ webhook::ports node::parts::webhook_ports() {
   if (settings.webhook.check_source)
     ports.source = telegram_sources(settings.api.trusted_proxies);
   ports.draining = [this] { return draining.load(); };
+  ports.store = actors.store_port();
   auto& family = *sys.metrics().counter_family("troupe", "webhook_requests", {"outcome"},
                                                "Requests to the webhook listener", "1", true);
   std::array<caf::telemetry::int_counter*, webhook::ending_names.size()> counters{};
