@@ -74,6 +74,20 @@ struct tenant_changed {
   tenant_id tenant = 1;
 };
 
+/// What is written down nowhere of bots: asked of the node that has them.
+struct live_query {
+  std::vector<bot_id> bots;
+};
+struct bot_live {
+  bot_id bot = 0;
+  bool passive = false;          ///< Active, and out of memory until it is needed.
+  std::int64_t rests_until = 0;  ///< Its delivery rests by itself; 0: it does not.
+  std::string rests_because;
+};
+struct live_list {
+  std::vector<bot_live> bots; ///< Those that are here, in the order asked for.
+};
+
 struct registrar_report {
   std::uint64_t bots = 0; ///< Registered ones that this node serves.
   std::uint64_t virtual_tokens = 0;
@@ -111,7 +125,8 @@ using registrar_actor = caf::typed_actor<
   caf::result<method_answer>(method_call), caf::result<tenant_row>(tenant_put),
   caf::result<done>(tenant_remove), caf::result<served_list>(served_query),
   caf::result<done>(shards_gained), caf::result<done>(shards_lost),
-  caf::result<done>(tenant_changed), caf::result<registrar_report>(get_report)>;
+  caf::result<done>(tenant_changed),
+  caf::result<live_list>(live_query), caf::result<registrar_report>(get_report)>;
 
 TROUPE_FIELDS(bot_register, by, tenant, token, name, rps, concurrent, settings, trusted, patience)
 TROUPE_FIELDS(bot_order, by, tenant, bot, what, reason, trusted)
@@ -119,6 +134,9 @@ TROUPE_FIELDS(bot_rotate, by, tenant, bot, token, patience)
 TROUPE_FIELDS(method_call, tenant, bot, method, body, patience, own, content_type)
 TROUPE_FIELDS(method_answer, status, content_type, body)
 TROUPE_FIELDS(tenant_changed, tenant)
+TROUPE_FIELDS(live_query, bots)
+TROUPE_FIELDS(bot_live, bot, passive, rests_until, rests_because)
+TROUPE_FIELDS(live_list, bots)
 TROUPE_FIELDS(registrar_report, bots, virtual_tokens, restored, busy)
 
 } // namespace troupe

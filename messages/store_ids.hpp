@@ -80,6 +80,9 @@ struct registrar_report;
 struct method_call;
 struct method_answer;
 struct tenant_changed;
+struct live_query;
+struct bot_live;
+struct live_list;
 
 } // namespace troupe
 
@@ -157,4 +160,7 @@ CAF_ADD_TYPE_ID(troupe_registrar, (troupe::registrar_report))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::method_call))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::method_answer))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::tenant_changed))
+CAF_ADD_TYPE_ID(troupe_registrar, (troupe::live_query))
+CAF_ADD_TYPE_ID(troupe_registrar, (troupe::bot_live))
+CAF_ADD_TYPE_ID(troupe_registrar, (troupe::live_list))
 CAF_END_TYPE_ID_BLOCK(troupe_registrar)

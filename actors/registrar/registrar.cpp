@@ -46,6 +46,7 @@ registrar_impl::behavior_type registrar_state::make_behavior() {
     [this](const shards_gained& x) { return gain(x); },
     [this](const shards_lost& x) { return lose(x); },
     [this](const tenant_changed& x) { return hear_of(x); },
+    [this](const live_query& x) { return live(x); },
     [this](get_report) { return report(); },
     [this](bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason,
            std::uint32_t quarantines) { hear(bot, phase, rest, reason, quarantines); },

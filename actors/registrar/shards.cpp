@@ -230,4 +230,22 @@ void registrar_state::reread_rates() {
   self->run_delayed(cfg.rates_every, [this] { load_rates([this] { reread_rates(); }); });
 }
 
+live_list registrar_state::live(const live_query& x) const {
+  live_list result;
+  for (auto bot : x.bots) {
+    if (!bots.contains(bot))
+      continue;
+    auto& one = result.bots.emplace_back();
+    one.bot = bot;
+    auto known = ports.names->find(bot);
+    one.passive = known && known->phase == bot_phase::passive;
+    auto rest = ports.found->updates ? ports.found->updates->book.paused(bot) : std::nullopt;
+    if (rest) {
+      one.rests_until = rest->until;
+      one.rests_because = std::move(rest->reason);
+    }
+  }
+  return result;
+}
+
 } // namespace troupe::registering

@@ -186,6 +186,7 @@ struct registrar_state {
   void read_shards();
   void end_reading();
   void reread_rates();
+  live_list live(const live_query& x) const;
 
   // -- restore.cpp
 

@@ -4,6 +4,7 @@
 #include "runtime/api/limits.hpp"
 #include "runtime/api/ports.hpp"
 #include "runtime/api/scrape.hpp"
+#include "runtime/registry/cluster_view.hpp"
 
 #include <caf/actor_cast.hpp>
 
@@ -49,9 +50,34 @@ struct context {
     return ask<Answer>(*p.system, io, handle(p.store), std::move(what), p.answer_timeout);
   }
 
+  /// The desk of another node that has the bot, empty when nobody there can be asked; nothing: the
+  /// bot is this node's.
+  [[nodiscard]] std::optional<caf::actor> abroad(bot_id bot) const {
+    if (!p.cluster || p.cluster->owns(bot))
+      return std::nullopt;
+    return p.cluster->desk_of(bot);
+  }
+
+  /// Asks a part of this node, or that of the node that has the bot.
+  template <class Answer, class Getter, class Request>
+  question<Answer> ask_of(net::http_executor io, bot_id bot, node_part part, const Getter& here,
+                          Request what) {
+    auto desk = abroad(bot);
+    if (!desk)
+      return ask<Answer>(*p.system, io, handle(here), std::move(what), p.answer_timeout);
+    return ask_desk<Answer>(io, *desk, part, std::move(what));
+  }
+  template <class Answer, class Request>
+  question<Answer> ask_desk(net::http_executor io, const caf::actor& desk, node_part part,
+                            Request what) {
+    return ask<Answer>(*p.system, io, caf::actor_cast<caf::strong_actor_ptr>(desk),
+                       peer_request{part, caf::make_message(std::move(what))}, p.answer_timeout);
+  }
+
   template <class Answer, class Request>
   question<Answer> ask_journal(net::http_executor io, Request what) {
-    return ask<Answer>(*p.system, io, handle(p.journal), std::move(what), p.answer_timeout);
+    auto bot = what.bot;
+    return ask_of<Answer>(io, bot, node_part::journal, p.journal, std::move(what));
   }
 
   /// Where the store has much to do, or waits for somebody.

@@ -21,6 +21,10 @@
 #include <string>
 #include <vector>
 
+namespace troupe {
+class cluster_view; // runtime/registry/cluster_view.hpp
+} // namespace troupe
+
 namespace troupe::api {
 
 /// Quotas of the control API.
@@ -57,6 +61,9 @@ struct ports {
   std::function<bool(bot_id)> is_passive;
   /// Bots per phase, indexed by bot_phase.
   std::function<std::array<std::uint64_t, bot_phase_names.size()>()> bots_by_phase;
+  /// This node among others; null for a node by itself. What is asked about a bot of another node
+  /// is asked there.
+  std::shared_ptr<const cluster_view> cluster;
   /// Whether the node refuses new work.
   std::function<bool()> draining;
   std::shared_ptr<metrics::instruments> instruments;

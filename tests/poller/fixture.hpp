@@ -49,6 +49,7 @@ inline registrar_actor::behavior_type fake_registrar(registrar_actor::pointer se
     [](const shards_gained&) { return done{}; },
     [](const shards_lost&) { return done{}; },
     [](const tenant_changed&) { return done{}; },
+    [](const live_query&) { return live_list{}; },
     [=](const verification_try& x) {
       notes->tries.push_back(x);
       return notes->verdict;

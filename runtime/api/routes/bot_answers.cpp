@@ -36,37 +36,74 @@ json::object shown_state(const pending_count& found, json::value intake,
 
 } // namespace
 
-question<health_report> ask_unwell(context& ctx, const inquiry& from) {
-  return ctx.report_of<health_report>(ctx.p.health, from.what.io, most_unwell);
+std::vector<asked_health> ask_unwell(context& ctx, const inquiry& from) {
+  std::vector<asked_health> all;
+  all.push_back({{}, ctx.report_of<health_report>(ctx.p.health, from.what.io, most_unwell)});
+  if (ctx.p.cluster)
+    for (auto& [node, desk] : ctx.p.cluster->desks())
+      all.push_back({desk, ctx.ask_desk<health_report>(from.what.io, desk, node_part::health,
+                                                       get_report{most_unwell})});
+  return all;
 }
 
-net::http_task<unwell_bots> health_of(question<health_report>& asked) {
-  co_await asked.ready();
-  auto report = asked.take();
-  if (!report)
-    co_return std::nullopt;
-  std::map<bot_id, health_status> all;
-  for (auto& one : report->worst)
-    all.emplace(one.bot, one.status);
+net::http_task<unwell_bots> health_of(std::vector<asked_health>& asked) {
+  unwell_bots all;
+  for (auto& node : asked) {
+    co_await node.report.ready();
+    auto report = node.report.take();
+    if (!report)
+      continue;
+    all.answered.insert(node.desk);
+    for (auto& one : report->worst)
+      all.unwell.emplace(one.bot, one.status);
+  }
   co_return all;
 }
 
-void show_passive(const context& ctx, bot_row& row) {
-  if (row.phase == bot_phase::active && ctx.p.is_passive && ctx.p.is_passive(row.id))
-    row.phase = bot_phase::passive;
+net::http_task<void> show_passive(context& ctx, const inquiry& from, std::vector<bot_row>& rows) {
+  std::map<caf::actor, live_query> others;
+  std::set<bot_id> passive;
+  for (auto& row : rows) {
+    if (row.phase != bot_phase::active)
+      continue;
+    if (auto desk = ctx.abroad(row.id); !desk) {
+      if (ctx.p.is_passive && ctx.p.is_passive(row.id))
+        passive.insert(row.id);
+    } else if (*desk) {
+      others[*desk].bots.push_back(row.id);
+    }
+  }
+  std::vector<question<live_list>> asked;
+  for (auto& [desk, what] : others)
+    asked.push_back(ctx.ask_desk<live_list>(from.what.io, desk, node_part::registrar, what));
+  for (auto& one : asked) {
+    co_await one.ready();
+    auto said = one.take();
+    if (!said) // They are shown as they are stored.
+      continue;
+    for (auto& bot : said->bots)
+      if (bot.passive)
+        passive.insert(bot.bot);
+  }
+  for (auto& row : rows)
+    if (passive.contains(row.id))
+      row.phase = bot_phase::passive;
 }
 
-boost::json::array bots_json(const std::vector<bot_row>& rows, const unwell_bots& unwell) {
-  boost::json::array all;
+boost::json::array bots_json(const context& ctx, const std::vector<bot_row>& rows,
+                             const unwell_bots& all) {
+  boost::json::array result;
   for (auto& row : rows) {
+    auto desk = ctx.abroad(row.id);
     std::optional<health_status> health;
-    if (unwell) {
-      auto found = unwell->find(row.id);
-      health = found == unwell->end() ? health_status::healthy : found->second;
+    bool nobody = desk && !*desk;
+    if (!nobody && all.answered.contains(desk.value_or(caf::actor{}))) {
+      auto found = all.unwell.find(row.id);
+      health = found == all.unwell.end() ? health_status::healthy : found->second;
     }
-    all.push_back(to_json(row, health));
+    result.push_back(to_json(row, health));
   }
-  return all;
+  return result;
 }
 
 // -- updates ---------------------------------------------------------------------------------------
@@ -74,16 +111,36 @@ boost::json::array bots_json(const std::vector<bot_row>& rows, const unwell_bots
 update_state ask_update_state(context& ctx, const inquiry& from, bot_id bot) {
   intake_query where{bot};
   pending_query what{bot};
-  auto intake = ask<intake_view>(*ctx.p.system, from.what.io, context::handle(ctx.p.webhooks),
-                                 where, ctx.p.answer_timeout);
-  return {ctx.ask_journal<pending_count>(from.what.io, what), std::move(intake)};
+  auto io = from.what.io;
+  auto intake = ctx.ask_of<intake_view>(io, bot, node_part::webhooks, ctx.p.webhooks, where);
+  update_state all{ctx.ask_journal<pending_count>(io, what), std::move(intake), {}};
+  if (auto desk = ctx.abroad(bot); desk && *desk)
+    all.live.emplace(ctx.ask_desk<live_list>(io, *desk, node_part::registrar, live_query{{bot}}));
+  return all;
 }
+
+namespace {
+
+/// Until when, and why, a bot's delivery rests; of another node's, when that said so in time.
+net::http_task<std::optional<delivery_book::pause>> pause_of(context& ctx, bot_id bot,
+                                                             update_state& asked) {
+  if (!asked.live)
+    co_return ctx.p.delivery_pause ? ctx.p.delivery_pause(bot) : std::nullopt;
+  co_await asked.live->ready();
+  auto said = asked.live->take();
+  if (!said || said->bots.empty() || said->bots.front().rests_until == 0)
+    co_return std::nullopt;
+  auto& x = said->bots.front();
+  co_return delivery_book::pause{x.rests_until, std::move(x.rests_because)};
+}
+
+} // namespace
 
 net::http_task<boost::json::object> update_state_of(context& ctx, bot_id bot, update_state& asked) {
   auto found = co_await answer_to(asked.waiting);
   co_await asked.intake.ready();
   auto comes = shown_intake(asked.intake.take());
-  auto rest = ctx.p.delivery_pause ? ctx.p.delivery_pause(bot) : std::nullopt;
+  auto rest = co_await pause_of(ctx, bot, asked);
   co_return shown_state(found, std::move(comes), rest);
 }
 
@@ -106,10 +163,8 @@ net::http_task<void> add_update_states(context& ctx, const inquiry& from,
 }
 
 net::http_task<response> bot_answer(context& ctx, const inquiry& from, const bot_row& row) {
-  auto whom = context::handle(ctx.p.health);
   bot_health_request what{row.id};
-  auto asked
-    = ask<bot_health>(*ctx.p.system, from.what.io, std::move(whom), what, ctx.p.answer_timeout);
+  auto asked = ctx.ask_of<bot_health>(from.what.io, row.id, node_part::health, ctx.p.health, what);
   co_await asked.ready();
   auto report = asked.take();
   std::optional<health_status> health;
@@ -117,9 +172,9 @@ net::http_task<response> bot_answer(context& ctx, const inquiry& from, const bot
     health = report->status;
   else if (report.error() == ec::unknown_bot) // Without a record: nothing went wrong lately.
     health = health_status::healthy;
-  auto shown = row;
-  show_passive(ctx, shown);
-  co_return json_response(to_json(shown, health));
+  std::vector<bot_row> shown{row};
+  co_await show_passive(ctx, from, shown);
+  co_return json_response(to_json(shown.front(), health));
 }
 
 } // namespace troupe::api

@@ -8,27 +8,38 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
 /// Bots as they are shown: the stored row, and how well the bot is by the health service.
 namespace troupe::api {
 
-/// Bots that are not healthy. Nothing when the health service did not answer.
-using unwell_bots = std::optional<std::map<bot_id, health_status>>;
+/// Bots that are not healthy, and whose health service said so: of the nodes with these desks, the
+/// empty one for this node.
+struct unwell_bots {
+  std::map<bot_id, health_status> unwell;
+  std::set<caf::actor> answered;
+};
+struct asked_health {
+  caf::actor desk;
+  question<health_report> report;
+};
 
-/// Asks for all of them at once: they are few.
-[[nodiscard]] question<health_report> ask_unwell(context& ctx, const inquiry& from);
-[[nodiscard]] net::http_task<unwell_bots> health_of(question<health_report>& asked);
+/// Asks every node for all of them at once: they are few.
+[[nodiscard]] std::vector<asked_health> ask_unwell(context& ctx, const inquiry& from);
+[[nodiscard]] net::http_task<unwell_bots> health_of(std::vector<asked_health>& asked);
 
 /// Who is stored as active is passive while it is not in memory: that is written down nowhere.
-void show_passive(const context& ctx, bot_row& row);
+[[nodiscard]] net::http_task<void> show_passive(context& ctx, const inquiry& from,
+                                                std::vector<bot_row>& rows);
 
-[[nodiscard]] boost::json::array bots_json(const std::vector<bot_row>& rows,
-                                           const unwell_bots& unwell);
+[[nodiscard]] boost::json::array bots_json(const context& ctx, const std::vector<bot_row>& rows,
+                                           const unwell_bots& all);
 
 /// How a bot's updates stand: whether they come in, what waits, what is dead. Asked for at once.
 struct update_state {
   question<pending_count> waiting;
   question<intake_view> intake;
+  std::optional<question<live_list>> live; ///< Of another node's bot.
 };
 [[nodiscard]] update_state ask_update_state(context& ctx, const inquiry& from, bot_id bot);
 /// What was asked. @throws refused when the journal does not answer

@@ -132,8 +132,8 @@ net::http_task<found_bots> find_bots(context& ctx, const inquiry& from, bot_quer
     auto asked = ctx.ask_store<page<bot_row>>(from.what.io, std::move(query));
     auto found = co_await answer_to(asked);
     result.more = found.more;
+    co_await show_passive(ctx, from, found.rows);
     for (auto& row : found.rows) {
-      show_passive(ctx, row);
       bool wanted = !only || row.phase == *only;
       if (wanted && result.rows.size() == what.limit) {
         result.more = true;
@@ -163,7 +163,7 @@ task list_bots(context& ctx, const inquiry& from) {
   auto unwell = ask_unwell(ctx, from);
   auto found = co_await find_bots(ctx, from, what);
   auto health = co_await health_of(unwell);
-  auto bots = bots_json(found.rows, health);
+  auto bots = bots_json(ctx, found.rows, health);
   if (from.query.text("with").has_value())
     co_await add_update_states(ctx, from, bots);
   co_return json_response(
@@ -178,14 +178,13 @@ task batch_get(context& ctx, const inquiry& from) {
   auto asked = ctx.ask_store<bot_batch>(from.what.io, std::move(what));
   auto unwell = ask_unwell(ctx, from);
   auto found = co_await answer_to(asked);
-  for (auto& row : found.bots)
-    show_passive(ctx, row);
+  co_await show_passive(ctx, from, found.bots);
   auto health = co_await health_of(unwell);
   json::array missing;
   for (auto id : found.missing)
     missing.push_back(id);
   co_return json_response(
-    json::object{{"bots", bots_json(found.bots, health)}, {"missing", std::move(missing)}});
+    json::object{{"bots", bots_json(ctx, found.bots, health)}, {"missing", std::move(missing)}});
 }
 
 task get_bot(context& ctx, const inquiry& from) {

@@ -291,6 +291,7 @@ api::ports node::parts::api_ports() {
     return known && known->phase == bot_phase::passive;
   };
   ports.bots_by_phase = [names = actors.names()] { return names->by_phase(); };
+  ports.cluster = found->cluster;
   ports.draining = [this] { return draining.load(); };
   ports.instruments = meters;
   ports.exporter = exporter;
