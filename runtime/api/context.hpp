@@ -4,6 +4,7 @@
 #include "runtime/api/limits.hpp"
 #include "runtime/api/ports.hpp"
 #include "runtime/api/scrape.hpp"
+#include "runtime/api/shared_limits.hpp"
 #include "runtime/registry/cluster_view.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -31,12 +32,23 @@ struct context {
     return now;
   }
 
+  quota& quota_of(quota_kind kind) noexcept {
+    return kind == quota_kind::requests    ? requests
+           : kind == quota_kind::creations ? creations
+                                           : failures;
+  }
+  [[nodiscard]] const quota& quota_of(quota_kind kind) const noexcept {
+    return const_cast<context*>(this)->quota_of(kind);
+  }
+
   ports p;
   scrape seen;
   quota requests;  ///< By user.
   quota creations; ///< By address, as the next.
   quota failures;  ///< Keys that were wrong.
-  key_gate keys;   ///< Of addresses whose failures are used up.
+  /// Null in a node by itself.
+  std::unique_ptr<shared_limits> shared;
+  key_gate keys; ///< Of addresses whose failures are used up.
   std::atomic<const api_limits*> known_limits{nullptr};
 
   /// Asks whoever `getter` leads to for its report.

@@ -13,6 +13,11 @@ void quota::set(std::uint32_t per_minute) {
   rules_.rules[0].limit = per_minute;
 }
 
+std::uint32_t quota::limit() const {
+  std::lock_guard guard{mtx_};
+  return rules_.rules[0].limit;
+}
+
 std::optional<duration> quota::wait(std::string_view name, time_point now) const {
   std::lock_guard guard{mtx_};
   if (!rules_.limited())

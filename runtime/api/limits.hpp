@@ -20,6 +20,8 @@ public:
   /// Another limit from now on; what happened before counts.
   void set(std::uint32_t per_minute);
 
+  [[nodiscard]] std::uint32_t limit() const;
+
   /// How long `name` has to wait for its next event; nothing if it may happen. Takes nothing.
   [[nodiscard]] std::optional<duration> wait(std::string_view name, time_point now) const;
 

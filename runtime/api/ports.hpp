@@ -63,7 +63,7 @@ struct ports {
   std::function<std::array<std::uint64_t, bot_phase_names.size()>()> bots_by_phase;
   /// This node among others; null for a node by itself. What is asked about a bot of another node
   /// is asked there.
-  std::shared_ptr<const cluster_view> cluster;
+  std::shared_ptr<cluster_view> cluster;
   /// Whether the node refuses new work.
   std::function<bool()> draining;
   std::shared_ptr<metrics::instruments> instruments;

@@ -59,8 +59,9 @@ boost::json::object body_of(const request& what, const route& where) {
   return kept(read_body(what.body, where.body));
 }
 
-void charge(const principal& who, context& ctx) {
-  if (auto wait = ctx.requests.take(who.quota_name(), ctx.p.now())) {
+net::http_task<void> charge(const principal& who, context& ctx, const request& what) {
+  auto wait = co_await take_over_all(ctx, what.io, quota_kind::requests, who.quota_name());
+  if (wait) {
     refused too_many{api_error::too_many_requests};
     too_many.headers = retry_after(*wait);
     throw too_many;
@@ -85,7 +86,7 @@ bool is_wrong_key(const refused& why) {
 net::http_task<principal> looked_up(context& ctx, const request& what, const std::string& group,
                                     const std::string& key) {
   key_gate::place place;
-  if (ctx.failures.wait(group, ctx.p.now()) && !ctx.keys.familiar(key)) {
+  if (wait_over_all(ctx, quota_kind::failures, group) && !ctx.keys.familiar(key)) {
     place = ctx.keys.enter(group);
     if (!place)
       throw too_many_failures(std::chrono::seconds{1});
@@ -110,7 +111,8 @@ net::http_task<principal> known(context& ctx, const request& what, const std::st
   }
   if (is_wrong_key(*wrong)) {
     ctx.keys.rejected(key);
-    if (auto wait = ctx.failures.take(group, ctx.p.now()))
+    auto wait = co_await take_over_all(ctx, what.io, quota_kind::failures, group);
+    if (wait)
       throw too_many_failures(*wait);
   }
   throw *wrong;
@@ -142,7 +144,7 @@ net::http_task<principal> admitted(context& ctx, const request& what, const rout
   who = co_await known(ctx, what, client);
   // Operators look at their node as often as they like.
   if (where.needs != access::node || !who.is_operator())
-    charge(who, ctx);
+    co_await charge(who, ctx, what);
   if (!may(who, where.needs)) {
     note_forbidden(ctx, who, what, where, client);
     throw refused{api_error::forbidden};
@@ -200,7 +202,10 @@ std::string_view request::header(std::string_view name) const noexcept {
 }
 
 std::shared_ptr<context> make_context(ports from) {
-  return std::make_shared<context>(std::move(from));
+  auto ctx = std::make_shared<context>(std::move(from));
+  if (ctx->p.cluster)
+    ctx->shared = std::make_unique<shared_limits>(*ctx->p.system, ctx->p.cluster, ctx);
+  return ctx;
 }
 
 net::http_task<response> handle(std::shared_ptr<context> ctx, request what) {

@@ -98,7 +98,9 @@ task register_bot(context& ctx, const inquiry& from) {
   what.concurrent = limit_in(from, "concurrent", 0);
   what.settings = settings_in(from, "{}");
   what.trusted = trusted_in(from);
-  if (auto wait = ctx.creations.take(client_group(from.client), ctx.p.now())) {
+  auto wait =
+    co_await take_over_all(ctx, from.what.io, quota_kind::creations, client_group(from.client));
+  if (wait) {
     refused too_many{api_error::too_many_creations};
     too_many.headers = retry_after(*wait);
     throw too_many;
