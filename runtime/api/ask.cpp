@@ -55,6 +55,9 @@ bool question_box::is_wanted() {
 }
 
 void question_box::give_up() {
+  // Outside the lock: what it tells may lead here.
+  if (auto address = std::exchange(address_, nullptr))
+    static_cast<caf::monitorable_actor*>(address->get())->cleanup(caf::error{}, nullptr);
   std::lock_guard guard{mtx_};
   wanted_ = false;
   // Now: whoever answers may hold the box for longer than the I/O context lives.
@@ -86,13 +89,14 @@ void question_box::settle(std::function<void()> put) {
   });
 }
 
-void send_question(caf::actor_system& sys, const caf::strong_actor_ptr& whom, caf::message what,
-                   std::function<void(caf::message&)> told) {
+caf::strong_actor_ptr send_question(caf::actor_system& sys, const caf::strong_actor_ptr& whom,
+                                    caf::message what, std::function<void(caf::message&)> told) {
   caf::actor_config config;
   auto address = caf::make_actor<reply_address, caf::strong_actor_ptr>(
     sys.next_actor_id(), sys.node(), &sys, config, std::move(told));
   auto id = caf::message_id{caf::message_id::default_async_value | 1u};
-  whom->enqueue(caf::make_mailbox_element(std::move(address), id, {}, std::move(what)), nullptr);
+  whom->enqueue(caf::make_mailbox_element(address, id, {}, std::move(what)), nullptr);
+  return address;
 }
 
 } // namespace troupe::api

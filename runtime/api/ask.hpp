@@ -2,6 +2,7 @@
 #include "runtime/net/http_server.hpp"
 #include "runtime/net/io_gate.hpp"
 
+#include <caf/actor_control_block.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/expected.hpp>
 #include <caf/message.hpp>
@@ -29,6 +30,10 @@ public:
   /// Nobody waits any more. On the I/O thread.
   void give_up();
 
+  /// Where the answer is sent to: it ends when nobody waits any more, or CAF would keep one that a
+  /// question to another node made known there for ever.
+  void set_address(caf::strong_actor_ptr x) noexcept { address_ = std::move(x); }
+
   /// Waits until the answer is there. On the I/O thread.
   net::http_task<void> ready();
 
@@ -48,6 +53,7 @@ private:
   std::mutex mtx_;
   bool wanted_ = true; ///< Guarded by `mtx_`. The rest belongs to the I/O thread.
   std::unique_ptr<alarm> wake_;
+  caf::strong_actor_ptr address_;
 };
 
 /// A question under way. Several can be under way at once:
@@ -111,8 +117,9 @@ private:
 };
 
 /// Sends `what` to `whom`; `told` hears what is sent back, once, on any thread.
-void send_question(caf::actor_system& sys, const caf::strong_actor_ptr& whom, caf::message what,
-                   std::function<void(caf::message&)> told);
+/// @returns the address that the answer comes to
+caf::strong_actor_ptr send_question(caf::actor_system& sys, const caf::strong_actor_ptr& whom,
+                                    caf::message what, std::function<void(caf::message&)> told);
 
 /// Asks an actor. The answer must be one value of type `Answer`.
 template <class Answer, class Request>
@@ -132,7 +139,7 @@ question<Answer> ask(caf::actor_system& sys, net::http_executor io,
     else
       box->deliver(make_error(caf::sec::unexpected_message));
   };
-  send_question(sys, whom, caf::make_message(std::move(what)), told);
+  box->set_address(send_question(sys, whom, caf::make_message(std::move(what)), told));
   return question<Answer>{std::move(box)};
 }
 

@@ -1,8 +1,13 @@
 #define CAF_SUITE api.nodes
+#include "runtime/api/ask.hpp"
 #include "runtime/registry/cluster_view.hpp"
 #include "tests/api/managed.hpp"
 
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/test/bdd_dsl.hpp>
+
+#include <future>
 
 /// What is asked at a node about a bot of another's.
 namespace troupe::nodes_suite {
@@ -161,6 +166,34 @@ SCENARIO("when the node that has a bot does not answer, what is stored is shown 
   CHECK_EQ(get(of_far("/updates"), viewer).status, 503);
   CHECK_EQ(get(of_far(), viewer).status, 200);
   CHECK_EQ(json_of(get("/v1/bots", viewer)).at("bots").as_array().size(), 2u);
+}
+
+SCENARIO("nothing is kept of a question that is over, whether it was answered or not") {
+  for (bool answers : {true, false}) {
+    std::promise<void> asked;
+    std::promise<void> ended;
+    auto other = sys.spawn([&, answers](caf::event_based_actor* self) -> caf::behavior {
+      self->set_down_handler([&](const caf::down_msg&) { ended.set_value(); });
+      return {[&, answers, self](const get_report&) -> caf::result<health_report> {
+        self->monitor(self->current_sender());
+        asked.set_value();
+        if (answers)
+          return health_report{};
+        return self->make_response_promise<health_report>();
+      }};
+    });
+    boost::asio::io_context io;
+    {
+      auto question = api::ask<health_report>(
+        sys, io.get_executor(), caf::actor_cast<caf::strong_actor_ptr>(other), get_report{}, 5s);
+      asked.get_future().wait();
+    }
+    CHECK(ended.get_future().wait_for(10s) == std::future_status::ready);
+    caf::anon_send_exit(other, caf::exit_reason::kill);
+    caf::scoped_actor {
+      sys
+      } -> wait_for(other);
+  }
 }
 
 END_FIXTURE_SCOPE()
