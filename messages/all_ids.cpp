@@ -7,7 +7,7 @@
 #include "messages/health.hpp"
 #include "messages/intake.hpp"
 #include "messages/journal.hpp"
-#include "messages/quota.hpp"
+#include "messages/api_peer.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/registrar.hpp"
 #include "messages/session_pool.hpp"
@@ -34,7 +34,7 @@ void init_message_types() {
   caf::init_global_meta_objects<caf::id_block::troupe_delivery>();
   caf::init_global_meta_objects<caf::id_block::troupe_intake>();
   caf::init_global_meta_objects<caf::id_block::troupe_cluster>();
-  caf::init_global_meta_objects<caf::id_block::troupe_quota>();
+  caf::init_global_meta_objects<caf::id_block::troupe_api_peer>();
   caf::core::init_global_meta_objects();
 }
 

@@ -153,10 +153,10 @@ enum class node_part : std::uint8_t {
   webhooks,
   health,
   cluster,
-  quotas, ///< Of the control API; messages/quota.hpp.
+  api, ///< The control API; messages/api_peer.hpp.
 };
 inline constexpr std::array node_part_names{"registrar", "journal", "webhooks",
-                                            "health",    "cluster", "quotas"};
+                                            "health",    "cluster", "api"};
 TROUPE_ENUM(node_part, node_part_names)
 
 /// A request for a part of another node, as if it had been sent there: its answer is that part's, or

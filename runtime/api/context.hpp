@@ -8,16 +8,22 @@
 #include "runtime/registry/cluster_view.hpp"
 
 #include <caf/actor_cast.hpp>
+#include <caf/send.hpp>
 
 #include <atomic>
 
 /// What the routes share. Private to this folder.
 namespace troupe::api {
 
-struct context {
+struct context : std::enable_shared_from_this<context> {
   explicit context(ports from)
     : p(std::move(from)), seen(p.instruments), requests(p.limits.requests_per_minute),
       creations(p.limits.creations_per_minute), failures(p.limits.failures_per_minute) {}
+
+  ~context() {
+    if (peer)
+      caf::anon_send_exit(peer, caf::exit_reason::user_shutdown);
+  }
 
   /// The limits as they are now. On any thread, for each request.
   const api_limits& limits() {
@@ -46,8 +52,9 @@ struct context {
   quota requests;  ///< By user.
   quota creations; ///< By address, as the next.
   quota failures;  ///< Keys that were wrong.
-  /// Null in a node by itself.
+  /// Null in a node by itself, as the next.
   std::unique_ptr<shared_limits> shared;
+  api_peer_actor peer;
   key_gate keys; ///< Of addresses whose failures are used up.
   std::atomic<const api_limits*> known_limits{nullptr};
 

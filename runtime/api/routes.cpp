@@ -2,6 +2,7 @@
 
 #include "runtime/api/client_address.hpp"
 #include "runtime/api/inquiry.hpp"
+#include "runtime/api/peer.hpp"
 #include "runtime/api/trail.hpp"
 #include "runtime/log/log.hpp"
 
@@ -203,8 +204,11 @@ std::string_view request::header(std::string_view name) const noexcept {
 
 std::shared_ptr<context> make_context(ports from) {
   auto ctx = std::make_shared<context>(std::move(from));
-  if (ctx->p.cluster)
-    ctx->shared = std::make_unique<shared_limits>(*ctx->p.system, ctx->p.cluster, ctx);
+  if (ctx->p.cluster) {
+    ctx->shared = std::make_unique<shared_limits>(ctx->p.cluster);
+    ctx->peer = spawn_peer(*ctx->p.system, ctx);
+    ctx->p.cluster->api.publish(ctx->peer);
+  }
   return ctx;
 }
 

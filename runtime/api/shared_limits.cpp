@@ -3,8 +3,6 @@
 #include "runtime/api/context.hpp"
 
 #include <caf/actor_system.hpp>
-#include <caf/send.hpp>
-#include <caf/typed_event_based_actor.hpp>
 
 #include <algorithm>
 
@@ -22,29 +20,7 @@ std::uint64_t stable_hash(std::string_view text) noexcept {
   return result;
 }
 
-quota_actor::behavior_type counting_behavior(const std::weak_ptr<context>& counting) {
-  return {[counting](const quota_take& x) -> caf::result<quota_said> {
-    auto ctx = counting.lock();
-    if (!ctx)
-      return caf::make_error(ec::draining);
-    ctx->limits(); // As they are now.
-    auto wait = ctx->quota_of(x.kind).take(x.name, ctx->p.now());
-    return quota_said{wait.value_or(duration{0})};
-  }};
-}
-
 } // namespace
-
-shared_limits::shared_limits(caf::actor_system& sys, std::shared_ptr<cluster_view> view,
-                             std::weak_ptr<context> counting)
-  : view_(std::move(view)),
-    actor_(sys.spawn([counting = std::move(counting)] { return counting_behavior(counting); })) {
-  view_->quotas.publish(actor_);
-}
-
-shared_limits::~shared_limits() {
-  caf::anon_send_exit(actor_, caf::exit_reason::user_shutdown);
-}
 
 std::string shared_limits::key_of(quota_kind kind, const std::string& name) {
   return to_string(kind) + '/' + name;
@@ -93,7 +69,7 @@ net::http_task<std::optional<duration>> take_over_all(context& ctx, net::http_ex
     co_return mine.take(name, now);
   quota_take what{kind, name};
   auto asked = ask<quota_said>(*ctx.p.system, io, caf::actor_cast<caf::strong_actor_ptr>(*counter),
-                               peer_request{node_part::quotas, caf::make_message(std::move(what))},
+                               peer_request{node_part::api, caf::make_message(std::move(what))},
                                std::min(ctx.p.answer_timeout, counter_patience));
   co_await asked.ready();
   auto said = asked.take();

@@ -1,5 +1,5 @@
 #pragma once
-#include "messages/quota.hpp"
+#include "messages/api_peer.hpp"
 #include "runtime/api/limits.hpp"
 #include "runtime/net/http_server.hpp"
 #include "runtime/registry/cluster_view.hpp"
@@ -17,11 +17,7 @@ struct context;
 /// itself. A name that has to wait is remembered: until then nobody is asked. Thread-safe.
 class shared_limits {
 public:
-  shared_limits(caf::actor_system& sys, std::shared_ptr<cluster_view> view,
-                std::weak_ptr<context> counting);
-  ~shared_limits();
-  shared_limits(const shared_limits&) = delete;
-  shared_limits& operator=(const shared_limits&) = delete;
+  explicit shared_limits(std::shared_ptr<cluster_view> view) : view_(std::move(view)) {}
 
   /// How long the name has to wait, as far as it was said before.
   [[nodiscard]] std::optional<duration> wait(quota_kind kind, const std::string& name,
@@ -40,7 +36,6 @@ private:
   static std::string key_of(quota_kind kind, const std::string& name);
 
   std::shared_ptr<cluster_view> view_;
-  quota_actor actor_;
   std::array<quota, quota_kind_names.size()> alone_{quota{0}, quota{0}, quota{0}};
   mutable std::mutex mtx_;
   struct text_hash {

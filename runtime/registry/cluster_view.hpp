@@ -1,6 +1,6 @@
 #pragma once
 #include "messages/cluster.hpp"
-#include "messages/quota.hpp"
+#include "messages/api_peer.hpp"
 #include "runtime/policy/shard_map.hpp"
 #include "runtime/registry/slot.hpp"
 
@@ -78,7 +78,7 @@ public:
   /// The node's own.
   service_slot<cluster_actor> actor;
   /// The node's own: what other nodes ask of its control API.
-  service_slot<quota_actor> quotas;
+  service_slot<api_peer_actor> api;
 
   // -- told
 

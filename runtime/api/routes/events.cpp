@@ -10,39 +10,88 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <random>
+
 // A bot's events, as they happen: server-sent events.
 namespace troupe::api {
 namespace {
 
 namespace asio = boost::asio;
-using timer_type
-  = asio::basic_waitable_timer<std::chrono::steady_clock,
-                               asio::wait_traits<std::chrono::steady_clock>, net::http_executor>;
+using timer_type =
+  asio::basic_waitable_timer<std::chrono::steady_clock,
+                             asio::wait_traits<std::chrono::steady_clock>, net::http_executor>;
 
 /// So that proxies and clients do not take silence for a broken connection.
 constexpr std::chrono::seconds longest_silence{15};
 
+/// Before another node is asked again that did not answer, or whoever has the bot then.
+constexpr std::chrono::seconds look_again{1};
+
 /// One client that watches. On its connection's thread, but for the watcher.
 struct watching {
-  watching(bot_id bot, net::http_executor io) : bot(bot), alarm(io) {}
+  watching(std::shared_ptr<context> ctx, bot_id bot, net::http_executor io)
+    : ctx(std::move(ctx)), bot(bot), io(io), alarm(io) {}
+  std::shared_ptr<context> ctx;
   bot_id bot;
+  net::http_executor io;
   timer_type alarm;
   std::shared_ptr<event_hub::watcher> watcher;
   bool begun = false;
+  std::uint64_t far = 0; ///< By which another node knows it.
 };
 
-void append(std::string& out, const watching& who, const std::vector<bot_event>& events,
+template <class Event>
+void append(std::string& out, const watching& who, const std::vector<Event>& events,
             std::uint64_t missed) {
   if (missed > 0)
     out += "event: missed\ndata: {\"events\":" + std::to_string(missed) + "}\n\n";
   for (const auto& x : events) {
     out += "id: " + std::to_string(x.number) + "\nevent: ";
     out += x.type;
-    out += "\ndata: {\"at\":" + boost::json::serialize(shown_time(x.at)) + ",\"bot\":"
-           + std::to_string(who.bot) + ",\"type\":\"";
+    out += "\ndata: {\"at\":" + boost::json::serialize(shown_time(x.at))
+           + ",\"bot\":" + std::to_string(who.bot) + ",\"type\":\"";
     out += x.type;
     out += "\",\"data\":" + x.data + "}\n\n";
   }
+}
+
+/// Waits for so long, or until it is woken. @returns false when the client went away
+net::http_task<bool> rest(watching& who, std::chrono::seconds time) {
+  who.alarm.expires_after(time);
+  boost::system::error_code woken;
+  co_await who.alarm.async_wait(asio::redirect_error(net::use_http_task, woken));
+  auto cancelled = co_await asio::this_coro::cancellation_state;
+  co_return cancelled.cancelled() == asio::cancellation_type::none;
+}
+
+net::http_task<bool> next_here(watching& who, std::string& out) {
+  std::uint64_t missed = 0;
+  auto events = who.watcher->take(missed);
+  if (events.empty() && missed == 0) {
+    auto stays = co_await rest(who, longest_silence);
+    if (!stays)
+      co_return false;
+    events = who.watcher->take(missed);
+  }
+  append(out, who, events, missed);
+  co_return true;
+}
+
+/// The node that has the bot is asked what happened to it, again and again.
+net::http_task<bool> next_abroad(watching& who, const caf::actor& desk, std::string& out) {
+  events_take what{who.far, who.bot, longest_silence};
+  auto& p = who.ctx->p;
+  auto asked = ask<events_said>(*p.system, who.io, caf::actor_cast<caf::strong_actor_ptr>(desk),
+                                peer_request{node_part::api, caf::make_message(what)},
+                                longest_silence + p.answer_timeout);
+  co_await asked.ready();
+  auto said = asked.take();
+  if (!said) {
+    auto stays = co_await rest(who, look_again);
+    co_return stays;
+  }
+  append(out, who, said->events, said->missed);
+  co_return true;
 }
 
 net::http_task<bool> next(std::shared_ptr<watching> who, std::string& out) {
@@ -50,21 +99,16 @@ net::http_task<bool> next(std::shared_ptr<watching> who, std::string& out) {
     out += ": events of bot " + std::to_string(who->bot) + "\n\n";
     co_return true;
   }
-  std::uint64_t missed = 0;
-  auto events = who->watcher->take(missed);
-  if (events.empty() && missed == 0) {
-    who->alarm.expires_after(longest_silence);
-    boost::system::error_code woken;
-    co_await who->alarm.async_wait(asio::redirect_error(net::use_http_task, woken));
-    auto cancelled = co_await asio::this_coro::cancellation_state;
-    if (cancelled.cancelled() != asio::cancellation_type::none)
-      co_return false;
-    events = who->watcher->take(missed);
-  }
-  append(out, *who, events, missed);
-  if (out.empty())
+  // A bot may come here, or go, while it is watched.
+  auto desk = who->ctx->abroad(who->bot);
+  bool stays = false;
+  if (desk)
+    stays = co_await next_abroad(*who, *desk, out);
+  else
+    stays = co_await next_here(*who, out);
+  if (stays && out.empty())
     out += ": nothing\n\n";
-  co_return true;
+  co_return stays;
 }
 
 task show_events(context& ctx, const inquiry& from) {
@@ -72,7 +116,9 @@ task show_events(context& ctx, const inquiry& from) {
   if (!ctx.p.events)
     throw refused{api_error::no_store};
   auto io = from.what.io;
-  auto who = std::make_shared<watching>(bot.id, io);
+  auto who = std::make_shared<watching>(ctx.shared_from_this(), bot.id, io);
+  if (ctx.p.cluster)
+    who->far = std::random_device{}() | std::uint64_t{std::random_device{}()} << 32;
   // Posted: what waits is on the connection's thread.
   auto wake = [io, weak = std::weak_ptr{who}] {
     asio::post(io, [weak] {

@@ -1,11 +1,14 @@
-#define CAF_SUITE api.shared_limits
+#define CAF_SUITE api.peers
 #include "runtime/api/context.hpp"
+#include "runtime/registry/event_hub.hpp"
 #include "tests/api/managed.hpp"
 
 #include <caf/test/bdd_dsl.hpp>
 
-/// The API's limits over two nodes.
-namespace troupe::shared_limits_suite {
+#include <thread>
+
+/// Two nodes' control APIs: limits that hold over both, and events of bots of the other one.
+namespace troupe::peers_suite {
 
 using namespace std::literals;
 using fakes::told;
@@ -25,9 +28,9 @@ struct fixture : fakes::managed_node {
           ++asked;
           if (deaf)
             return caf::make_error(ec::draining);
-          CHECK(x.to == node_part::quotas);
+          CHECK(x.to == node_part::api);
           auto* element = self->current_mailbox_element();
-          caf::actor_cast<caf::actor>(of->quotas.get())
+          caf::actor_cast<caf::actor>(of->api.get())
             ->enqueue(
               caf::make_mailbox_element(element->sender, element->mid, {}, std::move(x.what)),
               self->context());
@@ -36,6 +39,7 @@ struct fixture : fakes::managed_node {
         }};
       });
       auto p = managed_ports();
+      p.events = hubs[i];
       p.cluster = views[i];
       p.limits = limits;
       nodes[i] = api::make_context(std::move(p));
@@ -45,7 +49,7 @@ struct fixture : fakes::managed_node {
   ~fixture() {
     for (int i = 0; i < 2; ++i) {
       views[i]->set_others({}, unowned_shards());
-      views[i]->quotas.publish({});
+      views[i]->api.publish({});
       caf::anon_send_exit(desks[i], caf::exit_reason::kill);
       nodes[i] = nullptr;
     }
@@ -75,7 +79,48 @@ struct fixture : fakes::managed_node {
     return result;
   }
 
+  /// A client that watches a bot at a node.
+  struct client {
+    api::response answer;
+    std::shared_ptr<boost::asio::io_context> io = std::make_shared<boost::asio::io_context>();
+    /// What comes next.
+    std::string next() {
+      std::string out;
+      io->restart();
+      boost::asio::co_spawn(io->get_executor(), answer.stream(out),
+                            [](std::exception_ptr failed, bool) {
+                              if (failed)
+                                std::rethrow_exception(failed);
+                            });
+      io->run();
+      return out;
+    }
+    ~client() { answer.stream = nullptr; }
+  };
+  client watch(int node, bot_id bot) {
+    client one;
+    auto path = "/v1/bots/" + std::to_string(bot) + "/events";
+    std::string key = "Bearer " + viewer;
+    std::vector<net::http_header> all{{"Authorization", key}};
+    api::request what{"GET", path, {}, "req-1", one.io->get_executor()};
+    what.headers = all;
+    what.peer = peer;
+    boost::asio::co_spawn(one.io->get_executor(), api::handle(nodes[node], what),
+                          [&](std::exception_ptr failed, api::response got) {
+                            if (failed)
+                              std::rethrow_exception(failed);
+                            one.answer = std::move(got);
+                          });
+    one.io->run();
+    return one;
+  }
+  void tell(int node, bot_id bot, std::string_view data) {
+    hubs[node]->publish(bot, "call", [&] { return std::string{data}; });
+  }
+
   api::api_limits limits;
+  std::array<std::shared_ptr<event_hub>, 2> hubs{std::make_shared<event_hub>(),
+                                                 std::make_shared<event_hub>()};
   std::array<view_ptr, 2> views{std::make_shared<cluster_view>(), std::make_shared<cluster_view>()};
   std::array<caf::actor, 2> desks;
   std::array<std::shared_ptr<api::context>, 2> nodes;
@@ -142,6 +187,55 @@ SCENARIO("without a limit nobody is asked") {
   CHECK_EQ(asked.load(), 0);
 }
 
+SCENARIO("whoever watches a bot sees what happens to it at the other node") {
+  kept->add_bot(7, 1);
+  split(shard_count); // All bots are the first node's.
+  auto far = watch(1, 7);
+  REQUIRE_EQ(far.answer.status, 200);
+  CHECK(far.next().find(": events of bot 7") == 0);
+  // The other node knows of the client when it asks; what happens then wakes it.
+  std::thread later{[this] {
+    for (auto until = std::chrono::steady_clock::now() + 10s; hubs[0]->known() == 0;) {
+      if (std::chrono::steady_clock::now() > until)
+        break;
+      std::this_thread::yield();
+    }
+    tell(0, 7, R"({"n":1})");
+    tell(0, 8, R"({"n":2})"); // Another bot.
+  }};
+  auto said = far.next();
+  later.join();
+  CHECK(said.find("event: call") != std::string::npos);
+  CHECK(said.find(R"("data":{"n":1}})") != std::string::npos);
+  CHECK(said.find(R"({"n":2})") == std::string::npos);
+  tell(0, 7, R"({"n":3})"); // While nobody asks: it is kept.
+  CHECK(far.next().find(R"({"n":3})") != std::string::npos);
+}
+
+SCENARIO("a bot that moves while it is watched is watched where it is then") {
+  kept->add_bot(7, 1);
+  split(0); // All bots are the second node's.
+  auto client = watch(1, 7);
+  CHECK(client.next().find(": events of bot 7") == 0);
+  tell(1, 7, R"({"n":1})");
+  CHECK(client.next().find(R"({"n":1})") != std::string::npos);
+  deaf = true; // Neither can be asked yet.
+  split(shard_count);
+  CHECK_EQ(client.next(), ": nothing\n\n");
+  deaf = false;
+  std::thread later{[this] {
+    for (auto until = std::chrono::steady_clock::now() + 10s; hubs[0]->known() == 0;) {
+      if (std::chrono::steady_clock::now() > until)
+        break;
+      std::this_thread::yield();
+    }
+    tell(0, 7, R"({"n":2})");
+  }};
+  auto said = client.next();
+  later.join();
+  CHECK(said.find(R"({"n":2})") != std::string::npos);
+}
+
 END_FIXTURE_SCOPE()
 
-} // namespace troupe::shared_limits_suite
+} // namespace troupe::peers_suite
