@@ -197,7 +197,9 @@ supervisor_spec tree::durable_spec() {
 
 /// Who has to know which shards are the node's, in the order in which they are told.
 std::vector<std::function<caf::actor()>> tree::rooms() const {
-  return {};
+  return {[found = found_] {
+    return caf::actor_cast<caf::actor>(found->updates->registrar.get());
+  }};
 }
 
 desk_ports tree::for_others() const {
@@ -213,6 +215,8 @@ desk_ports tree::for_others() const {
       return caf::actor_cast<caf::actor>(found->updates->webhooks.get());
     case node_part::health:
       return caf::actor_cast<caf::actor>(found->health.get());
+    case node_part::api:
+      return caf::actor_cast<caf::actor>(found->cluster->api.get());
     case node_part::cluster:
       break;
     }

@@ -41,8 +41,6 @@ struct ports {
   caf::actor_system* system = nullptr;
   std::function<session_pool_actor()> session_pool;
   std::function<rate_governor_actor()> rate_governor;
-  /// This node among others; empty (the function, not the handle): it is by itself.
-  std::function<cluster_actor()> cluster;
   std::function<health_actor()> health;
   std::function<supervisor_actor()> root;
   std::function<std::vector<gateway_actor>()> gateways;

@@ -3,11 +3,16 @@
 #include "runtime/api/json.hpp"
 #include "runtime/api/routes/tables.hpp"
 #include "runtime/api/trail.hpp"
+#include "runtime/registry/cluster_view.hpp"
 
 namespace troupe::api {
 namespace {
 
 namespace json = boost::json;
+
+std::function<cluster_actor()> membership(const context& ctx) {
+  return [view = ctx.p.cluster] { return view->actor.get(); };
+}
 
 refused no_answer() {
   refused result{api_error::service_unavailable,
@@ -19,7 +24,7 @@ refused no_answer() {
 task serve_cluster(context& ctx, const inquiry& from) {
   if (!ctx.p.cluster)
     co_return json_response(to_json(cluster_report{}));
-  auto asked = ctx.report_of<cluster_report>(ctx.p.cluster, from.what.io, 1);
+  auto asked = ctx.report_of<cluster_report>(membership(ctx), from.what.io, 1);
   co_await asked.ready();
   auto report = asked.take();
   if (!report)
@@ -41,7 +46,7 @@ task drain_node(context& ctx, const inquiry& from) {
   auto node = from.text("node");
   trail_mark mark{ctx, drain_entry(from, node)};
   cluster_drain what{from.by(), node, from.flag("draining")};
-  auto asked = ask<done>(*ctx.p.system, from.what.io, context::handle(ctx.p.cluster),
+  auto asked = ask<done>(*ctx.p.system, from.what.io, context::handle(membership(ctx)),
                          std::move(what), ctx.p.long_timeout);
   co_await asked.ready();
   auto said = asked.take();

@@ -270,8 +270,6 @@ api::ports node::parts::api_ports() {
   ports.session_pool = [found] { return found->session_pool.get(); };
   ports.rate_governor = [found] { return found->rate_governor.get(); };
   ports.health = [found] { return found->health.get(); };
-  if (cluster)
-    ports.cluster = [view = cluster->view()] { return view->actor.get(); };
   ports.root = [this] { return actors.root(); };
   ports.gateways = [this] { return actors.gateways(); };
   ports.store = actors.store_port();
