@@ -4,8 +4,6 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/stateful_actor.hpp>
 
-#include <set>
-
 namespace troupe::clustering {
 namespace {
 
@@ -39,16 +37,7 @@ struct desk_state {
     auto cluster = ports.view->actor.get();
     if (!cluster || !self->current_sender())
       return caf::make_error(ec::draining);
-    auto who = self->current_sender()->node(); // The promise takes the sender.
-    auto promise = self->make_response_promise<peer_welcome>();
-    self->request(cluster, std::chrono::seconds{2}, x)
-      .then(
-        [this, promise, who](const peer_welcome& said) mutable {
-          known.insert(who);
-          promise.deliver(said);
-        },
-        [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
-    return promise;
+    return self->delegate(cluster, x);
   }
 
   /// The answer is the part's own.
@@ -66,12 +55,11 @@ struct desk_state {
   }
 
   [[nodiscard]] bool knows_sender() const {
-    return self->current_sender() && known.contains(self->current_sender()->node());
+    return self->current_sender() && ports.view->knows(self->current_sender()->node());
   }
 
   caf::event_based_actor* self;
   desk_ports ports;
-  std::set<caf::node_id> known; ///< Nodes that said who they are.
 };
 
 } // namespace

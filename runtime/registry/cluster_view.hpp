@@ -1,11 +1,12 @@
 #pragma once
-#include "messages/cluster.hpp"
 #include "messages/api_peer.hpp"
+#include "messages/cluster.hpp"
 #include "runtime/policy/shard_map.hpp"
 #include "runtime/registry/slot.hpp"
 
 #include <caf/actor.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -73,6 +74,13 @@ public:
       if (one.second)
         result.push_back(one);
     return result;
+  }
+
+  /// Whether it is another node of this cluster that said who it is.
+  [[nodiscard]] bool knows(const caf::node_id& node) const {
+    std::shared_lock lock{mutex_};
+    return std::ranges::any_of(desks_,
+                               [&](const auto& x) { return x.second && x.second.node() == node; });
   }
 
   /// The node's own.
