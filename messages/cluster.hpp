@@ -29,6 +29,7 @@ struct peer_request;
 struct bot_find;
 struct bot_found;
 struct box_filled;
+struct bot_steer;
 
 } // namespace troupe
 
@@ -50,11 +51,13 @@ CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_found))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::box_filled))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_leave))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_renew))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_steer))
 CAF_END_TYPE_ID_BLOCK(troupe_cluster)
 
 namespace troupe {
 
-// -- within a node ---------------------------------------------------------------------------------
+// -- within a node
+// ---------------------------------------------------------------------------------
 
 /// A shard that this node owns, under a revision of etcd that rises with each owner: the fencing
 /// token of everything that is written for the shard's bots.
@@ -68,9 +71,9 @@ struct shard_hold {
 struct shards_gained {
   std::vector<shard_hold> shards;
 };
-/// The node gives these up: answered when nothing of their bots runs here any more, and all of it that
-/// was to be written is, or cannot be. Not `planned`: the lease is over, nothing can be written; what
-/// was under way is dropped.
+/// The node gives these up: answered when nothing of their bots runs here any more, and all of it
+/// that was to be written is, or cannot be. Not `planned`: the lease is over, nothing can be
+/// written; what was under way is dropped.
 struct shards_lost {
   std::vector<std::uint16_t> shards;
   bool planned = true;
@@ -83,8 +86,8 @@ struct cluster_drain {
   bool draining = true;
 };
 
-/// This node is about to stop: it gives its shards away. Answered when it has none, or there is nobody
-/// to take them.
+/// This node is about to stop: it gives its shards away. Answered when it has none, or there is
+/// nobody to take them.
 struct cluster_leave {};
 /// The node shows another certificate from now on: registered for the others to trust.
 struct cluster_renew {
@@ -99,7 +102,7 @@ struct cluster_node_row {
   std::uint32_t shards = 0;
   bool draining = false;
   bool leader = false;
-  bool reachable = false; ///< From the node that tells; itself always.
+  bool reachable = false;  ///< From the node that tells; itself always.
   std::int64_t joined = 0; ///< Revision.
 };
 struct cluster_report {
@@ -114,7 +117,8 @@ struct cluster_report {
   bool limited = false;      ///< Whether there is a global budget.
 };
 
-// -- between nodes ---------------------------------------------------------------------------------
+// -- between nodes
+// ---------------------------------------------------------------------------------
 
 /// A holder asks the leader for a slice of the global budget; runtime/policy/budget_slices.hpp.
 struct slice_ask {
@@ -125,7 +129,8 @@ struct slice_ask {
   std::uint32_t used = 0;
   std::uint32_t waiting = 0;
 };
-/// The answer. Errors: any of the actor system's, or ec::draining: there is no leader now; ask again.
+/// The answer. Errors: any of the actor system's, or ec::draining: there is no leader now; ask
+/// again.
 struct slice_given {
   std::uint64_t request = 0;
   std::uint64_t epoch = 0;
@@ -134,8 +139,9 @@ struct slice_given {
   caf::timespan length{0};
 };
 
-/// The first word between two nodes: who asks, by the name and the life (its lease) under which it is
-/// registered in etcd, and where requests to it go. A node that is not registered is not answered.
+/// The first word between two nodes: who asks, by the name and the life (its lease) under which it
+/// is registered in etcd, and where requests to it go. A node that is not registered is not
+/// answered.
 struct peer_hello {
   std::string node;
   std::int64_t life = 0;
@@ -159,8 +165,8 @@ inline constexpr std::array node_part_names{"registrar", "journal", "webhooks",
                                             "health",    "cluster", "api"};
 TROUPE_ENUM(node_part, node_part_names)
 
-/// A request for a part of another node, as if it had been sent there: its answer is that part's, or
-/// an error of the actor system when the part is being restarted.
+/// A request for a part of another node, as if it had been sent there: its answer is that part's,
+/// or an error of the actor system when the part is being restarted.
 struct peer_request {
   node_part to = node_part::registrar;
   caf::message what;
@@ -168,8 +174,8 @@ struct peer_request {
 
 /// Which bot has this token? Sent to the owner of the shard of the number before the token's colon.
 struct bot_find {
-  bot_id bot = 0;        ///< That number.
-  secret_string token;   ///< The bot's own, or a virtual one.
+  bot_id bot = 0;      ///< That number.
+  secret_string token; ///< The bot's own, or a virtual one.
 };
 /// Its actor: brought back first if it was out of memory. Errors: those that a call would get:
 /// unknown_bot, unauthorized, suspended, quarantined, stopped, too_many_bots, with `refusal`.
@@ -180,6 +186,24 @@ struct bot_found {
   secret_string own;                ///< The bot's own token, when a virtual one was asked for.
   std::int64_t worker = 0;          ///< Number of the virtual token; 0: none.
   std::vector<std::string> methods; ///< That it may call, in small letters; empty: all.
+  bool receives = false; ///< Its updates come to Troupe: getUpdates and the webhook methods
+                         ///< are Troupe's own.
+  bool named = false;    ///< It asked for kinds of updates:
+  std::vector<std::string> kinds;
+};
+
+/// A webhook method of a bot, or getUpdates for the kinds alone, is carried out where the bot is:
+/// answered with a method_answer.
+struct bot_steer {
+  bot_id bot = 0;
+  tenant_id tenant = 1;
+  std::string method;
+  std::string query; ///< Of the request, as the next three.
+  std::string body;
+  std::string content_type;
+  std::string content_encoding;
+  std::string client;      ///< Its address, for the trail.
+  std::int64_t worker = 0; ///< Number of the virtual token; 0: none.
 };
 
 /// A node took updates for a bot of another's into the box (runtime/store): its owner is told to
@@ -199,24 +223,26 @@ struct box_filled {
 using cluster_actor =
   caf::typed_actor<caf::result<cluster_report>(get_report), caf::result<done>(cluster_drain),
                    caf::result<done>(cluster_leave), caf::result<done>(cluster_renew),
-                   caf::result<slice_given>(slice_ask),
-                   caf::result<peer_welcome>(peer_hello)>;
+                   caf::result<slice_given>(slice_ask), caf::result<peer_welcome>(peer_hello)>;
 
 TROUPE_FIELDS(shard_hold, shard, revision)
 TROUPE_FIELDS(shards_gained, shards)
 TROUPE_FIELDS(shards_lost, shards, planned)
 TROUPE_FIELDS(cluster_drain, by, node, draining)
 TROUPE_FIELDS(cluster_renew, certificate)
-TROUPE_FIELDS(cluster_node_row, name, version, address, capacity, shards, draining, leader, reachable,
-              joined)
-TROUPE_FIELDS(cluster_report, clustered, self, member, leader, nodes, unowned, moving, budget, limited)
+TROUPE_FIELDS(cluster_node_row, name, version, address, capacity, shards, draining, leader,
+              reachable, joined)
+TROUPE_FIELDS(cluster_report, clustered, self, member, leader, nodes, unowned, moving, budget,
+              limited)
 TROUPE_FIELDS(slice_ask, holder, number, epoch, grant, used, waiting)
 TROUPE_FIELDS(slice_given, request, epoch, number, count, length)
 TROUPE_FIELDS(peer_hello, node, life, desk)
 TROUPE_FIELDS(peer_welcome, node, life)
 TROUPE_FIELDS(peer_request, to, what)
 TROUPE_FIELDS(bot_find, bot, token)
-TROUPE_FIELDS(bot_found, bot, tenant, actor, own, worker, methods)
+TROUPE_FIELDS(bot_found, bot, tenant, actor, own, worker, methods, receives, named, kinds)
+TROUPE_FIELDS(bot_steer, bot, tenant, method, query, body, content_type, content_encoding, client,
+              worker)
 TROUPE_FIELDS(box_filled, bot)
 
 template <class Inspector>

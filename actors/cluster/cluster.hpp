@@ -56,6 +56,8 @@ struct desk_ports {
     part; ///< Asked at each use; empty while it is being restarted.
   /// Finds bots of this node: sees to it that the request is answered.
   std::function<caf::result<bot_found>(caf::event_based_actor*, const bot_find&)> find;
+  /// Spawns who answers one method_call with what `bot_steer` asks for.
+  std::function<caf::actor(const bot_steer&)> steer;
 };
 
 /// Spawns the desk: where other nodes' requests come in, one for a node's whole life. Takes

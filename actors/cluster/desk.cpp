@@ -1,4 +1,5 @@
 #include "actors/cluster/cluster.hpp"
+#include "messages/registrar.hpp"
 #include "runtime/log/log.hpp"
 
 #include <caf/event_based_actor.hpp>
@@ -26,6 +27,7 @@ struct desk_state {
           return caf::make_error(ec::unauthorized);
         return ports.find(self, x);
       },
+      [this](const bot_steer& x) { return steer(x); },
       [this](const box_filled& x) {
         if (auto to = knows_sender() && ports.part ? ports.part(node_part::journal) : caf::actor{})
           caf::anon_send(to, x);
@@ -38,6 +40,16 @@ struct desk_state {
     if (!cluster || !self->current_sender())
       return caf::make_error(ec::draining);
     return self->delegate(cluster, x);
+  }
+
+  caf::result<caf::message> steer(const bot_steer& x) {
+    if (!knows_sender() || !ports.steer)
+      return caf::make_error(ec::unauthorized);
+    method_call what;
+    what.tenant = x.tenant;
+    what.bot = x.bot;
+    what.method = x.method;
+    return self->delegate(ports.steer(x), std::move(what));
   }
 
   /// The answer is the part's own.

@@ -2,6 +2,8 @@
 
 #include "messages/supervisor.hpp"
 #include "runtime/registry/cluster_view.hpp"
+#include "runtime/registry/update_services.hpp"
+#include "runtime/updates/settings.hpp"
 
 #include <caf/event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -51,6 +53,13 @@ make_finder(finder_ports ports) {
       return caf::make_error(ec::unknown_bot);
     answer.bot = hit->bot;
     answer.tenant = hit->tenant;
+    auto settings = x.found->updates ? x.found->updates->book.find(hit->bot) : nullptr;
+    if (settings && settings->intake.mode != updates::intake_mode::none) {
+      answer.receives = true;
+      answer.named = settings->intake.allowed_updates.has_value();
+      if (answer.named)
+        answer.kinds = *settings->intake.allowed_updates;
+    }
     if (hit->actor) {
       answer.actor = caf::actor_cast<caf::strong_actor_ptr>(hit->actor);
       return answer;

@@ -39,6 +39,7 @@ struct request_facts {
   std::uint16_t method = 0;
   std::vector<std::string> only; ///< Of a virtual token: the methods that it may call; empty: all.
   std::int64_t worker = 0;       ///< The virtual token's number; 0: the bot's own token.
+  std::optional<bot_found> abroad; ///< The bot, if it is another node's.
   bool chat_may_come = false; ///< In the part of a multipart body that is not held.
   bool keep_alive = true;
   bool rejected = false; ///< The upstream answered 401.
@@ -89,6 +90,7 @@ private:
   task<void> linger();
   task<bool> refuse(const refusal_text& text, bool keep_alive, const troupe_fields& fields = {});
   task<bool> answer(std::string bytes, bool keep_alive);
+  call_id next_call_id();
   call describe(const request_facts& facts);
   void count(const request_facts& facts, std::string_view label, caf::timespan waited);
 

@@ -18,8 +18,10 @@ session<Stream>::look_abroad(request_facts& facts, bot_id bot, directory::found&
   const auto digest = token_hash(ctx_->ports.token_key, facts.where.token);
   auto length = first_lookup_pause;
   for (;;) {
-    if (view.owns(bot) && view.is_ready(shard) && view.holds(clock::now()))
+    if (view.owns(bot) && view.is_ready(shard) && view.holds(clock::now())) {
+      facts.abroad.reset();
       co_return whereabouts::here;
+    }
     if (const auto* known = ctx_->others->find(digest)) {
       if (known->actor && known->actor != caf::actor_cast<caf::strong_actor_ptr>(bot_)) {
         take_over(facts, *known, entry);
@@ -66,6 +68,7 @@ void session<Stream>::take_over(request_facts& facts, const bot_found& what,
   entry.phase = bot_phase::active;
   entry.proven = true;
   entry.actor = caf::actor_cast<bot_actor>(what.actor);
+  facts.abroad = what;
   if (what.worker != 0 && head_->replace_token(facts.where.token, what.own.text)) {
     facts.where.token = what.own.text;
     facts.only = what.methods;

@@ -77,10 +77,11 @@ task<bool> session<Stream>::serve() {
     co_return co_await answer(std::move(bytes), facts.keep_alive);
   }
   if (telegram::method(facts.method).has(telegram::method_trait::delivery)
-      && facts.where.kind == route_kind::method && receives_updates(entry.bot))
+      && facts.where.kind == route_kind::method
+      && (facts.abroad ? facts.abroad->receives : receives_updates(entry.bot)))
     co_return co_await serve_updates(facts, entry);
   bot_ = entry.actor;
-  foreign_ = ctx_->others && bot_.node() != ctx_->replies->node();
+  foreign_ = facts.abroad.has_value();
   facts.bot = entry.bot;
   facts.chat_may_come =
     !body_.complete && !facts.params.chat
@@ -108,11 +109,20 @@ task<bool> session<Stream>::serve() {
   co_return more;
 }
 
+/// Calls of several nodes' gateways meet at a bot: the node's life is in their numbers.
+template <class Stream>
+call_id session<Stream>::next_call_id() {
+  auto id = ctx_->next_call++;
+  if (foreign_)
+    id |= (static_cast<std::uint64_t>(ctx_->ports.found->cluster->life()) & 0xFFFFF) << 44;
+  return id;
+}
+
 template <class Stream>
 call session<Stream>::describe(const request_facts& facts) {
   const auto& method = telegram::method(facts.method);
   call c;
-  c.id = ctx_->next_call++;
+  c.id = next_call_id();
   c.method = facts.method;
   c.kind = facts.where.kind == route_kind::file            ? call_kind::file
            : method.has(telegram::method_trait::long_poll) ? call_kind::long_poll
@@ -123,8 +133,6 @@ call session<Stream>::describe(const request_facts& facts) {
   c.paid_broadcast = facts.params.paid_broadcast;
   c.chat = facts.params.chat;
   c.lane = ctx_->lane().index();
-  if (foreign_) // Calls of several nodes' gateways meet at the bot.
-    c.id |= (static_cast<std::uint64_t>(ctx_->ports.found->cluster->life()) & 0xFFFFF) << 44;
   return c;
 }
 
@@ -161,6 +169,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
         if (again.actor == bot_) // Its supervisor has not heard of its end yet.
           co_await pause(first_lookup_pause);
         bot_ = again.actor;
+        foreign_ = facts.abroad.has_value();
         continue;
       }
       refused = failed ? explain(x.how.what) : explain(*why);

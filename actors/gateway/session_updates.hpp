@@ -3,10 +3,19 @@
 #include "actors/gateway/updates.hpp"
 #include "messages/registrar.hpp"
 #include "messages/updates.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/telegram/methods.hpp"
 
 namespace troupe::gateway {
+
+/// What is known here of the settings of another node's bot.
+inline std::shared_ptr<const updates::update_settings> as_known(const bot_found& x) {
+  auto result = std::make_shared<updates::update_settings>();
+  if (x.named)
+    result->intake.allowed_updates = x.kinds;
+  return result;
+}
 
 /// Whether Troupe itself receives this bot's updates, so that getUpdates and the webhook methods
 /// are its own.
@@ -25,10 +34,12 @@ task<bool> session<Stream>::serve_updates(request_facts& facts, const directory:
   auto body = body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, body_.held);
   auto params = read_update_params(facts.where.query, body, head_->content_type,
                                    head_->content_encoding);
+  std::string kept_body{facts.abroad ? body : std::string_view{}};
   in_.consume(body_.held);
   ++ctx_->calls_total;
   facts.bot = entry.bot;
-  auto settings = ctx_->ports.found->updates->book.find(entry.bot);
+  auto settings = facts.abroad ? as_known(*facts.abroad)
+                               : ctx_->ports.found->updates->book.find(entry.bot);
   const auto& method = telegram::method(facts.method);
   const bool polls = method.has(telegram::method_trait::long_poll);
   if (!polls || (settings && changes_kinds(params, *settings))) {
@@ -39,16 +50,26 @@ task<bool> session<Stream>::serve_updates(request_facts& facts, const directory:
     boost::system::error_code gone;
     if (auto peer = socket().remote_endpoint(gone); !gone)
       ports.client = peer.address().to_string();
-    auto steering = spawn_steering(ctx_->lane().system(), std::move(ports), params);
-    method_call what;
-    what.tenant = entry.tenant;
-    what.bot = entry.bot;
-    what.method = std::string{method.name};
     enter(state::writing, clock::duration::max()); // It is carried out, also if the client leaves.
-    request(steering, what);
-    co_await answered();
-    // It sees what its settings are; it may have left memory meanwhile.
-    ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), activate_bot{entry.home, true});
+    if (facts.abroad) {
+      bot_steer what{entry.bot, entry.tenant, std::string{method.name},
+                     std::string{facts.where.query},
+                     std::move(kept_body), head_->content_type, head_->content_encoding,
+                     ports.client, facts.worker};
+      ctx_->others->drop(token_hash(ctx_->ports.token_key, facts.where.token));
+      request(ctx_->ports.found->cluster->desk_of(entry.bot), what);
+      co_await answered();
+    } else {
+      auto steering = spawn_steering(ctx_->lane().system(), std::move(ports), params);
+      method_call what;
+      what.tenant = entry.tenant;
+      what.bot = entry.bot;
+      what.method = std::string{method.name};
+      request(steering, what);
+      co_await answered();
+      // It sees what its settings are; it may have left memory meanwhile.
+      ctx_->lane().tell(ctx_->ports.found->bots_of(entry.home), activate_bot{entry.home, true});
+    }
     auto* said = std::get_if<method_answer>(&*verdict_);
     if (!said || !polls || said->status != 200) {
       count(facts, said && said->status == 200 ? "ok" : "refused", caf::timespan{0});
@@ -58,6 +79,7 @@ task<bool> session<Stream>::serve_updates(request_facts& facts, const directory:
     }
   }
   bot_ = entry.actor;
+  foreign_ = facts.abroad.has_value();
   bool more = co_await serve_pull(facts, params);
   bot_ = nullptr;
   co_return more;
@@ -67,7 +89,7 @@ task<bool> session<Stream>::serve_updates(request_facts& facts, const directory:
 template <class Stream>
 task<bool> session<Stream>::serve_pull(request_facts& facts, const update_params& params) {
   pull_request what;
-  what.id = call_ = ctx_->next_call++;
+  what.id = call_ = next_call_id();
   what.offset = params.offset;
   what.limit = params.limit;
   what.timeout = params.timeout;
@@ -103,6 +125,7 @@ task<bool> session<Stream>::serve_pull(request_facts& facts, const update_params
     if (again.actor == bot_) // Its supervisor has not heard of its end yet.
       co_await pause(first_lookup_pause);
     bot_ = again.actor;
+    foreign_ = facts.abroad.has_value();
   }
   polling_ = pulling_ = false;
   if (gone_)

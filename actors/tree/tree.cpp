@@ -1,6 +1,7 @@
 #include "actors/tree/tree.hpp"
 
 #include "actors/gateway/answers.hpp"
+#include "actors/gateway/updates.hpp"
 #include "runtime/net/dns_cache.hpp"
 #include "runtime/registry/cluster_view.hpp"
 #include "runtime/net/upstream_call.hpp"
@@ -221,6 +222,16 @@ desk_ports tree::for_others() const {
       break;
     }
     return caf::actor_cast<caf::actor>(found->cluster->actor.get());
+  };
+  result.steer = [this](const bot_steer& x) {
+    gateway::steering_ports ports;
+    ports.found = found_;
+    ports.store = [store = store_] { return caf::actor_cast<caf::strong_actor_ptr>(store->get()); };
+    ports.client = x.client;
+    ports.virtual_token = x.worker;
+    return gateway::spawn_steering(
+      sys_, std::move(ports),
+      gateway::read_update_params(x.query, x.body, x.content_type, x.content_encoding));
   };
   finder_ports finder;
   finder.found = found_;
