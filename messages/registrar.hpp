@@ -110,8 +110,9 @@ struct registrar_report {
 /// lost with the request. The node's `own` method_calls are never passed on.
 ///
 ///   shards_gained → done, when all bots of these shards are served that were not given up since.
-///   shards_lost → done, when operations and calls of their bots have ended, then the bots. Not
-///   `planned`: the bots are killed at once. Nothing changes in the store or at Telegram.
+///   shards_lost → done, when operations and calls of their bots have ended (calls longer than 30 s
+///   and polls are cut off), then the bots. Not `planned`: the bots are killed at once. Nothing
+///   changes in the store or at Telegram.
 ///
 /// Errors: store_refusal. bot_register: token_malformed, duplicate, token_rejected,
 /// upstream_failed, too_many, tenant_suspended. bot_order: not_found, not_verified, wrong_phase.

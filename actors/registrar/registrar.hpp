@@ -23,6 +23,8 @@ struct registrar_config {
   std::chrono::milliseconds request_timeout{60'000}; ///< One exchange with the upstream.
   caf::timespan peer_patience =
     std::chrono::seconds{60}; ///< For another node's answer; then nobody knows the outcome.
+  /// Calls of bots that go to another node are waited for; what takes longer is cut off.
+  caf::timespan calls_patience = std::chrono::seconds{30};
   caf::timespan rates_every = std::chrono::minutes{1}; ///< In a cluster, the tenants' rates are
                                                        ///< read anew so often.
   std::size_t max_busy = 10'000; ///< Operations at once; more are refused with `unavailable`.

@@ -8,6 +8,9 @@
 namespace troupe::registering {
 namespace {
 
+/// Before bots that are in the middle of a call are asked again.
+constexpr caf::timespan drain_pause = std::chrono::milliseconds{25};
+
 bool known_shard(std::uint16_t x) noexcept {
   return x < shard_count;
 }
@@ -147,13 +150,15 @@ void registrar_state::settle_shards() {
   for (auto& batch : std::vector{mine->batches}) {
     bool quiet =
       !batch->planned || (!batch->receiving && std::ranges::none_of(batch->shards, is_busy));
-    if (!batch->stopping && quiet)
+    if (quiet && batch->planned && !batch->draining)
+      drain_bots(batch);
+    else if (quiet && !batch->planned && !batch->stopping)
       stop_bots(*batch);
     if (!batch->stopping || !batch->running.empty())
       continue;
-    for (auto i : batch->shards)
-      mine->places[i].now = shard_stage::away;
-    std::erase(mine->batches, batch);
+    if (std::erase(mine->batches, batch) != 0)
+      for (auto i : batch->shards)
+        mine->places[i].now = shard_stage::away;
   }
   answer_shards();
   read_shards();
@@ -170,6 +175,54 @@ void registrar_state::answer_shards() {
   };
   answer(mine->gaining, [this](const auto& x) { return mine->arrived(x); });
   answer(mine->losing, [this](const auto& x) { return mine->gone(x); });
+}
+
+/// Who is in the middle of a call of some gateway's ends it first: no gateway begins another.
+void registrar_state::drain_bots(const std::shared_ptr<leaving_batch>& batch) {
+  batch->draining = true;
+  batch->until = now() + cfg.calls_patience;
+  for (auto bot : bots_in(batch->shards))
+    if (auto known = ports.names->find(bots.at(bot).token, now()); known && known->actor)
+      batch->working.insert(bot);
+  if (batch->working.empty())
+    stop_bots(*batch);
+  else
+    ask_working(batch);
+}
+
+void registrar_state::ask_working(const std::shared_ptr<leaving_batch>& batch) {
+  auto left = std::make_shared<std::size_t>(batch->working.size());
+  auto said = [this, batch, left](bot_id bot, bool works) {
+    if (!works)
+      batch->working.erase(bot);
+    if (--*left != 0 || batch->stopping)
+      return;
+    if (!batch->working.empty() && now() < batch->until) {
+      self->run_delayed(drain_pause, [this, batch] { ask_working(batch); });
+      return;
+    }
+    stop_bots(*batch);
+    settle_shards();
+  };
+  for (auto bot : std::vector(batch->working.begin(), batch->working.end())) {
+    auto found = bots.find(bot);
+    auto known = found == bots.end() ? std::nullopt : ports.names->find(found->second.token, now());
+    if (!known || !known->actor) {
+      said(bot, false);
+      continue;
+    }
+    self->request(known->actor, cfg.patience, get_report{})
+      .then([this, bot,
+             said](const bot_report& x) { said(bot, x.queued > 0 || x.running > own_polls(bot)); },
+            [bot, said](const caf::error&) { said(bot, false); });
+  }
+}
+
+/// Polls of the node's own, which nobody waits for.
+std::uint32_t registrar_state::own_polls(bot_id bot) const {
+  return static_cast<std::uint32_t>(std::ranges::count_if(calls, [bot](const auto& x) {
+    return x.second.bot_number == bot && x.second.what.kind == call_kind::long_poll;
+  }));
 }
 
 void registrar_state::stop_bots(leaving_batch& batch) {

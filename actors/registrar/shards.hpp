@@ -3,6 +3,7 @@
 #include "runtime/policy/shard_map.hpp"
 
 #include <caf/actor_addr.hpp>
+#include <caf/actor_clock.hpp>
 #include <caf/typed_response_promise.hpp>
 
 #include <algorithm>
@@ -26,9 +27,12 @@ enum class shard_stage : std::uint8_t {
 struct leaving_batch {
   std::vector<std::uint16_t> shards;
   bool planned = true;
-  bool receiving = true;             ///< Webhooks and poller have not said yet that they let go.
-  bool stopping = false;             ///< The bots were told to end.
-  std::set<caf::actor_addr> running; ///< Of those that ran then.
+  bool receiving = true;                ///< Webhooks and poller have not said yet that they let go.
+  bool draining = false;                ///< Nothing new begins, and the bots' calls are waited for.
+  bool stopping = false;                ///< The bots were told to end.
+  std::set<bot_id> working;             ///< Whose calls had not ended when they were asked last.
+  caf::actor_clock::time_point until{}; ///< Calls are waited for no longer.
+  std::set<caf::actor_addr> running;    ///< Of those that ran then.
 };
 
 struct shard_book {

@@ -181,6 +181,9 @@ struct registrar_state {
   /// Does what can be done by now about shards that come and go; whenever something ended.
   void settle_shards();
   void answer_shards();
+  void drain_bots(const std::shared_ptr<leaving_batch>& batch);
+  void ask_working(const std::shared_ptr<leaving_batch>& batch);
+  std::uint32_t own_polls(bot_id bot) const;
   void stop_bots(leaving_batch& batch);
   void on_down(const caf::down_msg& x);
   void read_shards();

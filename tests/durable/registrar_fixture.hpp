@@ -19,6 +19,7 @@ struct shard_notes {
   std::size_t calls_done = 0;
   std::vector<bot_id> nudged;     ///< Told that updates may wait.
   std::weak_ptr<directory> names; ///< It holds the bots, which hold these notes.
+  std::uint32_t under_way = 0;    ///< Calls that each bot says it is in the middle of.
   caf::error refusal;             ///< What calls are refused with.
   bool crowded = false;           ///< There is no place for a bot that is passive.
 };
@@ -41,7 +42,11 @@ inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<sha
     [](const pull_request&) { return pull_answer{}; },
     [](const pull_cancel&) {},
     [](const passivate&) { return passivation{}; },
-    [](get_report) { return bot_report{}; },
+    [=](get_report) {
+      bot_report x;
+      x.running = notes->under_way;
+      return x;
+    },
   };
 }
 

@@ -132,6 +132,29 @@ SCENARIO("a planned loss waits for a call of the registrar's, but not for a poll
   CHECK(knows_nothing_of(a, bot));
 }
 
+SCENARIO("a planned loss waits for the calls of gateways, but not for ever") {
+  for (bool ends : {true, false}) {
+    auto bot = bot_of(a, ends ? 1 : 2);
+    want_at<bot_row>(a, registration(bot));
+    a.notes->stops.clear();
+    a.notes->under_way = 1;
+    auto lost = begin<done>(a, shards_lost{{shard_of(bot)}, true});
+    for (int i = 0; i < 10; ++i) {
+      advance_time(25ms);
+      sched.run();
+    }
+    CHECK(!lost->has_value());
+    CHECK(a.notes->stops.empty());
+    if (ends)
+      a.notes->under_way = 0;
+    advance_time(ends ? 25ms : 30s);
+    sched.run();
+    CHECK(lost->has_value());
+    CHECK_EQ(a.notes->stops, std::vector<bot_id>{bot});
+    CHECK(knows_nothing_of(a, bot));
+  }
+}
+
 SCENARIO("a planned loss waits until nobody polls for the bot any more") {
   auto bot = bot_of(a);
   want_at<bot_row>(a, registration(bot));
