@@ -2,7 +2,7 @@
 # changed. Works as root and with sudo.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help deps build build-all install package run test bench sanitize sanitize-thread fuzz fuzz-build soak format
+.PHONY: help deps build build-all install package run cluster test bench sanitize sanitize-thread fuzz fuzz-build soak format
 
 DEPS := $(or $(TROUPE_DEPS),$(HOME)/.cache/troupe/deps)
 export TROUPE_DEPS := $(DEPS)
@@ -18,6 +18,7 @@ endef
 
 help:
 	@echo "make run        the demo: an emulated Telegram, one node, bots and users; Ctrl-C ends it"
+	@echo "make cluster    three nodes as one, with etcd and PostgreSQL, on loopback; Ctrl-C ends it"
 	@echo "make test       everything that is tested"
 	@echo "make build      the programs, in build/release/bin; build-all: tests and benchmarks too"
 	@echo "make install    programs, unit, examples, documents below PREFIX (/usr/local), DESTDIR before it"
@@ -46,6 +47,9 @@ package: build
 
 run: build
 	@tests/demo/run build/release/bin
+
+cluster: build
+	@tests/cluster/run build/release/bin
 
 test: build-all fuzz-build
 	@cd build/release && ctest --output-on-failure --no-tests=error -j 1

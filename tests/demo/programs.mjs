@@ -8,10 +8,12 @@ process.on('exit', () => alive.forEach((program) => program.child.kill('SIGKILL'
 
 /// A program of the demo, out of the terminal's reach: Ctrl-C is for the demo, which stops it in order.
 export class Program {
-  constructor(name, args, onLine) {
+  /// `path`: of a program that is not Troupe's. `by`: the signal that asks it to end. `as`: more for its process.
+  constructor(name, args, onLine, { path = `${process.env.TROUPE_BIN}/${name}`, by = 'SIGTERM', as = {} } = {}) {
     this.name = name;
+    this.by = by;
     this.tail = [];
-    this.child = spawn(`${process.env.TROUPE_BIN}/${name}`, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    this.child = spawn(path, args, { ...as, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     alive.add(this);
     for (const stream of [this.child.stdout, this.child.stderr])
       createInterface({ input: stream }).on('line', (line) => {
@@ -31,10 +33,10 @@ export class Program {
 
   /// Asks it to end and waits; whether it ended well.
   async stop(within = 15_000) {
-    if (!this.end) this.child.kill('SIGTERM');
+    if (!this.end) this.child.kill(this.by);
     const end = await soon(`${this.name} ends`, this.exited, within).catch(() => undefined);
     if (!end) this.child.kill('SIGKILL');
-    return end?.code === 0;
+    return end?.code === 0 || end?.signal === this.by; // etcd ends by the signal that it was sent.
   }
 }
 

@@ -78,6 +78,8 @@ test('nodes have names that stay, and one of three may go at a time', () => {
   assert.equal(set.spec.replicas, 3);
   assert.equal(the('PodDisruptionBudget').spec.maxUnavailable, 1);
   assert.ok(container.args.includes('--node.name=$(POD_NAME)'));
+  const [{ port }] = own.spec.ports;
+  assert.ok(container.args.includes(`--cluster.address=$(POD_NAME).${own.metadata.name}.$(POD_NAMESPACE).svc:${port}`));
 });
 
 test('every port that is named is the container\'s', () => {
@@ -87,8 +89,8 @@ test('every port that is named is the container\'s', () => {
   for (const rule of the('NetworkPolicy').spec.ingress) named.push(...rule.ports.map(({ port }) => port));
   for (const name of named) assert.ok(known.has(name), name);
   const defaults = must(join(process.env.TROUPE_BIN, 'trouped'), ['--dump-config']);
-  for (const { name, containerPort } of container.ports.filter((one) => one.name !== 'nodes'))
-    assert.match(defaults, new RegExp(`${name} \\{[^}]*\\bport = ${containerPort}\\b`), name);
+  for (const { name, containerPort } of container.ports)
+    assert.match(defaults, new RegExp(`${name === 'nodes' ? 'cluster' : name} \\{[^}]*\\bport = ${containerPort}\\b`), name);
 });
 
 test('probes ask whether the node lives, and whether it takes work', () => {
@@ -137,7 +139,7 @@ test('the node accepts the settings of the manifest, and finds their files where
   for (const one of options) assert.ok(!one.includes('$('), one);
   must(join(process.env.TROUPE_BIN, 'trouped'), [`--config-dir=${dir}`, ...options, '--check-config']);
   const places = container.volumeMounts.map(({ mountPath }) => `${mountPath}/`);
-  const files = Object.values(settings).flatMap((one) => [...one.matchAll(/"(\/run\/[^"]+)"/g)].map(([, path]) => path));
-  assert.ok(files.length > 6);
+  const files = [...Object.values(settings), ...options.map((one) => `"${one.split('=')[1]}"`)].flatMap((one) => [...one.matchAll(/"(\/run\/[^"]+)"/g)].map(([, path]) => path));
+  assert.ok(files.length > 12);
   for (const path of files) assert.ok(places.some((place) => path.startsWith(place)), path);
 });

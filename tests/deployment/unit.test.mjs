@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Cluster } from '../acceptance/harness/cluster.mjs';
 import { Node, registered } from '../acceptance/harness/node.mjs';
 import { Sandbox } from '../acceptance/harness/sandbox.mjs';
 import { makeCertificates } from '../acceptance/harness/tls.mjs';
@@ -27,39 +28,43 @@ function allowed() {
   return result;
 }
 
-/// A node at work, traced: what it asked of the kernel, a line each.
-async function traced() {
+/// What `work` has traced programs called trouped ask of the kernel, a line each; `work` gets a function that
+/// ends the tracing of those that are started from then on.
+async function traced(work) {
   const real = process.env.TROUPE_BIN;
   const dir = temporary();
   const trace = join(dir, 'trace');
   // -D: the node is our child, and gets our signals.
   writeFileSync(join(dir, 'trouped'), `#!/bin/sh\nexec strace -D -f -qq -e signal=none -o ${trace} ${real}/trouped "$@"\n`);
   chmodSync(join(dir, 'trouped'), 0o755);
+  symlinkSync(join(real, 'troupectl'), join(dir, 'troupectl'));
+  const untraced = () => { process.env.TROUPE_BIN = real; };
   const sandbox = await Sandbox.start();
-  const tls = makeCertificates(dir);
   process.env.TROUPE_BIN = dir;
-  // The upstream has a name, so that the resolver is asked.
-  const node = await Node.start({ url: sandbox.url.replace('127.0.0.1', 'localhost'), tokens: sandbox.tokens }, {
-    options: { ...registered, 'webhook.public-url': 'https://localhost:8443', 'webhook.tls-cert': tls.cert, 'webhook.tls-key': tls.key },
-  });
-  process.env.TROUPE_BIN = real;
+  try {
+    // The upstream has a name, so that the resolver is asked.
+    await work({ sandbox, upstream: { url: sandbox.url.replace('127.0.0.1', 'localhost'), tokens: sandbox.tokens }, dir, untraced });
+  } finally {
+    untraced();
+    await sandbox.stop();
+  }
+  return readFileSync(trace, 'utf8').split('\n');
+}
+
+/// A bot is registered and called, the node reloads.
+async function use(node, sandbox) {
   const bot = await sandbox.createBot();
   assert.equal((await node.ask('POST', '/v1/bots', { token: bot.token })).status, 201);
   assert.equal((await node.ask('POST', `/v1/bots/${bot.id}:activate`, { trusted: true })).status, 200);
   assert.equal((await node.call(bot.token, 'getMe')).status, 200);
-  assert.equal((await node.ctl('backup', join(node.dataDir, 'copy'))).code, 0);
   node.program.child.kill('SIGHUP');
   assert.equal((await node.call(bot.token, 'getMe')).status, 200);
-  await node.stop();
-  await sandbox.stop();
-  return readFileSync(trace, 'utf8').split('\n');
 }
 
-test('what a node at work asks of the kernel is what its unit allows', async () => {
-  const lines = await traced();
+function assertAllowed(lines) {
   const made = new Set(lines.map((line) => /^\d+\s+(\w+)\(/.exec(line)?.[1]).filter(Boolean));
-  for (const sure of ['accept4', 'connect', 'clone3', 'fsync', 'unlink'])
-    assert.ok([...made].some((name) => name.startsWith(sure.slice(0, 5))), `${sure} is not in the trace`);
+  for (const sure of ['accept', 'connect', 'clone', 'openat', 'unlink'])
+    assert.ok([...made].some((name) => name.startsWith(sure)), `${sure} is not in the trace`);
   const ok = allowed();
   if (process.getuid() === 0) made.delete('fchown'); // SQLite's, only as root; the unit's user is none.
   assert.deepEqual([...made].filter((name) => !ok.has(name)).sort(), [], 'SystemCallFilter');
@@ -71,6 +76,29 @@ test('what a node at work asks of the kernel is what its unit allows', async () 
   assert.deepEqual(values('MemoryDenyWriteExecute'), ['yes']);
   assert.deepEqual(lines.filter((line) => /^\d+\s+(mmap|mprotect|pkey_mprotect)\(/.test(line)
     && (/PROT_WRITE\|PROT_EXEC/.test(line) || /^\d+\s+mprotect\(.*PROT_EXEC/.test(line))), [], 'MemoryDenyWriteExecute');
+}
+
+test('what a node at work asks of the kernel is what its unit allows', async () => {
+  assertAllowed(await traced(async ({ sandbox, upstream, dir }) => {
+    const tls = makeCertificates(dir);
+    const node = await Node.start(upstream, {
+      options: { ...registered, 'webhook.public-url': 'https://localhost:8443', 'webhook.tls-cert': tls.cert, 'webhook.tls-key': tls.key },
+    });
+    await use(node, sandbox);
+    assert.equal((await node.ctl('backup', join(node.dataDir, 'copy'))).code, 0);
+    await node.stop();
+  }));
+});
+
+test('so it is of a node of a cluster, with etcd, PostgreSQL and another node', async (t) => {
+  assertAllowed(await traced(async ({ sandbox, upstream, untraced }) => {
+    const cluster = await Cluster.start(t, upstream, { nodes: 1 });
+    untraced();
+    await use(cluster.nodes.n1, sandbox);
+    await cluster.add('n2');
+    await cluster.settled();
+    for (const node of [cluster.nodes.n1, cluster.nodes.n2]) await node.stop();
+  }));
 });
 
 test('a node gets the time to drain and to end its actors before it is killed', () => {
