@@ -97,12 +97,13 @@ private:
   // session_find.hpp: the bot of a token.
   bool find_running(const request_facts& facts, directory::found& entry);
   task<bool> find_bot(request_facts& facts, directory::found& entry);
-  task<bool> find_here(request_facts& facts, directory::found& entry);
+  task<bool> find_here(request_facts& facts, directory::found& entry, bool& moved);
   bool stand_in(request_facts& facts);
   task<caf::error> activate(const directory::found& entry);
   task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
 
   // session_abroad.hpp: bots of other nodes.
+  bool is_here(bot_id bot) const;
   enum class whereabouts : std::uint8_t { here, abroad, refused };
   task<whereabouts> look_abroad(request_facts& facts, bot_id bot, directory::found& entry);
   void take_over(request_facts& facts, const bot_found& what, directory::found& entry);

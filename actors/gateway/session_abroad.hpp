@@ -7,6 +7,13 @@
 
 namespace troupe::gateway {
 
+/// Whether this node serves the bot's shard now.
+template <class Stream>
+bool session<Stream>::is_here(bot_id bot) const {
+  const auto& view = *ctx_->ports.found->cluster;
+  return view.serves(bot, clock::now()) && view.is_ready(shard_of(bot));
+}
+
 /// Whose bot is it? One of another node is found through that node's desk; while its shard is on
 /// its way between two nodes, or its node was lost and nobody has it yet, the call waits.
 /// @returns here: it is this node's, look there; refused: answered
@@ -14,11 +21,10 @@ template <class Stream>
 task<typename session<Stream>::whereabouts>
 session<Stream>::look_abroad(request_facts& facts, bot_id bot, directory::found& entry) {
   const auto& view = *ctx_->ports.found->cluster;
-  const auto shard = shard_of(bot);
   const auto digest = token_hash(ctx_->ports.token_key, facts.where.token);
   auto length = first_lookup_pause;
   for (;;) {
-    if (view.owns(bot) && view.is_ready(shard) && view.holds(clock::now())) {
+    if (is_here(bot)) {
       facts.abroad.reset();
       co_return whereabouts::here;
     }

@@ -19,7 +19,7 @@ bool session<Stream>::find_running(const request_facts& facts, directory::found&
     return false;
   auto hit =
     ctx_->ports.bots->find(token_hash(ctx_->ports.token_key, facts.where.token), facts.arrived);
-  if (!hit || !hit->actor)
+  if (!hit || !hit->actor || (ctx_->others && !is_here(hit->home)))
     return false;
   entry = std::move(*hit);
   return true;
@@ -35,17 +35,23 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
     co_await refuse(text, false);
     co_return false;
   }
-  if (ctx_->others) {
-    auto where = co_await look_abroad(facts, token->id(), entry);
-    if (where != whereabouts::here)
-      co_return where == whereabouts::abroad;
+  for (;;) {
+    if (ctx_->others) {
+      auto where = co_await look_abroad(facts, token->id(), entry);
+      if (where != whereabouts::here)
+        co_return where == whereabouts::abroad;
+    }
+    bool moved = false;
+    bool found = co_await find_here(facts, entry, moved);
+    if (!moved)
+      co_return found;
   }
-  co_return co_await find_here(facts, entry);
 }
 
-/// The same among this node's bots.
+/// The same among this node's bots. @param moved set, and nothing answered, when it is this node's no
+/// more
 template <class Stream>
-task<bool> session<Stream>::find_here(request_facts& facts, directory::found& entry) {
+task<bool> session<Stream>::find_here(request_facts& facts, directory::found& entry, bool& moved) {
   auto token = telegram::bot_token::parse(facts.where.token);
   if (stand_in(facts))
     token = telegram::bot_token::parse(facts.where.token);
@@ -88,6 +94,9 @@ task<bool> session<Stream>::find_here(request_facts& facts, directory::found& en
       bool stands_in = stand_in(facts);
       if (stands_in)
         digest = token_hash(ctx_->ports.token_key, facts.where.token);
+    } else if (ctx_->others && !is_here(token->id())) {
+      moved = true;
+      co_return false;
     } else if (!ctx_->config.adopt || clock::now() >= facts.wait_until) {
       why = ec::unknown_bot;
       break;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts } from './ports.mjs';
 import { request } from './http.mjs';
-import { until } from './wait.mjs';
+import { soon, until } from './wait.mjs';
 
 const running = new Set();
 process.on('exit', () => running.forEach((cluster) => cluster.remove()));
@@ -55,7 +55,7 @@ export class Etcd {
   /// As a crash ends it.
   async kill(i) {
     this.members[i].child.kill('SIGKILL');
-    await this.members[i].exited;
+    await soon('a member of etcd ends', this.members[i].exited);
   }
 
   remove() {

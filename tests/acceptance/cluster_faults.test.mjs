@@ -1,0 +1,137 @@
+// What goes wrong around a cluster's nodes: etcd, PostgreSQL, the links between nodes, a node that stands still.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { connect as connectTls } from 'node:tls';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Cluster } from './harness/cluster.mjs';
+import { Sandbox } from './harness/sandbox.mjs';
+import { makeAuthority, makeNodeCertificate } from './harness/tls.mjs';
+import { until } from './harness/wait.mjs';
+
+const limit = { timeout: 180_000 };
+
+async function start(t, options) {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  t.after(() => sandbox.stop());
+  const cluster = await Cluster.start(t, sandbox, options);
+  const bots = [];
+  for (let i = 0; i < 30; ++i) {
+    const bot = await sandbox.createBot();
+    const made = await cluster.all[i % cluster.all.length].ask('POST', '/v1/bots', { token: bot.token, trusted: true });
+    assert.equal(made.status, 201, made.text);
+    bots.push(bot);
+  }
+  return { sandbox, cluster, bots };
+}
+
+const patient = { headers: { 'x-troupe-deadline': '20s' } };
+
+/// Every bot answers at every node given.
+async function allAnswer(nodes, bots) {
+  for (const node of nodes)
+    await Promise.all(bots.map(async (bot) => {
+      const said = await node.call(bot.token, 'getMe', undefined, patient);
+      assert.equal(said.status, 200, said.text);
+    }));
+}
+
+test('the member that leads etcd is killed: the cluster goes on as it was', limit, async (t) => {
+  const { cluster, bots } = await start(t, { members: 3 });
+  const before = await cluster.status();
+  await cluster.etcd.kill(await cluster.etcd.leader());
+  await allAnswer(cluster.all, bots);
+  const after = await cluster.settled();
+  assert.equal(after.leader, before.leader);
+  assert.deepEqual(after.nodes.map((x) => [x.name, x.shards, x.joined_revision]),
+    before.nodes.map((x) => [x.name, x.shards, x.joined_revision]));
+});
+
+test('PostgreSQL restarts: calls go on, and so does registering', limit, async (t) => {
+  const { cluster, bots, sandbox } = await start(t);
+  await cluster.database.stop('SIGQUIT');
+  await allAnswer(cluster.all, bots);
+  await cluster.database.resume();
+  const bot = await sandbox.createBot();
+  await until('a bot can be registered', async () =>
+    (await cluster.nodes.n2.ask('POST', '/v1/bots', { token: bot.token, trusted: true })).status === 201, { within: 30_000 });
+  await allAnswer(cluster.all, [...bots, bot]);
+});
+
+test('a node stands still for longer than its lease: it serves nothing of what others took over, and joins anew', limit, async (t) => {
+  const { cluster, bots, sandbox } = await start(t);
+  const { n1, n2, n3 } = cluster.nodes;
+  // A call that stands in the paused node's gateway: whose bot is whose does not matter.
+  n2.program.child.kill('SIGSTOP');
+  await until('the others have all shards', async () => {
+    const seen = await cluster.status(n1);
+    return seen.nodes.length === 2 && seen.unowned_shards === 0;
+  }, { within: 30_000 });
+  await allAnswer([n1, n3], bots);
+  const waiting = bots.map((bot) => n2.call(bot.token, 'getMe', undefined, patient)); // Accepted by its kernel.
+  const { requests: before } = (await sandbox.stats()).methods?.getMe ?? { requests: 0 };
+  n2.program.child.kill('SIGCONT');
+  await n2.logged('node.lost');
+  for (const said of await Promise.all(waiting)) assert.equal(said.status, 200, said.text);
+  const { requests: after } = (await sandbox.stats()).methods?.getMe ?? { requests: 0 };
+  assert.ok(after - before <= bots.length, `${after - before} requests for ${bots.length} calls`);
+  await cluster.settled();
+  await allAnswer(cluster.all, bots);
+});
+
+test('a node with a certificate of another authority is neither spoken to nor listened to', limit, async (t) => {
+  const { cluster, bots } = await start(t, { nodes: 2 });
+  const foreign = makeAuthority(cluster.dir, 'foreign');
+  const tls = makeNodeCertificate(cluster.dir, foreign, 'intruder');
+  const intruder = await cluster.add('n3', { 'cluster.ca-file': foreign.cert, 'cluster.cert-file': tls.cert, 'cluster.key-file': tls.key });
+  await cluster.nodes.n1.logged('node.untrusted', (event) => event.peer === 'n3');
+  await intruder.logged('node.untrusted', (event) => event.peer === 'n1');
+  const seen = await cluster.status(cluster.nodes.n1);
+  assert.equal(seen.nodes.find((node) => node.name === 'n3').reachable, false);
+  assert.equal((await cluster.status(intruder)).nodes.filter((node) => node.reachable).length, 1);
+  await cluster.kill('n3');
+  await until('its shards are the others\'', async () => (await cluster.status()).nodes.length === 2, { within: 30_000 });
+  await cluster.settled();
+  await allAnswer(cluster.all, bots);
+});
+
+test('who shows no registered certificate gets no connection between nodes', limit, async (t) => {
+  const { cluster } = await start(t, { nodes: 2 });
+  // Of the right authority, and registered nowhere.
+  const stolen = makeNodeCertificate(cluster.dir, cluster.authority, 'nobody');
+  const [host, port] = (await cluster.status()).nodes[0].address.split(':');
+  const ending = (own) => new Promise((done) => {
+    const socket = connectTls({ host, port, ca: readFileSync(cluster.authority.cert), checkServerIdentity: () => undefined, ...own });
+    socket.on('data', () => done('data')).on('error', (error) => done(error.code)).on('close', () => done('closed'));
+  });
+  assert.notEqual(await ending({}), 'data');
+  assert.notEqual(await ending({ cert: readFileSync(stolen.cert), key: readFileSync(stolen.key) }), 'data');
+  const registered = { cert: readFileSync(join(cluster.dir, 'n2.pem')), key: readFileSync(join(cluster.dir, 'n2.key')) };
+  assert.equal(await ending(registered), 'data'); // The test sees what it looks for.
+});
+
+test('a certificate is renewed while the node runs', limit, async (t) => {
+  const { cluster, bots } = await start(t);
+  const work = { stop: false, failed: [] };
+  work.over = (async () => {
+    for (let i = 0; !work.stop; ++i) {
+      const said = await cluster.all[i % 3].call(bots[i % bots.length].token, 'getMe', undefined, patient);
+      if (said.status !== 200) work.failed.push(said.text);
+    }
+  })();
+  for (const name of ['n1', 'n2', 'n3']) {
+    makeNodeCertificate(cluster.dir, cluster.authority, name);
+    cluster.nodes[name].program.child.kill('SIGHUP');
+    await cluster.nodes[name].logged('certificate.renewed');
+  }
+  // Whoever comes anew is let in by the new ones, and only so.
+  const lost = await cluster.kill('n2');
+  assert.ok(lost);
+  await until('n2 is gone', async () => (await cluster.status()).nodes.length === 2, { within: 30_000 });
+  work.stop = true;
+  await work.over;
+  await cluster.add('n2');
+  await cluster.settled();
+  await allAnswer(cluster.all, bots);
+  assert.deepEqual(work.failed, []);
+});
