@@ -29,18 +29,17 @@ enum class store_refusal : std::uint8_t {
   not_verified,       ///< The owner has not proven that the bot is his.
   wrong_phase,        ///< A bot in this phase cannot be asked that.
   upstream_failed, ///< The Bot API could not be asked, or not in time. Nothing was done.
+  fenced, ///< The bot's shard is not this node's, or not any more: ask its owner. Nothing was done.
 };
 inline constexpr std::array store_refusal_names{
   "none",           "not_found",      "duplicate",          "conflict",     "too_many",
   "invalid",        "revoked",        "expired",            "tenant_suspended",
   "unavailable",    "disk_full",      "outcome_unknown",    "failed",       "token_malformed",
-  "token_rejected", "token_of_other_bot", "not_verified",   "wrong_phase",  "upstream_failed"};
+  "token_rejected", "token_of_other_bot", "not_verified",   "wrong_phase",  "upstream_failed", "fenced"};
 TROUPE_ENUM(store_refusal, store_refusal_names)
-static_assert(store_refusal_names.size()
-              == static_cast<std::size_t>(store_refusal::upstream_failed) + 1);
+static_assert(store_refusal_names.size() == static_cast<std::size_t>(store_refusal::fenced) + 1);
 
-// In what follows `tenant` is whose things are meant; 0 means any tenant's, for operators. Lists are
-// by id, from behind `after` on, at most `limit` (1 to 1000) rows.
+// `tenant` is whose things are meant; 0: any tenant's. Lists: by id, behind `after`, 1 to 1000 rows.
 
 // -- bots: reading. Changes go to the registrar (messages/registrar.hpp), which sends them here. --
 
@@ -66,6 +65,7 @@ struct bot_query {
 struct bot_load {
   bot_id after = 0;
   std::uint32_t limit = 1000;
+  std::vector<std::uint16_t> shards{}; ///< Of the bots; empty: all.
 };
 struct bot_insert {
   author by;
@@ -148,6 +148,7 @@ struct virtual_token_query {
 struct virtual_token_load {
   std::int64_t after = 0;
   std::uint32_t limit = 1000;
+  std::vector<std::uint16_t> shards{}; ///< Of their bots; empty: all.
 };
 /// Replaces the bot's code, if it has one.
 struct verification_make {
@@ -254,8 +255,7 @@ struct audit_query {
   tenant_id tenant = 0;   ///< 0: of all tenants and the node, for operators.
   std::string subject;    ///< Empty: any.
   std::string action;     ///< Empty: any.
-  wall_ms from = 0;
-  wall_ms until = 0;       ///< 0: now.
+  wall_ms from = 0, until = 0; ///< until 0: now.
   std::int64_t before = 0; ///< Ids below this: the next page. 0: from the newest on.
   std::uint32_t limit = 100;
 };
@@ -355,7 +355,7 @@ using store_actor = caf::typed_actor<
 TROUPE_FIELDS(bot_lookup, tenant, ids)
 TROUPE_FIELDS(bot_batch, bots, missing)
 TROUPE_FIELDS(bot_query, tenant, any_phase, phase, after, limit)
-TROUPE_FIELDS(bot_load, after, limit)
+TROUPE_FIELDS(bot_load, after, limit, shards)
 TROUPE_FIELDS(bot_insert, by, bot, token)
 TROUPE_FIELDS(bot_state_set, by, action, tenant, bot, version, phase, reason, until, quarantines,
               vouched)
@@ -366,7 +366,7 @@ TROUPE_FIELDS(virtual_token_make, by, tenant, bot, name, methods, expires)
 TROUPE_FIELDS(virtual_token_revoke, by, tenant, bot, id)
 TROUPE_FIELDS(verification_try, bot, typed, sender)
 TROUPE_FIELDS(virtual_token_query, tenant, bot, after, limit)
-TROUPE_FIELDS(virtual_token_load, after, limit)
+TROUPE_FIELDS(virtual_token_load, after, limit, shards)
 TROUPE_FIELDS(verification_make, by, tenant, bot)
 TROUPE_FIELDS(verification_query, tenant, bot)
 TROUPE_FIELDS(tenant_put, by, row)

@@ -87,4 +87,34 @@ inline constexpr bool only_reads<usage_query> = true;
 template <>
 inline constexpr bool only_reads<audit_query> = true;
 
+/// The bot whose life a request changes: written by the owner of its shard alone.
+template <class Request>
+inline constexpr bool is_fenced = false;
+template <>
+inline constexpr bool is_fenced<bot_insert> = true;
+template <>
+inline constexpr bool is_fenced<bot_state_set> = true;
+template <>
+inline constexpr bool is_fenced<bot_token_set> = true;
+template <>
+inline constexpr bool is_fenced<bot_change> = true;
+template <>
+inline constexpr bool is_fenced<bot_remove> = true;
+template <>
+inline constexpr bool is_fenced<virtual_token_make> = true;
+template <>
+inline constexpr bool is_fenced<virtual_token_revoke> = true;
+template <>
+inline constexpr bool is_fenced<verification_make> = true;
+template <>
+inline constexpr bool is_fenced<verification_try> = true;
+
+[[nodiscard]] inline bot_id fenced_bot(const bot_insert& x) noexcept {
+  return x.bot.id;
+}
+template <class Request>
+[[nodiscard]] bot_id fenced_bot(const Request& x) noexcept {
+  return x.bot;
+}
+
 } // namespace troupe::storage

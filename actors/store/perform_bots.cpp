@@ -1,5 +1,6 @@
 #include "actors/store/perform_parts.hpp"
 #include "runtime/crypto/hash.hpp"
+#include "runtime/store/shards.hpp"
 
 namespace troupe::storage {
 namespace {
@@ -54,7 +55,9 @@ answer<page<bot_row>> perform(unit& u, const context&, const bot_query& x) {
 
 answer<page<loaded_bot>> perform(unit& u, const context& c, const bot_load& x) {
   auto limit = rows_at_most(x.limit);
-  auto found = store::load_bots(u, x.after, limit + 1);
+  auto found = x.shards.empty()
+                 ? store::load_bots(u, x.after, limit + 1)
+                 : store::load_bots(u, x.after, limit + 1, store::shard_set{x.shards});
   page<loaded_bot> result;
   result.more = found.size() > limit;
   found.resize(std::min<std::size_t>(found.size(), limit));

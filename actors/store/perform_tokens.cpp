@@ -1,6 +1,7 @@
 #include "actors/store/perform_parts.hpp"
 #include "runtime/crypto/codes.hpp"
 #include "runtime/crypto/hash.hpp"
+#include "runtime/store/shards.hpp"
 
 namespace troupe::storage {
 namespace {
@@ -68,7 +69,9 @@ answer<page<virtual_token_row>> perform(unit& u, const context&, const virtual_t
 
 answer<page<made_virtual_token>> perform(unit& u, const context& c, const virtual_token_load& x) {
   auto limit = rows_at_most(x.limit);
-  auto found = store::load_virtual_tokens(u, x.after, limit + 1, c.now());
+  auto found = x.shards.empty() ? store::load_virtual_tokens(u, x.after, limit + 1, c.now())
+                                : store::load_virtual_tokens(u, x.after, limit + 1, c.now(),
+                                                             store::shard_set{x.shards});
   page<made_virtual_token> result;
   result.more = found.size() > limit;
   found.resize(std::min<std::size_t>(found.size(), limit));

@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/store/perform.hpp"
 #include "actors/store/store.hpp"
+#include "runtime/store/shards.hpp"
 
 #include <caf/disposable.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -47,11 +48,20 @@ struct store_state {
     auto kept = std::make_shared<result>();
     work what;
     what.how = only_reads<Request> && !follows_writes(x) ? work::kind::read : work::kind::write;
-    what.run = [kept, c = ports.context, x = std::move(x)](unit& u) {
-      kept->emplace(perform(u, *c, x));
+    std::optional<shard_hold> hold;
+    if constexpr (is_fenced<Request>)
+      if (ports.cluster)
+        hold = hold_of(fenced_bot(x));
+    what.run = [kept, hold, c = ports.context, x = std::move(x)](unit& u) {
+      if (hold && (hold->revision == 0 || !store::newer_fences(u, {&*hold, 1}).empty()))
+        kept->emplace(caf::make_error(store_refusal::fenced));
+      else
+        kept->emplace(perform(u, *c, x));
     };
     what.fail = [kept](caf::error why) { kept->emplace(std::move(why)); };
-    submit(std::move(what), [this, kept, then = std::move(then)]() mutable {
+    submit(std::move(what), [this, hold, kept, then = std::move(then)]() mutable {
+      if (hold && !**kept && (*kept)->error() == store_refusal::fenced)
+        note_fenced(*hold);
       count(**kept ? caf::error{} : (*kept)->error());
       then(**kept);
     });
@@ -88,6 +98,14 @@ struct store_state {
     else
       promise.deliver(std::move(what.error()));
   }
+
+  /// What is written for a bot carries this. Revision 0: its shard is not ours.
+  [[nodiscard]] shard_hold hold_of(bot_id bot) const {
+    auto shard = shard_of(bot);
+    return {shard, ports.cluster->fence_of(shard)};
+  }
+  /// Told once for each time that a shard was ours.
+  void note_fenced(const shard_hold& what);
 
   void take_ended();
   /// For the report: how a request ended.
@@ -138,6 +156,7 @@ struct store_state {
   std::uint64_t commits_before = 0; ///< Of earlier incarnations.
   bool reachable = true;
   bool ending = false;
+  std::unordered_map<shard_id, std::int64_t> fenced; ///< Told of, by revision.
 
   std::unordered_map<std::string, kept_identity> identities; ///< By the key's hash.
   std::uint64_t identity_epoch = 0; ///< Answers read before a change are not kept.

@@ -1,6 +1,7 @@
 #include "actors/store/store.hpp"
 
 #include "actors/store/state.hpp"
+#include "runtime/log/log.hpp"
 
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
@@ -92,6 +93,15 @@ std::optional<caf::error> store_state::refused() const {
   if (!ending && running.size() < cfg.max_waiting)
     return std::nullopt;
   return caf::make_error(store_refusal::unavailable, refusal{std::chrono::seconds{1}});
+}
+
+void store_state::note_fenced(const shard_hold& what) {
+  auto [known, first] = fenced.emplace(what.shard, what.revision);
+  if (!first && std::exchange(known->second, what.revision) == what.revision)
+    return;
+  log::event(log::level::warning, "store.fenced", name,
+             {{"shard", static_cast<std::int64_t>(what.shard)}, {"revision", what.revision}},
+             "A change of a bot was refused: its shard belongs to another node.");
 }
 
 void store_state::count(const caf::error& why) {

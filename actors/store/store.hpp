@@ -2,6 +2,7 @@
 #include "actors/store/context.hpp"
 #include "actors/store/work.hpp"
 #include "messages/store.hpp"
+#include "runtime/registry/cluster_view.hpp"
 
 #include <caf/fwd.hpp>
 
@@ -29,6 +30,9 @@ struct store_config {
 struct store_ports {
   std::shared_ptr<storage::sql_port> sql; ///< Outlives the actor.
   std::shared_ptr<const storage::context> context;
+  /// Null: a node by itself. Else what is written of a bot's life is refused (`fenced`) unless the
+  /// node owns the bot's shard, and nobody owns it since.
+  std::shared_ptr<const cluster_view> cluster{};
 };
 
 /// Spawns the store. Asked to end, it answers what waits first.

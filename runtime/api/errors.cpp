@@ -183,6 +183,8 @@ constexpr std::array of_store{
              "Look at the bot's phase with GET /v1/bots/{id}."},
   error_text{"upstream_failed", 502, "The Bot API could not be asked.",
              "Try again in a moment; nothing was changed."},
+  error_text{"service_unavailable", 503, "A part of the node does not answer right now.",
+             try_again},
 };
 static_assert(of_store.size() == store_refusal_names.size());
 

@@ -1,6 +1,7 @@
 #include "runtime/store/bots.hpp"
 
 #include "runtime/store/chunks.hpp"
+#include "runtime/store/shards.hpp"
 #include "runtime/store/updates.hpp"
 
 #include <algorithm>
@@ -10,6 +11,9 @@ namespace troupe::store {
 #define TROUPE_BOT_COLUMNS                                                                         \
   "id, tenant, username, name, phase, reason, phase_since, phase_until, quarantines, owner, "      \
   "verified, rps, concurrent, settings, created, updated, version"
+
+/// So many are read by the index of shards; of more, a walk over all bots costs less.
+constexpr std::size_t few_shards = 8;
 
 static auto columns(bot& x) {
   return std::tie(x.id, x.tenant, x.username, x.name, x.state.phase, x.state.reason, x.state.since,
@@ -34,7 +38,10 @@ registration add_bot(unit& u, const bot& x, const stored_token& token) {
     x.id, x.tenant, x.username, x.name, x.state.phase, x.state.reason, x.state.since, x.state.until,
     x.state.quarantines, x.owner, x.verified, x.limits.rps, x.limits.concurrent, x.settings,
     x.created, x.updated, token.box.key_id, token.box.box, token.hash);
-  return added == 1 ? registration::done : registration::taken;
+  if (added != 1)
+    return registration::taken;
+  add_bot_shard(u, x.id);
+  return registration::done;
 }
 
 std::optional<bot> find_bot(unit& u, tenant_id tenant, bot_id id) {
@@ -137,6 +144,27 @@ std::vector<bot_with_token> load_bots(unit& u, bot_id after, std::size_t limit) 
   return u.rows<bot_with_token>("SELECT " TROUPE_BOT_COLUMNS ", token_key, token_box, token_hash "
                                 "FROM bots WHERE id > :after ORDER BY id LIMIT :limit",
                                 after, limit);
+}
+
+std::vector<bot_with_token> load_bots(unit& u, bot_id after, std::size_t limit,
+                                      const shard_set& of) {
+  std::vector<bot_with_token> result;
+  if (of.shards().size() > few_shards)
+    return u.rows<bot_with_token>(
+      "SELECT " TROUPE_BOT_COLUMNS ", token_key, token_box, token_hash FROM bots "
+      "JOIN bot_shards s ON s.bot = id WHERE id > :after AND " TROUPE_IN_SHARDS("s.shard") " "
+      "ORDER BY id LIMIT :limit",
+      after, of.text(), limit);
+  for (auto shard : of.shards())
+    std::ranges::move(u.rows<bot_with_token>(
+                        "SELECT " TROUPE_BOT_COLUMNS ", token_key, token_box, token_hash "
+                        "FROM bot_shards s JOIN bots ON id = s.bot WHERE s.shard = :shard "
+                        "AND s.bot > :after ORDER BY s.bot LIMIT :limit",
+                        shard, after, limit),
+                      std::back_inserter(result));
+  std::ranges::sort(result, {}, [](const bot_with_token& x) { return x.bot.id; });
+  result.resize(std::min(result.size(), limit));
+  return result;
 }
 
 bool reseal_bot(unit& u, bot_id id, const crypto::sealed& before, const crypto::sealed& now) {

@@ -98,6 +98,11 @@ bool remove_bot(unit& u, tenant_id tenant, bot_id id);
 /// All bots by id, from behind `after` on: what a node starts.
 [[nodiscard]] std::vector<bot_with_token> load_bots(unit& u, bot_id after, std::size_t limit);
 
+/// The same of some shards (runtime/store/shards.hpp).
+class shard_set;
+[[nodiscard]] std::vector<bot_with_token> load_bots(unit& u, bot_id after, std::size_t limit,
+                                                    const shard_set& of);
+
 /// Replaces a seal that still is `before`. @returns false if the token changed meanwhile
 bool reseal_bot(unit& u, bot_id id, const crypto::sealed& before, const crypto::sealed& now);
 

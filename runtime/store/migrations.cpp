@@ -1,6 +1,7 @@
 #include "runtime/store/migrations.hpp"
 
 #include "runtime/store/schema.hpp"
+#include "runtime/store/shards.hpp"
 
 namespace troupe::store {
 namespace {
@@ -12,6 +13,7 @@ constexpr std::array steps{
   migration{4, "updates and dead letters", schema::updates_and_dead_letters},
   migration{5, "fresh marks", schema::fresh_marks},
   migration{6, "fresh marks, packed", schema::packed_marks},
+  migration{7, "shards and the box", schema::shards_and_box, fill_shards},
 };
 
 void replace(std::string& text, std::string_view what, std::string_view by) {
@@ -67,6 +69,8 @@ int take(database& db, const migration& next) {
     for (auto one : next.statements)
       if (auto text = translated(one, u.kind()))
         u.define(*text);
+    if (next.fill != nullptr)
+      next.fill(u);
     u.execute("INSERT INTO meta (name, value) VALUES (:name, :value) "
               "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
               std::string_view{"schema_version"}, std::to_string(next.version));

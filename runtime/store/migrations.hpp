@@ -11,6 +11,7 @@ struct migration {
   int version;
   std::string_view name;
   std::span<const std::string_view> statements;
+  void (*fill)(unit&) = nullptr; ///< Run after them: what no SQL can compute.
 };
 
 /// All steps, in order; the first has version 1.

@@ -252,4 +252,32 @@ inline constexpr std::array packed_marks{
   "ALTER TABLE packed_marks RENAME TO fresh_marks"sv,
 };
 
+/// Version 7. For several nodes on one store: the revision of each shard's newest owner, and the
+/// shard of each bot (what computes it is no SQL: the step fills both). update_box: updates that a
+/// node took for a bot of another's, by place, in order of their coming. No reference to bots: each
+/// would be looked up for every update; whoever removes a bot removes these.
+inline constexpr std::array shards_and_box{
+  R"(CREATE TABLE shard_fences (
+    shard {key},
+    revision BIGINT NOT NULL))"sv,
+  R"(CREATE TABLE bot_shards (
+    bot {key} REFERENCES bots (id) ON DELETE CASCADE,
+    shard BIGINT NOT NULL))"sv,
+  "CREATE INDEX bots_of_shard ON bot_shards (shard, bot)"sv,
+  R"(CREATE TABLE update_box (
+    place {id},
+    bot BIGINT NOT NULL,
+    update_id BIGINT NOT NULL,
+    hash BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    own_key BIGINT NOT NULL,
+    key_id BIGINT NOT NULL,
+    urgent BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (bot, update_id, hash)))"sv,
+  "CREATE INDEX update_box_of_bot ON update_box (bot, place)"sv,
+};
+
 } // namespace troupe::store::schema

@@ -1,6 +1,7 @@
 #include "runtime/store/tokens.hpp"
 
 #include "runtime/crypto/bytes.hpp"
+#include "runtime/store/shards.hpp"
 
 namespace troupe::store {
 namespace {
@@ -129,18 +130,34 @@ bool revoke_virtual_token(unit& u, tenant_id tenant, bot_id bot, std::int64_t id
          == 1;
 }
 
-std::vector<std::pair<virtual_token, std::string>>
-load_virtual_tokens(unit& u, std::int64_t after, std::size_t limit, wall_time now) {
+static std::vector<std::pair<virtual_token, std::string>>
+with_hashes(std::vector<stored_virtual_token> rows) {
   std::vector<std::pair<virtual_token, std::string>> result;
-  for (auto& one : u.rows<stored_virtual_token>(
-         "SELECT id, tenant, bot, name, methods, created, expires, revoked, hash "
-         "FROM virtual_tokens WHERE id > :after AND revoked IS NULL "
-         "AND (expires IS NULL OR expires > :now) ORDER BY id LIMIT :limit",
-         after, now, limit)) {
+  for (auto& one : rows) {
     auto hash = one.hash;
     result.emplace_back(completed(std::move(one)), std::move(hash));
   }
   return result;
+}
+
+std::vector<std::pair<virtual_token, std::string>>
+load_virtual_tokens(unit& u, std::int64_t after, std::size_t limit, wall_time now) {
+  return with_hashes(u.rows<stored_virtual_token>(
+    "SELECT id, tenant, bot, name, methods, created, expires, revoked, hash "
+    "FROM virtual_tokens WHERE id > :after AND revoked IS NULL "
+    "AND (expires IS NULL OR expires > :now) ORDER BY id LIMIT :limit",
+    after, now, limit));
+}
+
+std::vector<std::pair<virtual_token, std::string>>
+load_virtual_tokens(unit& u, std::int64_t after, std::size_t limit, wall_time now,
+                    const shard_set& of) {
+  return with_hashes(u.rows<stored_virtual_token>(
+    "SELECT v.id, v.tenant, v.bot, v.name, v.methods, v.created, v.expires, v.revoked, v.hash "
+    "FROM virtual_tokens v JOIN bot_shards s ON s.bot = v.bot "
+    "WHERE v.id > :after AND v.revoked IS NULL AND (v.expires IS NULL OR v.expires > :now) "
+    "AND " TROUPE_IN_SHARDS("s.shard") " ORDER BY v.id LIMIT :limit",
+    after, now, of.text(), limit));
 }
 
 std::optional<virtual_token> find_virtual_token(unit& u, const std::string& hash) {

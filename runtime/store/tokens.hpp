@@ -67,6 +67,12 @@ bool revoke_virtual_token(unit& u, tenant_id tenant, bot_id bot, std::int64_t id
 [[nodiscard]] std::vector<std::pair<virtual_token, std::string>>
 load_virtual_tokens(unit& u, std::int64_t after, std::size_t limit, wall_time now);
 
+/// The same of the bots of some shards (runtime/store/shards.hpp).
+class shard_set;
+[[nodiscard]] std::vector<std::pair<virtual_token, std::string>>
+load_virtual_tokens(unit& u, std::int64_t after, std::size_t limit, wall_time now,
+                    const shard_set& of);
+
 [[nodiscard]] std::optional<virtual_token> find_virtual_token(unit& u, const std::string& hash);
 
 } // namespace troupe::store

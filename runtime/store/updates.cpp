@@ -239,6 +239,15 @@ std::vector<pending_update> load_pending(unit& u, std::int64_t after, std::size_
                                 after, limit);
 }
 
+std::vector<pending_update> load_pending(unit& u, std::int64_t after, std::size_t limit,
+                                         const shard_set& of) {
+  return u.rows<pending_update>(
+    "SELECT u.seq, u.bot, u.update_id, u.urgent, u.received, u.expires FROM updates u "
+    "JOIN bot_shards s ON s.bot = u.bot WHERE u.seq > :after AND " TROUPE_IN_SHARDS("s.shard") " "
+    "ORDER BY u.seq LIMIT :limit",
+    after, of.text(), limit);
+}
+
 std::vector<pending_update> pending_of(unit& u, bot_id bot) {
   auto result =
     u.rows<pending_update>("SELECT u.seq, u.bot, u.update_id, u.urgent, u.received, u.expires "
@@ -320,6 +329,18 @@ std::vector<std::pair<bot_id, std::int64_t>> count_dead_letters(unit& u, bot_id 
   return result;
 }
 
+std::vector<std::pair<bot_id, std::int64_t>>
+count_dead_letters(unit& u, bot_id after, std::size_t limit, const shard_set& of) {
+  std::vector<std::pair<bot_id, std::int64_t>> result;
+  for (auto& [bot, count] : u.rows<std::tuple<bot_id, std::int64_t>>(
+         "SELECT d.bot, COUNT(*) FROM dead_letters d JOIN bot_shards s ON s.bot = d.bot "
+         "WHERE d.bot > :after AND " TROUPE_IN_SHARDS("s.shard") " GROUP BY d.bot "
+         "ORDER BY d.bot LIMIT :limit",
+         after, of.text(), limit))
+    result.emplace_back(bot, count);
+  return result;
+}
+
 std::size_t trim_dead_letters(unit& u, bot_id bot, std::size_t keep) {
   return u.execute("DELETE FROM dead_letters WHERE bot = :bot AND id <= "
                    "(SELECT id FROM dead_letters WHERE bot = :same ORDER BY id DESC "
@@ -388,6 +409,7 @@ void forget_updates(unit& u, bot_id bot) {
             bot);
   u.execute("DELETE FROM update_marks WHERE bot = :bot", bot);
   u.execute("DELETE FROM dead_letters WHERE bot = :bot", bot);
+  u.execute("DELETE FROM update_box WHERE bot = :bot", bot);
 }
 
 } // namespace troupe::store

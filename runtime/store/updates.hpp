@@ -1,6 +1,7 @@
 #pragma once
 #include "runtime/store/database.hpp"
 #include "runtime/store/names.hpp"
+#include "runtime/store/shards.hpp"
 
 #include <map>
 #include <memory>
@@ -104,6 +105,9 @@ void drop_merged_marks(unit& u, std::int64_t below);
 /// What waits of all bots, from behind `after` on, by number.
 [[nodiscard]] std::vector<pending_update> load_pending(unit& u, std::int64_t after,
                                                        std::size_t limit);
+/// The same of the bots of some shards. Walks over what waits of all: that is little.
+[[nodiscard]] std::vector<pending_update> load_pending(unit& u, std::int64_t after,
+                                                       std::size_t limit, const shard_set& of);
 /// What waits of one bot, by number.
 [[nodiscard]] std::vector<pending_update> pending_of(unit& u, bot_id bot);
 
@@ -127,6 +131,8 @@ void truncate_marks(unit& u, bot_id bot, std::size_t keep);
 /// How many each bot has; the next bots behind `after` that have any, by id.
 [[nodiscard]] std::vector<std::pair<bot_id, std::int64_t>> count_dead_letters(unit& u, bot_id after,
                                                                               std::size_t limit);
+[[nodiscard]] std::vector<std::pair<bot_id, std::int64_t>>
+count_dead_letters(unit& u, bot_id after, std::size_t limit, const shard_set& of);
 
 /// Removes a bot's oldest until `keep` are left. @returns how many went
 std::size_t trim_dead_letters(unit& u, bot_id bot, std::size_t keep);

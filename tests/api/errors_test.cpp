@@ -75,7 +75,7 @@ SCENARIO("every enumerator leads to its row") {
     {"invalid", "invalid_value"},           {"disk_full", "storage_full"},
     {"outcome_unknown", "change_unknown"},  {"failed", "store_failed"},
     {"not_verified", "bot_not_verified"},   {"none", "internal"},
-    {"stopped", "service_unavailable"},     {"unavailable", "service_unavailable"},
+    {"fenced", "service_unavailable"},      {"stopped", "service_unavailable"},     {"unavailable", "service_unavailable"},
     {"restart_budget_exceeded", "service_unavailable"},
     {"passivated", "bot_passive"}};
   auto expected = [&](std::string_view name) {

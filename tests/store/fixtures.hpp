@@ -21,6 +21,7 @@ inline constexpr std::array published{
   "EWlO9ihyRtudCIzxPBG2GnDvs1CUDPSD5zKl-OmXfpg", "E7UvvkESnyniDjPwLelnBP2zTzueVbxS5ZadEa0SsSk",
   "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg", "5rHgsXCY5b-rMKk6j7EbF17K8QOzEzGqzj3jM30XHZM",
   "sMTIbXF3xKXXGzZRHR0LjL2JL_aGBdt1oYlz0sTiU7E", "rgxslPa09_Y6ITepLGwm2UgLF8wCfrqpYIkOfNooll4",
+  "FE8t0GoQ1SZ0HR61t-V3GGiTIK0fGLiqSRKq8SiSeBM",
 };
 
 /// What `version` added, into a store of version `of`.
@@ -80,6 +81,15 @@ inline void fill(unit& u, int version, int of) {
     u.define("INSERT INTO fresh_marks VALUES (19, 4242, 902, 7), (20, 4242, 900, -5)");
   } else if (version == 6) {
     u.define("INSERT INTO fresh_marks VALUES (22, ';4242 903 -8 21;4243 1 9 22')");
+  } else if (version == 7) {
+    for (auto* sql : {
+           "INSERT INTO bot_shards VALUES (4242, 813)",
+           "UPDATE shard_fences SET revision = 55 WHERE shard = 813",
+           "INSERT INTO update_box (bot, update_id, hash, kind, own_key, key_id, urgent, received, "
+           "expires, body) VALUES (4242, 905, 8, 'message', 0, -100, 0, 1700000000024, "
+           "1700000000025, '{\"update_id\":905}')",
+         })
+      u.define(sql);
   }
 }
 
@@ -153,7 +163,15 @@ inline void check(unit& u, int version, int of) {
   } else if (version == 6) {
     CAF_CHECK_EQUAL(u.value<std::string>("SELECT marks FROM fresh_marks WHERE seq = 22").value(),
                     ";4242 903 -8 21;4243 1 9 22");
+  } else if (version == 7) {
+    CAF_CHECK_EQUAL(u.value<int>("SELECT revision FROM shard_fences WHERE shard = 813").value(), 55);
+    CAF_CHECK_EQUAL(u.value<int>("SELECT COUNT(*) FROM shard_fences").value(), 1024);
+    CAF_CHECK_EQUAL(u.value<std::string>("SELECT body FROM update_box WHERE bot = 4242").value(),
+                    "{\"update_id\":905}");
   }
+  // A bot's shard is known whichever version it is of.
+  std::vector<shard_id> its{shard_of(4242)};
+  CAF_CHECK_EQUAL(load_bots(u, 0, 10, shard_set{its}).size(), 1u);
 }
 
 } // namespace troupe::store

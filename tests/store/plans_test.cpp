@@ -7,7 +7,7 @@
 #include "runtime/store/keys.hpp"
 #include "runtime/store/tenants.hpp"
 #include "runtime/store/tokens.hpp"
-#include "runtime/store/updates.hpp"
+#include "runtime/store/update_box.hpp"
 
 #include "tests/store/samples.hpp"
 #include "tests/store/stores.hpp"
@@ -34,6 +34,9 @@ void everything(unit& u) {
   (void)list_bots(u, 1, std::nullopt, 0, 10);
   (void)list_bots(u, 1, troupe::bot_phase::active, 0, 10);
   (void)load_bots(u, 0, 10);
+  std::vector<shard_id> few{1, 2}, many{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  (void)load_bots(u, 0, 10, shard_set{few});
+  (void)load_bots(u, 0, 10, shard_set{many});
   (void)count_bots(u, 1);
   set_bot_state(u, 1, 7, {}, now);
   (void)change_bot(u, sample_bot(7), now);
@@ -50,6 +53,7 @@ void everything(unit& u) {
   (void)find_virtual_token(u, "hash");
   (void)list_virtual_tokens(u, 1, 7, 0, 10);
   (void)load_virtual_tokens(u, 0, 10, now);
+  (void)load_virtual_tokens(u, 0, 10, now, shard_set{many});
   revoke_virtual_token(u, 1, 7, 1, now);
   (void)find_health(u, 1, 7);
   (void)load_health(u, 0, 10);
@@ -77,6 +81,7 @@ void everything(unit& u) {
   merge_all_marks(u);
   (void)highest_update_id(u, 7);
   (void)load_pending(u, 0, 10);
+  (void)load_pending(u, 0, 10, shard_set{many});
   (void)read_updates(u, std::array{std::int64_t{5}});
   (void)bury_update(u, 5, 6, 0, 1, "no");
   std::vector<std::int64_t> ended{5};
@@ -87,6 +92,12 @@ void everything(unit& u) {
   (void)list_dead_letters(u, 7, 0, 10);
   (void)trim_dead_letters(u, 7, 10);
   (void)count_dead_letters(u, 0, 10);
+  (void)count_dead_letters(u, 0, 10, shard_set{many});
+  raise_fences(u, std::array{shard_hold{1, 2}});
+  (void)put_in_box(u, {&update, 1}, 10);
+  (void)bots_in_box(u);
+  (void)look_in_box(u, 7, 10);
+  (void)take_from_box(u, std::array{std::int64_t{5}});
   (void)replay_dead_letter(u, 7, 6, 8, [](std::string_view) { return std::int64_t{0}; });
   // A bot's marks are read as a whole, and its own updates with them: see updates.hpp.
   remove_bot(u, 1, 7);
