@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/cluster.hpp"
 #include "messages/enum.hpp"
 #include "messages/store_rows.hpp"
 #include "messages/updates.hpp"
@@ -162,13 +163,19 @@ struct journal_report {
 ///   update_fetch, update_confirm, pending_query, dead_letter_*: store_refusal when the store does
 ///     not answer.
 ///   update_ends, journal_forget, journal_limits: notifications.
+///
+/// Of many nodes on one store each has the bots of its shards alone. An update_append for another's
+/// bot goes to the store's box, from where the bot's owner takes it: answered as stored. Anything else
+/// about such a bot: store_refusal::fenced, also when the shard went to another before it was stored.
+///   shards_gained, shards_lost: see messages/cluster.hpp. box_filled: a notification.
 using journal_actor = caf::typed_actor<
   caf::result<append_result>(update_append), caf::result<update_page>(update_fetch),
   caf::result<void>(update_ends), caf::result<confirm_result>(update_confirm),
   caf::result<pending_count>(journal_attach), caf::result<void>(journal_forget),
   caf::result<pending_count>(pending_query), caf::result<dead_letter_page>(dead_letter_query),
   caf::result<replay_result>(dead_letter_replay), caf::result<void>(journal_limits),
-  caf::result<journal_report>(get_report)>;
+  caf::result<journal_report>(get_report), caf::result<done>(shards_gained),
+  caf::result<done>(shards_lost), caf::result<void>(box_filled)>;
 
 TROUPE_FIELDS(update_append, bot, updates)
 TROUPE_FIELDS(append_result, stored, duplicates)

@@ -28,8 +28,13 @@ stored_update update_of(store::update_record&& x) {
 }
 
 void group::run(store::unit& u) {
+  fenced.clear();
+  if (!holds.empty())
+    for (auto shard : store::newer_fences(u, holds))
+      fenced.insert(shard);
   for (auto bot : forgotten)
-    store::forget_updates(u, bot);
+    if (!is_fenced(bot))
+      store::forget_updates(u, bot);
   if (reserve > 0)
     reserved = store::reserve_numbers(u, reserve);
   store::merge_marks(u, merged);
@@ -38,12 +43,14 @@ void group::run(store::unit& u) {
   append(u);
   end(u);
   for (auto& one : replays)
-    replay_letters(u, one);
+    if (!is_fenced(one.what.bot))
+      replay_letters(u, one);
   went.clear();
   for (auto bot : trimmed)
-    went.push_back(store::trim_dead_letters(u, bot, max_dead));
+    went.push_back(is_fenced(bot) ? 0 : store::trim_dead_letters(u, bot, max_dead));
   for (auto& [bot, keep] : truncated)
-    store::truncate_marks(u, bot, keep);
+    if (!is_fenced(bot))
+      store::truncate_marks(u, bot, keep);
 }
 
 void group::append(store::unit& u) {
@@ -51,9 +58,21 @@ void group::append(store::unit& u) {
   for (auto& [bot, top] : known)
     if (!top)
       top = store::highest_update_id(u, bot).value_or(std::numeric_limits<std::int64_t>::min());
+  std::vector<std::int64_t> boxed;
+  for (std::size_t i = 0; i < updates.size(); ++i)
+    if (places[i] != 0 && !is_fenced(bots[i]))
+      boxed.push_back(places[i]);
+  if (!boxed.empty())
+    boxed = store::take_from_box(u, boxed);
   std::vector<store::new_update> rows;
+  std::vector<std::size_t> which;
   rows.reserve(updates.size());
+  which.reserve(updates.size());
   for (std::size_t i = 0; i < updates.size(); ++i) {
+    // What is not in the box any more was taken out by an earlier group.
+    if (is_fenced(bots[i]) || (places[i] != 0 && !std::ranges::binary_search(boxed, places[i])))
+      continue;
+    which.push_back(i);
     auto& x = updates[i];
     auto& top = *known[bots[i]];
     rows.push_back({x.seq, bots[i], x.id, hashes[i], kind_name(x.kind), x.key.kind != 0, x.key.id,
@@ -61,7 +80,10 @@ void group::append(store::unit& u) {
                     !settled.contains(bots[i])});
     top = std::max(top, x.id);
   }
-  stored = store::append_updates(u, rows);
+  auto went_in = store::append_updates(u, rows);
+  stored.assign(updates.size(), false);
+  for (std::size_t i = 0; i < which.size(); ++i)
+    stored[which[i]] = went_in[i];
   tops = std::move(known);
 }
 
@@ -71,7 +93,9 @@ void group::end(store::unit& u) {
   was_buried.assign(ends.size(), false);
   auto letter = first_letter;
   for (std::size_t i = 0; i < ends.size(); ++i)
-    if (auto& x = ends[i]; x.buried)
+    if (auto& x = ends[i]; is_fenced(x.bot))
+      letter += x.buried ? 1 : 0;
+    else if (x.buried)
       was_buried[i] = store::bury_update(u, x.seq, letter++, now, x.attempts, x.reason);
     else
       seqs.push_back(x.seq);

@@ -1,6 +1,6 @@
 #pragma once
 #include "messages/journal.hpp"
-#include "runtime/store/updates.hpp"
+#include "runtime/store/update_box.hpp"
 
 #include <unordered_map>
 #include <unordered_set>
@@ -32,7 +32,8 @@ struct group {
   std::vector<stored_update> updates; ///< With `seq`.
   std::vector<bot_id> bots;           ///< Whose each of them is.
   std::vector<std::int64_t> hashes;
-  bool wary = false;                      ///< Looks for each of them, whatever `tops` say.
+  std::vector<std::int64_t> places; ///< In the box, from where it is taken; 0: it was not there.
+  bool wary = false;                ///< Looks for each of them, whatever `tops` say.
   std::vector<store::update_mark> merged; ///< Fresh marks that join the others first.
   std::int64_t merged_below = 0;      ///< All fresh ones with numbers below have; 0: not worth it.
   std::unordered_set<bot_id> settled; ///< Bots that have no fresh marks then, and get none.
@@ -48,15 +49,25 @@ struct group {
   std::int64_t reserve = 0;      ///< Numbers to take.
   std::int64_t first_number = 0; ///< Of those that the group uses.
 
+  /// Under what the shards of all that is in it are held; empty: on a node by itself.
+  std::vector<shard_hold> holds;
+  std::unordered_map<shard_id, std::uint64_t> terms; ///< Of these, since when: see `shard_held`.
+  std::uint64_t blocks = 0; ///< Counts blocks of numbers; of the one that the group uses.
+
   std::int64_t now = 0; ///< Wall clock.
   std::int64_t lifetime = 0;
   std::uint32_t max_dead = 0;
 
   // Results.
-  std::vector<bool> stored;      ///< Of each update; false: a duplicate.
-  std::vector<std::size_t> went; ///< Of each of `trimmed`: how many letters.
-  std::vector<bool> was_buried;  ///< Of each of `ends`.
-  std::int64_t reserved = 0;     ///< The first number taken.
+  std::vector<bool> stored;            ///< Of each update; false: a duplicate.
+  std::vector<std::size_t> went;       ///< Of each of `trimmed`: how many letters.
+  std::vector<bool> was_buried;        ///< Of each of `ends`.
+  std::int64_t reserved = 0;           ///< The first number taken.
+  std::unordered_set<shard_id> fenced; ///< Have a newer owner: nothing of their bots was written.
+
+  [[nodiscard]] bool is_fenced(bot_id bot) const {
+    return !fenced.empty() && fenced.contains(shard_of(bot));
+  }
 
   void run(store::unit& u);
 

@@ -50,6 +50,12 @@ journal_impl::behavior_type journal_state::make_behavior() {
     [this](dead_letter_replay& x) { return take(&journal_state::replay, x); },
     [this](const journal_limits& x) { set_limits(x); },
     [this](get_report) { return report(); },
+    [this](const shards_gained& x) { return gained(x); },
+    [this](const shards_lost& x) { return lost(x); },
+    [this](const box_filled& x) {
+      if (ready)
+        look_in_box(x.bot);
+    },
     [this](caf::ok_atom) { take_ended(); },
   };
 }
@@ -74,13 +80,7 @@ void journal_state::append(update_append& x, promise<append_result> to) {
     counts.refused += n;
     return to.deliver(unavailable());
   }
-  auto at = wall();
-  for (auto& one : x.updates) {
-    if (one.received == 0)
-      one.received = at;
-    auto latest = one.received + lifetime_ms();
-    one.expires = one.expires == 0 ? latest : std::min(one.expires, latest);
-  }
+  complete(x.updates);
   q.coming += n;
   waiting_updates += n;
   appends.push_back({x.bot, std::move(x.updates), std::move(to)});
@@ -93,15 +93,21 @@ void journal_state::end_updates(update_ends& x, promise<void> to) {
     return to.deliver();
   auto bot = x.bot;
   auto run = [this, x = std::move(x), to]() mutable {
+    if (!mine(x.bot)) // No longer.
+      return to.deliver(caf::make_error(store_refusal::fenced));
     auto& q = queue(x.bot);
     for (auto& one : x.ends)
       leave(x.bot, q, one);
     // Also when none was known: they may be on their way to the store since they were told first.
-    waiters.push_back([to](const caf::error& why) mutable {
-      if (!why)
-        to.deliver();
-      return !why;
-    });
+    waiters.push_back({x.bot, [to](const caf::error& why) mutable {
+                         if (why == store_refusal::fenced) {
+                           to.deliver(why);
+                           return true;
+                         }
+                         if (!why)
+                           to.deliver();
+                         return !why;
+                       }});
     write();
   };
   when_warm(bot, *q, {std::move(run), {}});
@@ -202,14 +208,35 @@ void journal_state::confirm_all(bot_id bot, const std::vector<std::int64_t>& seq
   confirm_result result{confirmed, q.count()};
   if (confirmed == 0)
     return to.deliver(result);
-  waiters.push_back([to, result](const caf::error& why) mutable {
-    why ? to.deliver(why) : to.deliver(result);
-    return true;
-  });
+  waiters.push_back({bot, [to, result](const caf::error& why) mutable {
+                       why ? to.deliver(why) : to.deliver(result);
+                       return true;
+                     }});
   write();
 }
 
 void journal_state::forget(bot_id bot) {
+  if (!mine(bot))
+    return;
+  drop_queue(bot, caf::make_error(ec::unknown_bot));
+  std::vector<store::update_mark> gone;
+  fresh.take(bot, gone);
+  std::deque<waiting_append> others;
+  for (auto& one : appends)
+    if (one.bot == bot) {
+      waiting_updates -= static_cast<std::uint32_t>(one.updates.size());
+      one.answer(caf::make_error(ec::unknown_bot));
+      looking.erase(bot);
+    } else {
+      others.push_back(std::move(one));
+    }
+  appends = std::move(others);
+  forgotten.insert(bot);
+  write();
+}
+
+/// Memory knows nothing of it any more.
+void journal_state::drop_queue(bot_id bot, const caf::error& why) {
   if (auto found = queues.extract(bot); !found.empty()) {
     auto& q = found.mapped();
     unwatch(bot, q);
@@ -221,25 +248,12 @@ void journal_state::forget(bot_id bot) {
     counts.dead -= q.dead;
     for (auto& one : q.deferred)
       if (one.fail)
-        one.fail(caf::make_error(ec::unknown_bot));
+        one.fail(why);
       else
         one.run();
   }
   not_found.erase(bot);
   to_truncate.erase(bot);
-  std::vector<store::update_mark> gone;
-  fresh.take(bot, gone);
-  std::deque<waiting_append> others;
-  for (auto& one : appends)
-    if (one.bot == bot) {
-      waiting_updates -= static_cast<std::uint32_t>(one.updates.size());
-      one.to.deliver(caf::make_error(ec::unknown_bot));
-    } else {
-      others.push_back(std::move(one));
-    }
-  appends = std::move(others);
-  forgotten.insert(bot);
-  write();
 }
 
 void journal_state::replay(dead_letter_replay& x, promise<replay_result> to) {
@@ -295,6 +309,8 @@ void journal_state::sweep() {
   }
   cool_down();
   forget_idle_bots();
+  if (ports.cluster && now() >= next_walk)
+    look_in_boxes();
   write();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "messages/bot.hpp"
 #include "messages/journal.hpp"
+#include "runtime/registry/cluster_view.hpp"
 
 #include <caf/fwd.hpp>
 
@@ -27,20 +28,25 @@ struct journal_config : journal_limits {
   std::uint32_t load_rows = 5000;                            ///< Read at once at a start.
   std::uint32_t fresh_marks = 65'536;    ///< In the store, not yet merged: about so many.
   std::int64_t number_block = 1'000'000; ///< Numbers taken from the store at once.
+  caf::timespan box_every =
+    std::chrono::seconds{3}; ///< The box is looked into so often, told or not.
 };
 
 struct journal_ports {
   std::shared_ptr<storage::sql_port> sql; ///< Outlives the actor.
   /// The bot's actor; empty while there is none. Asked before a bot is told.
   std::function<bot_actor(bot_id)> bot;
-  /// Asked about a bot that has updates and no actor: brings it back if it is idle and out of memory,
-  /// and has it look for them. @returns false if nobody needs to tell it: it comes back by itself. May
-  /// be empty.
+  /// Asked about a bot that has updates and no actor: brings it back if it is idle and out of
+  /// memory, and has it look for them. @returns false if nobody needs to tell it: it comes back by
+  /// itself. May be empty.
   std::function<bool(bot_id)> wake;
   /// Wall clock, milliseconds since 1970; the system's unless given.
   std::function<std::int64_t()> now;
   /// Called on the actor for each update that was newly stored. May be empty.
   std::function<void(bot_id, const stored_update&)> stored;
+  /// Null: a node by itself. Else the journal has the bots of this node's shards alone, and all
+  /// that it writes of them is fenced (runtime/store/shards.hpp).
+  std::shared_ptr<const cluster_view> cluster{};
 };
 
 /// Spawns the journal. It reads what is stored first; what is asked meanwhile waits for that. Asked

@@ -33,43 +33,67 @@ void journal_state::load() {
     q.last_id.reset();
     q.told = false;
   }
+  auto job = std::make_shared<loading>();
+  job->epoch = epoch;
+  std::vector<shard_hold> holds;
+  if (ports.cluster) {
+    hold_owned();
+    std::vector<shard_id> shards;
+    for (shard_id shard = 0; shard < shard_count; ++shard)
+      if (held[shard].revision != 0) {
+        holds.push_back({shard, held[shard].revision});
+        shards.push_back(shard);
+      }
+    job->of.emplace(shards);
+  }
   auto failed = std::make_shared<caf::error>();
   auto first = std::make_shared<std::int64_t>(0);
   storage::work what;
   what.how = storage::work::kind::write;
-  what.run = [failed, first, count = cfg.number_block](store::unit& u) {
+  what.run = [failed, first, holds, count = cfg.number_block](store::unit& u) {
     *failed = {};
+    store::raise_fences(u, holds);
     store::merge_all_marks(u);
     *first = store::reserve_numbers(u, count);
   };
   what.fail = [failed](caf::error why) { *failed = std::move(why); };
-  submit(std::move(what), [this, failed, first] {
+  submit(std::move(what), [this, job, failed, first] {
     if (*failed)
-      return load_failed();
-    next_seq = *first;
+      return load_failed(*job);
+    take_block(*first);
     marks_dropped = next_seq;
-    end_of_block = next_seq + cfg.number_block;
-    next_block = 0;
-    load_some(0);
+    load_some(job, 0);
   });
 }
 
-void journal_state::load_some(std::int64_t after) {
+void journal_state::take_block(std::int64_t first) {
+  ++blocks;
+  next_seq = first;
+  end_of_block = next_seq + cfg.number_block;
+  next_block = 0;
+}
+
+void journal_state::load_some(loading_ptr what, std::int64_t after) {
   read(
-    [after, limit = cfg.load_rows](store::unit& u) { return store::load_pending(u, after, limit); },
-    [this](const caf::error& why, const std::vector<store::pending_update>& rows) {
+    [what, after, limit = cfg.load_rows](store::unit& u) {
+      return what->of ? store::load_pending(u, after, limit, *what->of)
+                      : store::load_pending(u, after, limit);
+    },
+    [this, what](const caf::error& why, const std::vector<store::pending_update>& rows) {
+      if (what->epoch != epoch)
+        return;
       if (why)
-        return load_failed();
+        return load_failed(*what);
       for (auto& x : rows)
         loaded(x);
       if (rows.size() < cfg.load_rows)
-        return load_dead(0);
-      load_some(rows.back().seq);
+        return load_dead(what, 0);
+      load_some(what, rows.back().seq);
     });
 }
 
 void journal_state::loaded(const store::pending_update& x) {
-  if (ending_seqs.contains(x.seq))
+  if (ending_seqs.contains(x.seq) || (!mine(x.bot) && !is_coming(shard_of(x.bot))))
     return;
   auto& q = queue(x.bot);
   ++counts.pending;
@@ -80,20 +104,27 @@ void journal_state::loaded(const store::pending_update& x) {
     ++entries;
 }
 
-void journal_state::load_dead(bot_id after) {
-  read([after, limit = cfg.load_rows](
-         store::unit& u) { return store::count_dead_letters(u, after, limit); },
-       [this](const caf::error& why, const std::vector<std::pair<bot_id, std::int64_t>>& rows) {
-         if (why)
-           return load_failed();
-         for (auto& [bot, count] : rows) {
-           queue(bot).dead = static_cast<std::uint32_t>(count);
-           counts.dead += static_cast<std::uint64_t>(count);
-         }
-         if (rows.size() == cfg.load_rows)
-           return load_dead(rows.back().first);
-         begin();
-       });
+void journal_state::load_dead(loading_ptr what, bot_id after) {
+  read(
+    [what, after, limit = cfg.load_rows](store::unit& u) {
+      return what->of ? store::count_dead_letters(u, after, limit, *what->of)
+                      : store::count_dead_letters(u, after, limit);
+    },
+    [this, what](const caf::error& why, const std::vector<std::pair<bot_id, std::int64_t>>& rows) {
+      if (what->epoch != epoch)
+        return;
+      if (why)
+        return load_failed(*what);
+      for (auto& [bot, count] : rows) {
+        if (!mine(bot) && !is_coming(shard_of(bot)))
+          continue;
+        queue(bot).dead = static_cast<std::uint32_t>(count);
+        counts.dead += static_cast<std::uint64_t>(count);
+      }
+      if (rows.size() == cfg.load_rows)
+        return load_dead(what, rows.back().first);
+      what->for_gain ? end_gain(what->for_gain) : begin();
+    });
 }
 
 void journal_state::begin() {
@@ -118,12 +149,24 @@ void journal_state::begin() {
   for (auto& [bot, q] : queues)
     if (q.count() > 0)
       tell(bot, q);
+  if (ports.cluster) {
+    begin_gain();
+    check_leaving();
+    look_in_boxes();
+  }
   write();
 }
 
-void journal_state::load_failed() {
+void journal_state::load_failed(const loading& what) {
   if (stopping)
     return;
+  if (what.for_gain) {
+    self->run_delayed(cfg.retry_pause, [this, from = what.epoch, job = what.for_gain] {
+      if (from == epoch && job == gaining)
+        raise_and_load(job);
+    });
+    return;
+  }
   fail_waiting(deferred, unavailable());
   self->run_delayed(cfg.retry_pause, [this] { load(); });
 }
@@ -142,9 +185,9 @@ void journal_state::warm_up(bot_id bot) {
   queue(bot).state = bot_queue::memory::loading;
   read_marks(
     bot, [bot](store::unit& u) { return store::pending_of(u, bot); },
-    [this, bot, from = epoch](const caf::error& why,
-                              const std::vector<store::pending_update>& found) {
-      if (from == epoch)
+    [this, bot, from = epoch, term = held[shard_of(bot)].term](
+      const caf::error& why, const std::vector<store::pending_update>& found) {
+      if (from == epoch && term == held[shard_of(bot)].term)
         warmed(bot, why, found);
     });
 }
@@ -261,6 +304,8 @@ void journal_state::fetch_warm(const update_fetch& x, promise<update_page> to) {
 
 void journal_state::give_page(const update_fetch& x, const std::vector<std::int64_t>& seqs,
                               std::vector<stored_update> known, promise<update_page> to) {
+  if (!mine(x.bot)) // No longer.
+    return to.deliver(caf::make_error(store_refusal::fenced));
   std::unordered_map<std::int64_t, stored_update*> by_seq;
   for (auto& one : known)
     by_seq.emplace(one.seq, &one);

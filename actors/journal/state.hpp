@@ -29,13 +29,67 @@ struct journal_state {
   journal_state(journal_impl::pointer self, journal_config config, journal_ports ports);
   journal_impl::behavior_type make_behavior();
 
-  // -- requests: journal.cpp
-
+  struct waiting_append;
   template <class T>
   using promise = caf::typed_response_promise<T>;
+
+  // -- many nodes on one store: shards.cpp
+
+  /// A shard that this node has.
+  struct shard_held {
+    std::int64_t revision = 0; ///< 0: it is not ours.
+    std::uint64_t term = 0;    ///< Another one each time that it is loaded.
+    bool leaving = false;      ///< Takes no new updates; what waits is written.
+  };
+  /// Shards on their way to us.
+  struct gain {
+    std::map<shard_id, std::int64_t> shards; ///< And their revisions.
+    std::vector<caf::typed_response_promise<done>> waiting;
+  };
+  struct departure {
+    std::vector<shard_id> shards;
+    caf::typed_response_promise<done> to;
+  };
+
+  [[nodiscard]] bool mine(bot_id bot) const noexcept {
+    return !ports.cluster || held[shard_of(bot)].revision != 0;
+  }
+  [[nodiscard]] bool is_coming(shard_id shard) const {
+    return next_gain.shards.contains(shard) || (gaining && gaining->shards.contains(shard));
+  }
+  /// Whether memory still is what it was when the group was gathered, as far as the bot goes.
+  [[nodiscard]] bool applies(const group& g, bot_id bot) const;
+  void hold_owned();
+  caf::result<done> gained(const shards_gained& x);
+  void begin_gain();
+  void raise_and_load(const std::shared_ptr<gain>& what);
+  void end_gain(const std::shared_ptr<gain>& what);
+  caf::result<done> lost(const shards_lost& x);
+  void check_leaving();
+  void drop_shard(shard_id shard);
+  void drop_queue(bot_id bot, const caf::error& why);
+  void drop_fenced(const group& g);
+  void stamp(group& g) const;
+
+  // -- the box: box.cpp
+
+  void append_to_box(update_append& x, promise<append_result> to);
+  void complete(std::vector<stored_update>& what) const;
+  void reroute(waiting_append&& what);
+  void write_box();
+  void boxed(std::vector<waiting_append>& what, const caf::error& why,
+             const std::vector<std::optional<std::size_t>>& fresh);
+  void look_in_box(bot_id bot);
+  void look_in_boxes();
+
+  // -- requests: journal.cpp
+
   /// Handles a request with `how`, or does so once everything is loaded.
   template <class T, class X>
   caf::result<T> take(void (journal_state::*how)(X&, promise<T>), X& x);
+  /// The same when it is; of a bot that is not ours it goes elsewhere.
+  template <class T, class X>
+  void serve(void (journal_state::*how)(X&, promise<T>), X& x, promise<T> to);
 
   void append(update_append& x, promise<append_result> to);
   void end_updates(update_ends& x, promise<void> to);
@@ -59,11 +113,22 @@ struct journal_state {
   struct waiting_append {
     bot_id bot = 0;
     std::vector<stored_update> updates;
-    caf::typed_response_promise<append_result> to;
+    caf::typed_response_promise<append_result> to; ///< Of one from the box: nobody's.
+    std::vector<std::int64_t> places{};            ///< In the box, if it is from there.
+
+    template <class T>
+    void answer(T&& what) {
+      if (places.empty())
+        to.deliver(std::forward<T>(what));
+    }
   };
   /// Whoever waits until ends are stored: told with an error, or with none. @returns whether he is
   /// answered, or waits on
-  using waiter = std::function<bool(const caf::error&)>;
+  struct waiter {
+    bot_id bot = 0;
+    std::function<bool(const caf::error&)> run;
+    bool operator()(const caf::error& why) const { return run(why); }
+  };
   struct waiting_replay {
     dead_letter_replay what;
     caf::typed_response_promise<replay_result> to;
@@ -95,12 +160,21 @@ struct journal_state {
 
   // -- what comes from the store: loading.cpp
 
+  /// What is read: all that the node has, or shards that it gained.
+  struct loading {
+    std::optional<store::shard_set> of; ///< Nothing: all that is stored.
+    std::shared_ptr<gain> for_gain;
+    std::uint64_t epoch = 0;
+  };
+  using loading_ptr = std::shared_ptr<loading>;
+
   void load();
-  void load_some(std::int64_t after);
-  void load_dead(bot_id after);
+  void load_some(loading_ptr what, std::int64_t after);
+  void load_dead(loading_ptr what, bot_id after);
   void loaded(const store::pending_update& x);
   void begin();
-  void load_failed();
+  void load_failed(const loading& what);
+  void take_block(std::int64_t first);
   /// Runs `what.run` once the bot's queue is in memory.
   void when_warm(bot_id bot, bot_queue& q, bot_queue::waiting_request what);
   void warm_up(bot_id bot);
@@ -187,6 +261,20 @@ struct journal_state {
   std::unordered_set<bot_id> not_found; ///< Have updates, and no actor.
   bool finding = false;
 
+  std::array<shard_held, shard_count> held{};
+  std::uint64_t last_term = 0;
+  std::uint64_t blocks = 0; ///< Counts blocks of numbers.
+  gain next_gain;
+  std::shared_ptr<gain> gaining;
+  std::vector<std::function<void()>> parked; ///< Until the shards that come are there.
+  std::vector<departure> leaves;
+  std::shared_ptr<group> flying; ///< At the store.
+  std::deque<waiting_append> boxing;
+  bool writing_box = false;
+  std::unordered_set<bot_id> looking; ///< What the box has of them is on its way.
+  bool walking_box = false;
+  caf::actor_clock::time_point next_walk{};
+
   journal_report counts;
 };
 
@@ -233,11 +321,32 @@ caf::result<T> journal_state::take(void (journal_state::*how)(X&, promise<T>), X
   if (stopping || (!ready && deferred.size() >= cfg.max_waiting))
     to.deliver(unavailable());
   else if (ready)
-    (this->*how)(x, to);
+    serve(how, x, to);
   else
-    deferred.push_back({[this, how, x = std::move(x), to]() mutable { (this->*how)(x, to); },
+    deferred.push_back({[this, how, x = std::move(x), to]() mutable { serve(how, x, to); },
                         [to](const caf::error& why) mutable { to.deliver(why); }});
   return to;
+}
+
+template <class T, class X>
+void journal_state::serve(void (journal_state::*how)(X&, promise<T>), X& x, promise<T> to) {
+  if (!ports.cluster || std::is_same_v<X, dead_letter_query>)
+    return (this->*how)(x, to);
+  auto shard = shard_of(x.bot);
+  if (is_coming(shard)) {
+    if (parked.size() >= cfg.max_waiting)
+      return to.deliver(unavailable());
+    parked.push_back([this, how, x = std::move(x), to]() mutable { serve(how, x, to); });
+    return;
+  }
+  auto ours = held[shard].revision != 0;
+  if constexpr (std::is_same_v<X, update_append>) {
+    if (!ours || held[shard].leaving)
+      return append_to_box(x, to);
+  } else if (!ours) {
+    return to.deliver(caf::make_error(store_refusal::fenced));
+  }
+  (this->*how)(x, to);
 }
 
 } // namespace troupe::journal

@@ -45,6 +45,7 @@ void journal_state::write() {
     return;
   }
   writing = true;
+  flying = what.what;
   what.failed = std::make_shared<caf::error>();
   storage::work one;
   one.how = storage::work::kind::write;
@@ -55,6 +56,7 @@ void journal_state::write() {
   one.fail = [failed = what.failed](caf::error why) { *failed = std::move(why); };
   submit(std::move(one), [this, began = now(), kept = std::make_shared<written>(std::move(what))] {
     writing = false;
+    flying.reset();
     if (*kept->failed)
       write_failed(*kept, *kept->failed);
     else
@@ -63,6 +65,7 @@ void journal_state::write() {
       return;
     if (!*kept->failed)
       gather(now() - began, kept->what->updates.size() + kept->what->ends.size());
+    check_leaving();
     write();
   });
 }
@@ -105,6 +108,7 @@ std::shared_ptr<group> journal_state::next_group(written& to) {
   if (end_of_block - next_seq < cfg.number_block / 2 && next_block == 0)
     g->reserve = cfg.number_block;
   g->first_number = next_seq;
+  g->blocks = blocks;
   if (replays.empty()) // Should they break a rule, then no append's.
     take_appends(*g, to);
   g->ends = std::exchange(ends, {});
@@ -135,6 +139,8 @@ std::shared_ptr<group> journal_state::next_group(written& to) {
   }
   to.replays = std::exchange(replays, {});
   take_marks(*g, to);
+  if (ports.cluster)
+    stamp(*g);
   return g;
 }
 
@@ -151,6 +157,8 @@ void journal_state::take_marks(group& to, written& from) {
     (void)fresh.lowest(0);
   }
   from.was_dropped = marks_dropped;
+  if (ports.cluster)
+    return; // Rows of fresh marks are many bots': of nodes that share a store none makes any.
   // What was merged may stay for a while: rows that follow each other go at once.
   if (auto lowest = fresh.lowest(to.first_number); lowest > marks_dropped + cfg.fresh_marks / 16)
     to.merged_below = marks_dropped = lowest;
@@ -169,16 +177,18 @@ void journal_state::take_appends(group& to, written& from) {
     to.tops.emplace(one.bot, q.top);
     auto& top = tops.emplace(one.bot, q.top).first->second;
     for (auto& x : one.updates) {
-      if (wary > 0 || !top || x.id <= *top)
+      if (wary > 0 || ports.cluster || !top || x.id <= *top)
         to.settled.insert(one.bot);
       else
         top = x.id;
+      to.places.push_back(0);
       bytes += x.body.str().size();
       to.hashes.push_back(store::content_hash(x.body.str()));
       to.bots.push_back(one.bot);
       to.updates.push_back(x);
       to.updates.back().seq = next_number();
     }
+    std::ranges::copy(one.places, to.places.end() - static_cast<std::ptrdiff_t>(one.places.size()));
     from.appends.push_back(std::move(one));
     appends.pop_front();
   }
@@ -191,18 +201,19 @@ void journal_state::take_appends(group& to, written& from) {
 void journal_state::written_down(written& what) {
   ++counts.commits;
   auto& g = *what.what;
-  if (g.reserved != 0)
+  if (g.reserved >= end_of_block) // Lower: taken before the block that is in use now.
     next_block = g.reserved;
   if (end_of_block - next_seq < cfg.number_block / 4 && next_block != 0) {
     if (next_block != end_of_block) // Another node's are in between.
       next_seq = next_block;
     end_of_block = std::exchange(next_block, 0) + cfg.number_block;
   }
+  drop_fenced(g);
   stored_ends(g);
   stored_updates(what);
   stored_replays(what);
   for (auto& one : what.waiters)
-    (void)one({});
+    (void)one(g.is_fenced(one.bot) ? caf::make_error(store_refusal::fenced) : caf::error{});
   for (auto& one : what.settling)
     one({});
 }
@@ -210,15 +221,28 @@ void journal_state::written_down(written& what) {
 void journal_state::stored_updates(written& what) {
   auto& g = *what.what;
   for (auto& [bot, top] : g.tops)
-    if (auto* q = find(bot))
+    if (auto* q = find(bot); q != nullptr && applies(g, bot))
       q->top = top;
   std::size_t i = 0;
   for (auto& one : what.appends) {
     append_result result;
     auto n = static_cast<std::uint32_t>(one.updates.size());
+    if (g.is_fenced(one.bot)) {
+      i += n;
+      reroute(std::move(one));
+      continue;
+    }
     waiting_updates -= n;
+    if (!one.places.empty())
+      looking.erase(one.bot);
+    if (!applies(g, one.bot)) { // It is stored; the bot's owner reads it there.
+      for (auto end = i + n; i < end; ++i)
+        ++(g.stored[i] ? result.stored : result.duplicates);
+      one.answer(result);
+      continue;
+    }
     if (forgotten.contains(one.bot)) { // It goes with the next group.
-      one.to.deliver(caf::make_error(ec::unknown_bot));
+      one.answer(caf::make_error(ec::unknown_bot));
       i += n;
       continue;
     }
@@ -244,9 +268,11 @@ void journal_state::stored_updates(written& what) {
     counts.pending += result.stored;
     counts.appended += result.stored;
     counts.duplicates += result.duplicates;
-    one.to.deliver(result);
+    one.answer(result);
     if (result.stored > 0)
       tell(one.bot, q);
+    if (!one.places.empty())
+      look_in_box(one.bot); // There may be more.
   }
 }
 
@@ -254,11 +280,13 @@ void journal_state::stored_ends(group& g) {
   for (std::size_t i = 0; i < g.ends.size(); ++i) {
     auto& x = g.ends[i];
     ending_seqs.erase(x.seq);
+    if (g.is_fenced(x.bot))
+      continue;
     ++(x.how == update_verdict::delivered ? counts.delivered
        : x.how == update_verdict::dead    ? counts.died
                                           : counts.expired);
     auto* q = find(x.bot);
-    if (q == nullptr)
+    if (q == nullptr || !applies(g, x.bot))
       continue;
     q->ending -= q->ending > 0 ? 1 : 0;
     if (g.was_buried[i]) {
@@ -275,7 +303,7 @@ void journal_state::stored_ends(group& g) {
       log::event(log::level::warning, "dead-letters.dropped", name,
                  {{"bot", g.trimmed[i]}, {"dropped", static_cast<std::int64_t>(g.went[i])}},
                  "A bot has more dead letters than are kept; the oldest are gone.");
-    if (auto* q = find(g.trimmed[i])) {
+    if (auto* q = find(g.trimmed[i]); q != nullptr && applies(g, g.trimmed[i])) {
       auto went = std::min<std::uint32_t>(static_cast<std::uint32_t>(g.went[i]), q->dead);
       q->dead -= went;
       counts.dead -= went;
@@ -287,10 +315,14 @@ void journal_state::stored_replays(written& what) {
   auto& all = what.what->replays;
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto& x = all[i];
+    if (what.what->is_fenced(x.what.bot)) {
+      what.replays[i].to.deliver(caf::make_error(store_refusal::fenced));
+      continue;
+    }
     replay_result result;
     result.replayed = x.gone;
     result.missing = x.missing;
-    if (auto* q = find(x.what.bot)) {
+    if (auto* q = find(x.what.bot); q != nullptr && applies(*what.what, x.what.bot)) {
       auto gone = std::min(q->dead, x.gone);
       q->dead -= gone;
       counts.dead -= gone;
@@ -322,11 +354,13 @@ void journal_state::write_failed(written& what, const caf::error& why) {
   } else {
     for (auto& one : what.appends) {
       auto n = static_cast<std::uint32_t>(one.updates.size());
-      if (auto* q = find(one.bot))
+      if (!one.places.empty())
+        looking.erase(one.bot);
+      if (auto* q = find(one.bot); q != nullptr && applies(g, one.bot))
         q->coming -= std::min(q->coming, n);
       waiting_updates -= n;
       counts.refused += n;
-      one.to.deliver(why);
+      one.answer(why);
     }
   }
   for (auto& one : what.replays)
@@ -335,6 +369,12 @@ void journal_state::write_failed(written& what, const caf::error& why) {
   g.ends.insert(g.ends.end(), std::make_move_iterator(ends.begin()),
                 std::make_move_iterator(ends.end()));
   ends = std::move(g.ends);
+  std::erase_if(ends, [&](const ending& x) {
+    if (applies(g, x.bot))
+      return false;
+    ending_seqs.erase(x.seq); // Its shard is gone meanwhile.
+    return true;
+  });
   forgotten.insert(g.forgotten.begin(), g.forgotten.end());
   for (auto& [bot, keep] : g.truncated)
     to_truncate.insert(bot);
@@ -360,7 +400,8 @@ void journal_state::write_failed(written& what, const caf::error& why) {
     load();
     return;
   }
-  next_seq = g.first_number; // None of them was given.
+  if (g.blocks == blocks)
+    next_seq = g.first_number; // None of them was given.
   if (!alone && !stopping && !std::exchange(retry_armed, true))
     self->run_delayed(cfg.retry_pause, [this] {
       retry_armed = false;

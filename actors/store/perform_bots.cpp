@@ -28,8 +28,8 @@ caf::error refuse(unit& u, const context& c, const author& by, tenant_id tenant,
 } // namespace
 
 answer<bot_batch> perform(unit& u, const context&, const bot_lookup& x) {
-  auto found = x.tenant == 0 ? store::find_any_bots(u, x.ids)
-                             : store::find_bots(u, x.tenant, x.ids);
+  auto found =
+    x.tenant == 0 ? store::find_any_bots(u, x.ids) : store::find_bots(u, x.tenant, x.ids);
   bot_batch result;
   for (const auto& one : found)
     result.bots.push_back(row_of(one));

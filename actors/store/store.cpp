@@ -11,11 +11,10 @@ namespace troupe::storage {
 store_state::store_state(store_impl::pointer self, store_config config, store_ports ports)
   : self(self), cfg(std::move(config)), ports(std::move(ports)) {
   // Weak: what still runs keeps no dead actor.
-  ended = std::make_shared<completion>(
-    [me = caf::weak_actor_ptr{self->ctrl()}] {
-      if (auto strong = me.lock())
-        caf::anon_send(caf::actor_cast<store_impl>(strong), caf::ok_atom_v);
-    });
+  ended = std::make_shared<completion>([me = caf::weak_actor_ptr{self->ctrl()}] {
+    if (auto strong = me.lock())
+      caf::anon_send(caf::actor_cast<store_impl>(strong), caf::ok_atom_v);
+  });
   commits_before = this->ports.sql->commits();
 }
 

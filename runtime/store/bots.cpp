@@ -152,16 +152,17 @@ std::vector<bot_with_token> load_bots(unit& u, bot_id after, std::size_t limit,
   if (of.shards().size() > few_shards)
     return u.rows<bot_with_token>(
       "SELECT " TROUPE_BOT_COLUMNS ", token_key, token_box, token_hash FROM bots "
-      "JOIN bot_shards s ON s.bot = id WHERE id > :after AND " TROUPE_IN_SHARDS("s.shard") " "
-      "ORDER BY id LIMIT :limit",
+      "JOIN bot_shards s ON s.bot = id WHERE id > :after AND " TROUPE_IN_SHARDS(
+        "s.shard") " "
+                   "ORDER BY id LIMIT :limit",
       after, of.text(), limit);
   for (auto shard : of.shards())
-    std::ranges::move(u.rows<bot_with_token>(
-                        "SELECT " TROUPE_BOT_COLUMNS ", token_key, token_box, token_hash "
-                        "FROM bot_shards s JOIN bots ON id = s.bot WHERE s.shard = :shard "
-                        "AND s.bot > :after ORDER BY s.bot LIMIT :limit",
-                        shard, after, limit),
-                      std::back_inserter(result));
+    std::ranges::move(
+      u.rows<bot_with_token>("SELECT " TROUPE_BOT_COLUMNS ", token_key, token_box, token_hash "
+                             "FROM bot_shards s JOIN bots ON id = s.bot WHERE s.shard = :shard "
+                             "AND s.bot > :after ORDER BY s.bot LIMIT :limit",
+                             shard, after, limit),
+      std::back_inserter(result));
   std::ranges::sort(result, {}, [](const bot_with_token& x) { return x.bot.id; });
   result.resize(std::min(result.size(), limit));
   return result;

@@ -149,9 +149,10 @@ load_virtual_tokens(unit& u, std::int64_t after, std::size_t limit, wall_time no
     after, now, limit));
 }
 
-std::vector<std::pair<virtual_token, std::string>>
-load_virtual_tokens(unit& u, std::int64_t after, std::size_t limit, wall_time now,
-                    const shard_set& of) {
+std::vector<std::pair<virtual_token, std::string>> load_virtual_tokens(unit& u, std::int64_t after,
+                                                                       std::size_t limit,
+                                                                       wall_time now,
+                                                                       const shard_set& of) {
   return with_hashes(u.rows<stored_virtual_token>(
     "SELECT v.id, v.tenant, v.bot, v.name, v.methods, v.created, v.expires, v.revoked, v.hash "
     "FROM virtual_tokens v JOIN bot_shards s ON s.bot = v.bot "

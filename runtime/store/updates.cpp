@@ -243,8 +243,9 @@ std::vector<pending_update> load_pending(unit& u, std::int64_t after, std::size_
                                          const shard_set& of) {
   return u.rows<pending_update>(
     "SELECT u.seq, u.bot, u.update_id, u.urgent, u.received, u.expires FROM updates u "
-    "JOIN bot_shards s ON s.bot = u.bot WHERE u.seq > :after AND " TROUPE_IN_SHARDS("s.shard") " "
-    "ORDER BY u.seq LIMIT :limit",
+    "JOIN bot_shards s ON s.bot = u.bot WHERE u.seq > :after AND " TROUPE_IN_SHARDS(
+      "s.shard") " "
+                 "ORDER BY u.seq LIMIT :limit",
     after, of.text(), limit);
 }
 
@@ -335,7 +336,7 @@ count_dead_letters(unit& u, bot_id after, std::size_t limit, const shard_set& of
   for (auto& [bot, count] : u.rows<std::tuple<bot_id, std::int64_t>>(
          "SELECT d.bot, COUNT(*) FROM dead_letters d JOIN bot_shards s ON s.bot = d.bot "
          "WHERE d.bot > :after AND " TROUPE_IN_SHARDS("s.shard") " GROUP BY d.bot "
-         "ORDER BY d.bot LIMIT :limit",
+                                                                 "ORDER BY d.bot LIMIT :limit",
          after, of.text(), limit))
     result.emplace_back(bot, count);
   return result;

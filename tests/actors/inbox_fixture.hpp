@@ -86,6 +86,9 @@ inline journal_actor::behavior_type fake_journal(journal_actor::pointer self,
           s->ended[end.seq].push_back(end);
     },
     [](const get_report&) { return journal_report{}; },
+    [](const shards_gained&) { return done{}; },
+    [](const shards_lost&) { return done{}; },
+    [](const box_filled&) {},
   };
 }
 

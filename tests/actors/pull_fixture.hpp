@@ -113,6 +113,9 @@ inline journal_actor::behavior_type fake_journal(journal_actor::pointer self,
         x.promise.deliver(std::move(x.page));
     },
     [](const get_report&) { return journal_report{}; },
+    [](const shards_gained&) { return done{}; },
+    [](const shards_lost&) { return done{}; },
+    [](const box_filled&) {},
   };
 }
 

@@ -111,6 +111,9 @@ inline journal_actor::behavior_type fake_journal(journal_actor::pointer,
     [](const dead_letter_replay&) { return replay_result{}; },
     [](const journal_limits&) {},
     [](const get_report&) { return journal_report{}; },
+    [](const shards_gained&) { return done{}; },
+    [](const shards_lost&) { return done{}; },
+    [](const box_filled&) {},
   };
 }
 
