@@ -78,11 +78,13 @@ struct node_under_test {
   webhooks_actor webhooks;
   registrar_actor registrar;
   caf::actor desk;
+  int passed = 0; ///< Requests of the other node's that the desk passed on.
 };
 
 /// Passes on as the real desk does: the answer is the registrar's, its sender who asked first.
-inline caf::behavior passing_desk(caf::event_based_actor* self, const node_under_test* of) {
+inline caf::behavior passing_desk(caf::event_based_actor* self, node_under_test* of) {
   return {[=](peer_request& x) -> caf::result<caf::message> {
+    ++of->passed;
     auto* element = self->current_mailbox_element();
     caf::actor_cast<caf::actor>(of->registrar)
       ->enqueue(caf::make_mailbox_element(element->sender, element->mid, {}, std::move(x.what)),

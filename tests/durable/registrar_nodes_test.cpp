@@ -98,10 +98,13 @@ SCENARIO("two nodes that each take the other for the owner do not pass a request
   want_at<bot_row>(a, registration(bot));
   want_at<done>(a, shards_lost{{shard_of(bot)}, true});
   shard_owners all{};
+  a.passed = b.passed = 0;
   a.view->set_others({{"b", b.desk}}, all);
   b.view->set_others({{"a", a.desk}}, all);
   CHECK(refused_at<bot_row>(a, bot_order{ada(), 1, bot, bot_order_kind::suspend, {}, false})
         == store_refusal::unavailable);
+  CHECK_EQ(b.passed, 1);
+  CHECK_EQ(a.passed, 0);
 }
 
 SCENARIO(
