@@ -54,7 +54,8 @@ bool is_worth_repeating(const caf::error& why) {
 
 void registrar_state::load_bots(bot_id after) {
   ask_store<page<loaded_bot>>(
-    bot_load{after, cfg.page}, [this, after](caf::expected<page<loaded_bot>> found) {
+    bot_load{after, cfg.page, loading_shards()},
+    [this, after](caf::expected<page<loaded_bot>> found) {
       if (!found) {
         self->run_delayed(cfg.store_pause, [this, after] { load_bots(after); });
         return;
@@ -76,7 +77,7 @@ void registrar_state::load_bots(bot_id after) {
 
 void registrar_state::load_virtual_tokens(std::int64_t after) {
   ask_store<page<made_virtual_token>>(
-    virtual_token_load{after, cfg.page},
+    virtual_token_load{after, cfg.page, loading_shards()},
     [this, after](caf::expected<page<made_virtual_token>> found) {
       if (!found) {
         self->run_delayed(cfg.store_pause, [this, after] { load_virtual_tokens(after); });

@@ -269,6 +269,14 @@ bool registrar_state::is_awaited(bot_id bot) const {
   return !mine || mine->places[shard_of(bot)].now == shard_stage::loading;
 }
 
+std::vector<std::uint16_t> registrar_state::loading_shards() const {
+  std::vector<std::uint16_t> result;
+  for (std::size_t i = 0; mine && i < shard_count; ++i)
+    if (mine->places[i].now == shard_stage::loading)
+      result.push_back(static_cast<std::uint16_t>(i));
+  return result;
+}
+
 void registrar_state::end_reading() {
   mine->reading = false;
   for (auto& place : mine->places)

@@ -137,6 +137,8 @@ struct registrar_state {
   /// Whether operations on the bot are carried out here; in a node by itself all are.
   bool keeps(bot_id bot) const;
   bool is_awaited(bot_id bot) const;
+  /// What is being read; empty in a node by itself: all.
+  std::vector<std::uint16_t> loading_shards() const;
   /// Whether another node passed on what is being dealt with.
   bool is_from_peer() const;
   static caf::error not_now();
