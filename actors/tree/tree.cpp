@@ -199,8 +199,11 @@ supervisor_spec tree::durable_spec() {
 /// Who has to know which shards are the node's, in the order in which they are told.
 std::vector<std::function<caf::actor()>> tree::rooms() const {
   return {[found = found_] {
-    return caf::actor_cast<caf::actor>(found->updates->registrar.get());
-  }};
+            return caf::actor_cast<caf::actor>(found->updates->journal.get());
+          },
+          [found = found_] {
+            return caf::actor_cast<caf::actor>(found->updates->registrar.get());
+          }};
 }
 
 desk_ports tree::for_others() const {
@@ -251,6 +254,7 @@ caf::actor tree::start_journal(caf::actor_system& system) {
   static_cast<journal_limits&>(config) = journal_limits_.get();
   journal_ports ports;
   ports.sql = ports_.sql;
+  ports.cluster = found_->cluster;
   ports.now = found_->updates->wall;
   ports.bot = [names = names_](bot_id bot) {
     auto known = names->find(bot);

@@ -185,7 +185,9 @@ tree_ports node::parts::actors_ports() {
   result.count_polled = [meters = meters](std::uint64_t stored, std::uint64_t duplicates) {
     count_received(*meters, stored, duplicates);
   };
-  result.store = [this](caf::actor_system& system) { return kept.spawn(system); };
+  result.store = [this](caf::actor_system& system) {
+    return kept.spawn(system, cluster ? cluster->view() : nullptr);
+  };
   result.sql = kept.sql();
   result.signing_key = [this](bot_id bot) { return kept.signing_key(bot); };
   result.delivery_ca_file = settings.delivery.ca_file;

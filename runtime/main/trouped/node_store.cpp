@@ -127,10 +127,11 @@ void node_store::forget_restoration() const {
   std::filesystem::remove(note_, ignored);
 }
 
-store_actor node_store::spawn(caf::actor_system& sys) const {
+store_actor node_store::spawn(caf::actor_system& sys,
+                              std::shared_ptr<const cluster_view> cluster) const {
   store_config config;
   config.where = where_;
-  return spawn_store(sys, std::move(config), {sql_, context_});
+  return spawn_store(sys, std::move(config), {sql_, context_, std::move(cluster)});
 }
 
 std::shared_ptr<const updates::webhook_secret> node_store::webhook_secret() const {

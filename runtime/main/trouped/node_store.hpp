@@ -19,8 +19,9 @@ public:
   /// Blocks. @throws std::exception with a sentence for people
   explicit node_store(const config::settings& settings);
 
-  /// Spawns the store's actor; again after each of its deaths.
-  [[nodiscard]] store_actor spawn(caf::actor_system& sys) const;
+  /// Spawns the store's actor; again after each of its deaths. @param cluster null for a node by itself
+  [[nodiscard]] store_actor spawn(caf::actor_system& sys,
+                                  std::shared_ptr<const cluster_view> cluster) const;
 
   /// Where its SQL runs.
   [[nodiscard]] const std::shared_ptr<storage::sql_port>& sql() const noexcept { return sql_; }
