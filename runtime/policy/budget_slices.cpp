@@ -45,7 +45,8 @@ std::optional<slice_grant> slice_leader::grant(const slice_request& x, time_poin
   while (!of.slices.empty() && of.slices.back().count <= count)
     of.slices.pop_back();
   of.slices.push_back({++last_, count, now + rules_.length + rules_.slack});
-  return slice_grant{x.number, epoch_, last_, count, rules_.length};
+  return slice_grant{x.number, epoch_,        last_,
+                     count,    rules_.length, std::max(opens_ - now, duration{0})};
 }
 
 void slice_leader::leave(std::uint64_t holder, time_point now) {
@@ -206,18 +207,28 @@ void slice_holder::take(const slice_grant& x, time_point now) noexcept {
   epoch_ = x.epoch;
   grant_ = x.number;
   count_ = x.count;
+  last_count_ = x.count > 0 ? x.count : last_count_;
   largest_ = std::max(largest_, x.count);
   length_ = x.length;
   expires_ = found->second + x.length;
+  begins_ = found->second + x.wait;
   sent_.erase(sent_.begin(), std::next(found));
 }
 
-time_point slice_holder::opens(time_point now, std::uint32_t ahead) const noexcept {
-  auto most = limit(now);
+time_point slice_holder::opens(time_point now, std::uint32_t ahead,
+                               std::uint32_t most) const noexcept {
+  most = std::min(most, limit(now));
   if (most == 0)
     return time_point::max();
   auto at = events_.opens(rules(most), now, ahead);
   return at < expires_ ? at : time_point::max();
+}
+
+time_point slice_holder::expected(time_point now, std::uint32_t ahead,
+                                  std::uint32_t most) const noexcept {
+  auto held = limit(now) > 0 ? limit(now) : last_count_;
+  auto from = limit(now) > 0 ? now : std::max(now, begins_);
+  return events_.opens(rules(held > 0 ? std::min(held, most) : most), from, ahead);
 }
 
 void slice_holder::record(time_point now) {

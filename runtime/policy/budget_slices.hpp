@@ -46,6 +46,7 @@ struct slice_grant {
   std::uint64_t number = 0;  ///< Rises with each of this leader's.
   std::uint32_t count = 0;   ///< Requests in any window; 0 for now.
   duration length{0};        ///< From when the request was sent.
+  duration wait{0};          ///< Nobody gets any before: a new leader; from then, too.
 };
 
 /// The leader's book: who may hold how much. Each holder gets what it needs while there is enough;
@@ -148,13 +149,30 @@ public:
 
   /// When one more request may go, after `ahead` others; `now` or earlier: at once. The end of time
   /// if not within this slice.
-  [[nodiscard]] time_point opens(time_point now, std::uint32_t ahead = 0) const noexcept;
+  /// @param most no more than so many in any window, whatever the slice allows
+  [[nodiscard]] time_point opens(time_point now, std::uint32_t ahead = 0,
+                                 std::uint32_t most = unbounded) const noexcept;
+  /// The same as far as can be told: as if the slice went on as it is. While there is none, as if
+  /// as many as were held last, or `most` if there never were any, came this moment; or when a new
+  /// leader begins, if it told.
+  /// @pre most > 0
+  [[nodiscard]] time_point expected(time_point now, std::uint32_t ahead,
+                                    std::uint32_t most) const noexcept;
   /// A request goes. @pre opens(now) <= now
   void record(time_point now);
   /// It did not go after all.
   bool remove(time_point stamp) noexcept { return events_.remove(stamp); }
 
   [[nodiscard]] time_point expires() const noexcept { return expires_; }
+  /// Requests in the window that ends now.
+  [[nodiscard]] std::uint32_t used(time_point now) const noexcept {
+    return events_.used(window_length_, now);
+  }
+  [[nodiscard]] duration window() const noexcept { return window_length_; }
+  /// Allows nothing before `until`: what went before is not known.
+  void hold(time_point until) noexcept { events_.hold(until); }
+
+  static constexpr std::uint32_t unbounded = 0xffffffffu;
 
 private:
   [[nodiscard]] rate_rules rules(std::uint32_t limit) const noexcept {
@@ -169,8 +187,10 @@ private:
   std::uint64_t epoch_ = 0;
   std::uint64_t grant_ = 0;
   std::uint32_t count_ = 0;
-  std::uint32_t largest_ = 1; ///< Ever held: no window looks back on more.
+  std::uint32_t last_count_ = 0; ///< The last one above 0.
+  std::uint32_t largest_ = 1;    ///< Ever held: no window looks back on more.
   time_point expires_ = time_point::min();
+  time_point begins_ = time_point::min(); ///< Nobody gets any before.
   duration length_;
   time_point asked_;
   bool confirm_ = false; ///< The slice became smaller, and the leader does not know yet.

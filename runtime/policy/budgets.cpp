@@ -47,9 +47,21 @@ rate_rules budgets::lifted_rules(const rate_rules& own) const noexcept {
 time_point budgets::global_opens(time_point now, std::uint32_t ahead, bool calm) const noexcept {
   if (!limits_.global.limited())
     return now;
+  if (slice_) {
+    auto most = global_limit(now) - (calm ? 0 : kept(now));
+    return std::max(held(budget_scope::global), slice_->opens(now, ahead, most));
+  }
   auto rules = limits_.global;
-  rules.rules[0].limit -= calm ? 0 : kept();
+  rules.rules[0].limit -= calm ? 0 : kept(now);
   return std::max(held(budget_scope::global), global_.opens(rules, now, ahead));
+}
+
+time_point budgets::global_expected(time_point now, std::uint32_t ahead) const noexcept {
+  if (!slice_ || !limits_.global.limited())
+    return global_opens(now, ahead);
+  auto here = global_limit(now);
+  auto most = here > 0 ? here - kept(now) : limits_.global.rules[0].limit;
+  return std::max(held(budget_scope::global), slice_->expected(now, ahead, most));
 }
 
 void budgets::see(std::uint32_t tenant) noexcept {
@@ -61,9 +73,7 @@ void budgets::see(std::uint32_t tenant) noexcept {
 bool budgets::calm(std::uint32_t tenant, time_point now) const noexcept {
   auto* had = shares_.find(tenant);
   auto tenants = static_cast<std::uint32_t>(shares_.size()) + (had ? 0 : 1);
-  return !had
-         || had->opens(per_second(std::max(limits_.global.rules[0].limit / tenants, 1u)), now)
-              <= now;
+  return !had || had->opens(per_second(std::max(global_limit(now) / tenants, 1u)), now) <= now;
 }
 
 time_point budgets::tenant_opens(const charge& x, time_point now,
@@ -80,7 +90,7 @@ time_point budgets::bot_opens(const charge& x, time_point now, std::uint32_t ahe
   auto own = rules_of(x.bot);
   if (!own.limited())
     return now;
-  auto result = std::max(held(budget_scope::bot), now);
+  auto result = std::max({held(budget_scope::bot), now, seen(x.bot, second)});
   auto lifted = lifted_rules(own);
   auto* windows = bots_.find(x.bot);
   if (!windows) {
@@ -103,7 +113,8 @@ time_point budgets::chat_opens(const charge& x, time_point now,
   if (x.chat == 0 || !rules.limited())
     return now;
   auto& table = x.group ? groups_ : chats_;
-  auto result = std::max(held(x.group ? budget_scope::group : budget_scope::chat), now);
+  auto result = std::max(
+    {held(x.group ? budget_scope::group : budget_scope::chat), now, seen(x.bot, rules.longest())});
   if (auto* window = table.find({x.bot, x.chat}))
     return std::max(result, window->opens(rules, now, ahead));
   if (table.size() >= limits_.max_chats)
@@ -121,10 +132,14 @@ void budgets::forget_empty_bots(time_point now) {
 }
 
 void budgets::record_rates(const charge& x, time_point now) {
-  if (limits_.global.limited())
-    global_.record(limits_.global, now);
+  if (limits_.global.limited()) {
+    if (slice_)
+      slice_->record(now);
+    else
+      global_.record(limits_.global, now);
+  }
   see(x.tenant);
-  if (kept() > 0) {
+  if (several_ && limits_.global.rules[0].limit >= 100) {
     forget_empty(shares_, second, now);
     shares_.touch(x.tenant).record(limits_.global, now);
   }
@@ -167,7 +182,10 @@ void budgets::record_chat(const charge& x, time_point now) {
 }
 
 void budgets::remove(const charge& x, time_point stamp) noexcept {
-  global_.remove(stamp);
+  if (slice_)
+    slice_->remove(stamp);
+  else
+    global_.remove(stamp);
   if (auto* window = shares_.find(x.tenant))
     window->remove(stamp);
   if (auto* window = tenants_.find(x.tenant))
@@ -265,7 +283,12 @@ budgets::usage budgets::used(budget_scope scope, time_point now) const {
   switch (scope) {
   case budget_scope::global:
     result = {limits_.global.rules[0], 0, limits_.global.limited() ? 1u : 0u};
-    add(global_, result.rule);
+    if (slice_ && limits_.global.limited()) {
+      result.rule.limit = global_limit(now);
+      result.used = slice_->used(now);
+    } else {
+      add(global_, result.rule);
+    }
     break;
   case budget_scope::tenant:
     table(tenants_, limits_.tenant);

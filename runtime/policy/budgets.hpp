@@ -1,6 +1,8 @@
 #pragma once
+#include "runtime/policy/budget_slices.hpp"
 #include "runtime/policy/permit_log.hpp"
 #include "runtime/policy/recent_map.hpp"
+#include "runtime/policy/shard_map.hpp"
 #include "runtime/policy/sliding_window.hpp"
 
 #include <memory>
@@ -23,6 +25,9 @@ struct budget_limits {
   std::size_t max_chats = 1'000'000; ///< Of private chats, and of groups.
 };
 
+/// Since when what the bots of each shard do is seen here; `time_point::min()`: always was.
+using shards_seen = std::array<time_point, shard_count>;
+
 /// The book of all budgets: global, tenants, bots, chats, groups. Keeps a window only while it
 /// holds an event; only empty windows are ever forgotten, so limits hold whatever the memory limit.
 class budgets {
@@ -33,15 +38,32 @@ public:
   /// @param calm of a tenant that may have what is kept
   [[nodiscard]] time_point global_opens(time_point now, std::uint32_t ahead = 0,
                                         bool calm = false) const noexcept;
+  /// The same as far as can be told of a slice that will be renewed; for estimates.
+  [[nodiscard]] time_point global_expected(time_point now, std::uint32_t ahead) const noexcept;
   /// Of the global budget a hundredth is kept for calm tenants, so that one that floods does not
   /// make them wait for its bunches of places to open (decision 0018). 0 as long as no second
   /// tenant was seen.
-  [[nodiscard]] std::uint32_t kept() const noexcept {
-    return several_ ? limits_.global.rules[0].limit / 100 : 0;
+  [[nodiscard]] std::uint32_t kept(time_point now) const noexcept {
+    return several_ ? global_limit(now) / 100 : 0;
   }
   /// Whether a tenant had less than an equal part of the global budget in the last second, among
   /// those that had some.
   [[nodiscard]] bool calm(std::uint32_t tenant, time_point now) const noexcept;
+  /// From now on the global window is that of this slice, and never more than the global limit; the
+  /// slice outlives the book. Nothing is asked of it while there is no global limit.
+  void share(slice_holder& slice) noexcept { slice_ = &slice; }
+  /// Bots of each shard had other owners before: their windows count as full until nothing is left
+  /// in them of that time. `since` outlives the book.
+  void see_shards(const shards_seen& since) noexcept { shards_ = &since; }
+  /// Whether nothing of the global budget may go from here until a slice of it comes.
+  [[nodiscard]] bool without_slice(time_point now) const noexcept {
+    return slice_ && limits_.global.limited() && slice_->limit(now) == 0;
+  }
+  /// Requests that may go in any window from here: all of the global limit, or the slice of it.
+  [[nodiscard]] std::uint32_t global_limit(time_point now) const noexcept {
+    auto all = limits_.global.rules[0].limit;
+    return slice_ ? std::min(all, slice_->limit(now)) : all;
+  }
   /// A tenant asks.
   void see(std::uint32_t tenant) noexcept;
   [[nodiscard]] time_point tenant_opens(const charge& x, time_point now,
@@ -98,6 +120,10 @@ private:
   };
   using chat_table = recent_map<chat_key, sliding_window, chat_hash>;
 
+  /// When nothing that another owner let through can be left in the bot's windows of that length.
+  [[nodiscard]] time_point seen(std::int64_t bot, duration length) const noexcept {
+    return shards_ ? (*shards_)[shard_of(bot)] + length : time_point::min();
+  }
   [[nodiscard]] rate_rules rules_of(std::int64_t bot) const noexcept;
   [[nodiscard]] rate_rules tenant_rules(std::uint32_t tenant) const noexcept;
   [[nodiscard]] rate_rules lifted_rules(const rate_rules& own) const noexcept;
@@ -111,6 +137,8 @@ private:
   budget_limits limits_;
   std::array<time_point, budget_scopes> held_until_{};
   sliding_window global_;
+  slice_holder* slice_ = nullptr; ///< Instead of `global_`.
+  const shards_seen* shards_ = nullptr;
   recent_map<std::uint32_t, sliding_window> tenants_;
   recent_map<std::uint32_t, sliding_window> shares_; ///< What each had of the global budget.
   std::optional<std::uint32_t> seen_;                ///< The first tenant.

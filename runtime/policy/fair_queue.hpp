@@ -93,6 +93,8 @@ public:
   [[nodiscard]] bool empty() const noexcept { return deadlines_.empty(); }
   /// Whether some waiter is not parked (as far as is known).
   [[nodiscard]] bool ready() const noexcept { return first_tenant_ != none; }
+  /// Waiters that are not parked, of tenants that are not.
+  [[nodiscard]] std::uint32_t ready_waiters() const noexcept { return ready_; }
   /// Whether a waiter is parked, or part of something parked.
   [[nodiscard]] bool parked(slot at) const noexcept;
   [[nodiscard]] bool waits(std::uint32_t tenant) const noexcept {

@@ -20,6 +20,15 @@ grant_engine::grant_engine(const grant_limits& limits, grant_memory& memory,
                            const unseen_past& past, time_point now)
   : limits_(limits), memory_(&memory), budgets_(limits.budgets) {
   replay(past, now);
+  share();
+}
+
+/// One node of many: its global window is in its slice's book, which outlives every other.
+void grant_engine::share() {
+  if (memory_->slice)
+    budgets_.share(*memory_->slice);
+  if (memory_->owned)
+    budgets_.see_shards(memory_->owned->since);
 }
 
 void grant_engine::replay(const unseen_past& past, time_point now) {
@@ -105,7 +114,7 @@ fair_queue::decision grant_engine::judge(const fair_queue::waiter& w, time_point
 }
 
 bool grant_engine::calm(std::uint32_t tenant, time_point now) const noexcept {
-  return budgets_.kept() > 0 && !queue_.waits(tenant) && budgets_.calm(tenant, now);
+  return budgets_.kept(now) > 0 && !queue_.waits(tenant) && budgets_.calm(tenant, now);
 }
 
 void grant_engine::charge_all(const fair_queue::waiter& w, time_point now) {
@@ -221,10 +230,12 @@ void grant_engine::share_waits(forecast& to, const fair_queue::waiter& w, const 
   };
   // Where nearly all is taken of what can go before its deadline, a bot is let have its share of
   // that, and no more: others come in who have theirs.
-  auto global = [&](std::uint32_t n) { return budgets_.global_opens(now, n); };
+  auto global = [&](std::uint32_t n) { return budgets_.global_expected(now, n); };
   auto tenant = [&](std::uint32_t n) { return budgets_.tenant_opens(x, now, n); };
   to.plain = std::max({to.plain, global(std::max(ahead.global, ahead.global_all)),
                        tenant(std::max(ahead.tenant, ahead.tenant_all))});
+  if (budgets_.without_slice(now)) // Who is told to come again finds one at the earliest then.
+    to.plain = std::max<time_point>(to.plain, now + std::chrono::seconds{1});
   auto crowded = [&](auto& opens, std::uint32_t all) { return opens(all + all / 4) > w.deadline; };
   auto turns = crowded(global, ahead.global_all) ? ahead.global_crowd : ahead.global;
   consider(budget_scope::global, worst(shared::global, global(0), global(turns)));
@@ -308,9 +319,13 @@ void grant_engine::take_back(const charge& x, time_point stamp) {
 void grant_engine::set_limits(const budget_limits& limits, time_point now) {
   // A new book, written from the log of what was granted, as a new governor's is: exact however
   // the limits change, and whatever was not counted before because it had no limit.
+  auto uncounted = memory_->slice && !limits_.budgets.global.limited();
   limits_.budgets = limits;
   budgets_ = budgets{limits};
   replay(unseen_past::none(), now);
+  share();
+  if (uncounted) // A slice counts only while there is a limit.
+    memory_->slice->hold(now + memory_->slice->window());
   queue_.wake_all();
 }
 
@@ -356,6 +371,21 @@ void grant_engine::limit_tenants(
       wanted.touch(tenant) = 0;
   });
   wanted.for_each([&](std::uint32_t tenant, std::uint32_t rps) { limit_tenant(tenant, rps); });
+}
+
+void grant_engine::own_shard(shard_id shard, std::int64_t revision, time_point now) {
+  auto& owned = *memory_->owned;
+  if (owned.revisions[shard] == revision)
+    return;
+  owned.revisions[shard] = revision;
+  owned.since[shard] = now;
+}
+
+std::uint32_t grant_engine::short_of_slice(time_point now) const noexcept {
+  if (queue_.empty() || credits_ == 0 || upstream_ != upstream::closed)
+    return 0;
+  // What is parked wakes only while the gate is open.
+  return std::max(queue_.ready_waiters(), queue_.next_wake() <= now ? 1u : 0u);
 }
 
 void grant_engine::cap_bot(std::int64_t bot, std::uint32_t concurrent) {

@@ -43,6 +43,18 @@ struct grant_memory {
   recent_map<std::uint32_t, std::uint32_t> tenant_rates; ///< Own rates of tenants.
   /// Bots that turned out to be others: what ends under the old name counts for the new one.
   recent_map<std::int64_t, std::int64_t> merged;
+  /// The node's slice of the global budget, if it is one of many; before the first governor.
+  std::optional<slice_holder> slice;
+  /// Under which ownership each shard's bots are seen here, and since when; 0: they never were.
+  struct shards {
+    std::array<std::int64_t, shard_count> revisions{};
+    shards_seen since = [] {
+      shards_seen never;
+      never.fill(time_point::min());
+      return never;
+    }();
+  };
+  std::unique_ptr<shards> owned; ///< Of one node of many.
 };
 
 struct grant_limits {
@@ -100,6 +112,12 @@ public:
   /// Grants to whoever may go now; calls `granted(slot, waiter)` for each, after it is charged.
   template <class F>
   void dispatch(time_point now, F&& granted) {
+    dispatch(
+      now, granted, [](auto&) { return true; }, [](slot) {});
+  }
+  /// The same; whose bot this node does not serve now goes without a permit: `gone(slot)`.
+  template <class F, class S, class G>
+  void dispatch(time_point now, F&& granted, S&& serves, G&& gone) {
     while (gate(now) <= now) {
       auto judge = [&](const fair_queue::waiter& w, slot at) {
         auto d = this->judge(w, now);
@@ -109,6 +127,11 @@ public:
       };
       if (!queue_.take_next(now, judge))
         return;
+      if (!serves(granted_.second)) {
+        ++refused_;
+        gone(granted_.first);
+        continue;
+      }
       learn(granted_.first, now, false);
       charge_all(granted_.second, now);
       granted(granted_.first, granted_.second);
@@ -162,6 +185,11 @@ public:
   /// Other limits for all windows; what went out before counts in them. Everybody who waits is
   /// looked at again.
   void set_limits(const budget_limits& limits, time_point now);
+  /// The node owns this shard under `revision`: what its bots did under others is not known, and
+  /// counts as full. Told again what is known does nothing. @pre the memory has `owned`
+  void own_shard(shard_id shard, std::int64_t revision, time_point now);
+  /// Waiters that could go if the node had a larger slice.
+  [[nodiscard]] std::uint32_t short_of_slice(time_point now) const noexcept;
   /// A bot may have so many requests at once, instead of what the pool said.
   void cap_bot(std::int64_t bot, std::uint32_t concurrent);
   void uncap_bot(std::int64_t bot); ///< Back to what the pool said.
@@ -241,6 +269,7 @@ private:
   void charge_all(const fair_queue::waiter& w, time_point now);
   void take_back(const charge& x, time_point stamp);
   void replay(const unseen_past& past, time_point now);
+  void share();
 
   grant_limits limits_;
   grant_memory* memory_;
