@@ -137,6 +137,7 @@ struct slice_given {
   std::uint64_t number = 0;
   std::uint32_t count = 0;
   caf::timespan length{0};
+  caf::timespan wait{0}; ///< Nobody gets any before so long from the request's sending.
 };
 
 /// The first word between two nodes: who asks, by the name and the life (its lease) under which it
@@ -235,7 +236,7 @@ TROUPE_FIELDS(cluster_node_row, name, version, address, capacity, shards, draini
 TROUPE_FIELDS(cluster_report, clustered, self, member, leader, nodes, unowned, moving, budget,
               limited)
 TROUPE_FIELDS(slice_ask, holder, number, epoch, grant, used, waiting)
-TROUPE_FIELDS(slice_given, request, epoch, number, count, length)
+TROUPE_FIELDS(slice_given, request, epoch, number, count, length, wait)
 TROUPE_FIELDS(peer_hello, node, life, desk)
 TROUPE_FIELDS(peer_welcome, node, life)
 TROUPE_FIELDS(peer_request, to, what)

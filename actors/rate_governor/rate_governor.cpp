@@ -6,6 +6,7 @@
 #include "messages/session_pool.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/policy/mutation.hpp"
+#include "runtime/registry/slice_desk.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
@@ -36,12 +37,13 @@ struct rate_governor_state {
   rate_governor_state(rate_governor_actor::pointer self, const rate_governor_config& cfg,
                       rate_governor_ports wired)
     : self(self), ports(std::move(wired)),
-      memory(ports.memory ? ports.memory : std::make_shared<grant_memory>()),
+      memory(prepared(ports, self->clock().now())),
       engine(to_limits(cfg), *memory, ports.past, self->clock().now()), waiters(self) {}
 
   rate_governor_actor::behavior_type make_behavior() {
     self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
     ask_capacity();
+    ask_slice();
     return {
       // The two of every call first: handlers are tried in this order.
       [this](const permit_request& x) { return on_request(x); },
@@ -72,6 +74,7 @@ struct rate_governor_state {
       [this](const rate_limits& x) {
         engine.set_limits(to_budgets(x), now());
         serve();
+        ask_slice();
       },
       [this](const tenant_limits& x) {
         engine.limit_tenants(x.rates);
@@ -102,6 +105,8 @@ struct rate_governor_state {
       find_pool(lessor);
     serve(lessor);
     auto at = now();
+    if (!serves(x.bot, at))
+      return not_here();
     auto asked = to_request(x);
     if (TROUPE_MUTATION("deadline-ignored"))
       asked.patience = std::chrono::hours{24};
@@ -115,6 +120,7 @@ struct rate_governor_state {
       set_timer(at);
       if (!capacity_known)
         retry_capacity();
+      ask_slice();
       note_held(at);
       return promise;
     }
@@ -156,12 +162,16 @@ struct rate_governor_state {
       find_pool(lessor);
     auto at = now();
     expire(at - duration{1}); // Whose deadline is this very moment may still go.
-    engine.dispatch(at, [&](auto slot, const fair_queue::waiter& w) {
-      auto gone = waiters.take(slot);
-      // The original sender stays the sender, so the pool answers the bot and watches it.
-      gone.promise.delegate(lessor,
-                            to_lease(w.bot, w.tenant, w.call, gone.lane, w.deadline - at, at));
-    });
+    engine.dispatch(
+      at,
+      [&](auto slot, const fair_queue::waiter& w) {
+        auto gone = waiters.take(slot);
+        // The original sender stays the sender, so the pool answers the bot and watches it.
+        gone.promise.delegate(lessor,
+                              to_lease(w.bot, w.tenant, w.call, gone.lane, w.deadline - at, at));
+      },
+      [&](const fair_queue::waiter& w) { return still_serves(w.bot, at); },
+      [&](auto slot) { waiters.take(slot).promise.deliver(not_here()); });
     expire(at);
     set_timer(at);
   }
@@ -195,6 +205,80 @@ struct rate_governor_state {
     timer = self->run_delayed(std::max(due - at, duration{0}), [this] {
       timer_at = time_point::max();
       serve();
+    });
+  }
+
+  // -- one node of many -----------------------------------------------------------------------
+
+  /// The books that outlive a governor; the first one of a node of many opens those of its own.
+  static std::shared_ptr<grant_memory> prepared(const rate_governor_ports& ports, time_point at) {
+    auto result = ports.memory ? ports.memory : std::make_shared<grant_memory>();
+    if (ports.holder != 0 && !result->slice)
+      result->slice.emplace(ports.holder, seconds{1}, at);
+    if (ports.serves && !result->owned)
+      result->owned = std::make_unique<grant_memory::shards>();
+    return result;
+  }
+
+  /// The bot lives with another node by now, or nobody knows where: whoever asks looks for it again.
+  static caf::error not_here() { return refuse(ec::stopped); }
+
+  /// Whether the node may act for the bot. The first time under an ownership, what others let
+  /// through for the shard's bots counts as full: whichever message comes first, nothing goes
+  /// before that.
+  bool serves(bot_id bot, time_point at) {
+    if (!ports.serves)
+      return true;
+    auto revision = ports.serves(bot, at);
+    if (revision != 0)
+      engine.own_shard(shard_of(bot), revision, at);
+    return revision != 0;
+  }
+
+  /// The same for one that waited: an ownership that came meanwhile is another.
+  bool still_serves(bot_id bot, time_point at) const {
+    if (!ports.serves)
+      return true;
+    auto revision = ports.serves(bot, at);
+    return revision != 0 && revision == memory->owned->revisions[shard_of(bot)];
+  }
+
+  /// Asks the leader for the next slice when it is time, one question at once.
+  void ask_slice() {
+    if (!memory->slice || asking_slice || !engine.book().limits().global.limited())
+      return;
+    auto at = now();
+    auto waiting = engine.short_of_slice(at);
+    auto due = std::max(memory->slice->next_ask(at, waiting), ask_after);
+    if (due > at)
+      return ask_slice_at(due);
+    auto cluster = ports.cluster ? ports.cluster() : cluster_actor{};
+    ask_after = at + milliseconds{cluster ? 20 : 100};
+    if (!cluster)
+      return ask_slice_at(ask_after);
+    asking_slice = true;
+    self->request(cluster, milliseconds{500}, to_ask(memory->slice->ask(at, waiting)))
+      .then(
+        [this](const slice_given& x) {
+          asking_slice = false;
+          memory->slice->take(to_grant(x), now());
+          serve();
+          ask_slice();
+        },
+        [this](const caf::error&) {
+          asking_slice = false;
+          ask_slice();
+        });
+  }
+
+  void ask_slice_at(time_point due) {
+    if (due >= slice_timer_at)
+      return;
+    slice_timer.dispose();
+    slice_timer_at = due;
+    slice_timer = self->run_delayed(std::max(due - now(), duration{0}), [this] {
+      slice_timer_at = time_point::max();
+      ask_slice();
     });
   }
 
@@ -338,6 +422,10 @@ struct rate_governor_state {
   };
   std::array<held_note, budget_scopes> held;
   caf::actor_addr watched_pool;
+  bool asking_slice = false;
+  time_point ask_after = time_point::min(); ///< Not before: whatever is answered, and how fast.
+  caf::disposable slice_timer;
+  time_point slice_timer_at = time_point::max();
   caf::disposable timer;
   time_point timer_at = time_point::max();
 };

@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/cluster.hpp"
 #include "messages/rate_governor.hpp"
 #include "runtime/policy/grant_engine.hpp"
 
@@ -23,6 +24,15 @@ struct rate_governor_ports {
   /// What outlives a governor; each governor of a node gets the same, one at a time. Without it,
   /// each one starts with `past`.
   std::shared_ptr<grant_memory> memory;
+
+  // -- of one node of many; without `holder` a node is by itself
+
+  std::uint64_t holder = 0; ///< This life of the node; none ever had it before.
+  /// Who passes questions on to the leader; asked at each use, may return an empty handle.
+  std::function<cluster_actor()> cluster;
+  /// The revision under which the node owns the bot's shard, if it serves it at that time: its
+  /// lease holds. 0: it must grant nothing to it. Asked before each permit.
+  std::function<std::int64_t(bot_id, time_point)> serves;
 };
 
 /// Spawns a governor. It asks the pool for its capacity, and until it has it grants nothing.

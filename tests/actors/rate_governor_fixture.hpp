@@ -98,6 +98,7 @@ struct fixture : test_coordinator_fixture<> {
   std::shared_ptr<rate_governor_actor> governor = std::make_shared<rate_governor_actor>();
   std::map<bot_id, caf::actor> bots;
   rate_governor_config config;
+  std::function<void(rate_governor_ports&)> clustered; ///< Makes it one node of many.
   call_id calls = 0;
 
   ~fixture() override {
@@ -123,6 +124,8 @@ struct fixture : test_coordinator_fixture<> {
     ports.pool = [slot = pool_slot] { return *slot; };
     ports.past = past;
     ports.memory = memory;
+    if (clustered)
+      clustered(ports);
     *governor = spawn_rate_governor(sys, config, std::move(ports));
     sched.run();
   }
