@@ -9,7 +9,8 @@
 namespace troupe::clustering {
 
 cluster_state::cluster_state(cluster_impl::pointer self, cluster_config config, cluster_ports given)
-  : self(self), cfg(std::move(config)), ports(std::move(given)), keys(cfg.name) {
+  : self(self), cfg(std::move(config)), ports(std::move(given)), keys(cfg.name),
+    book(slice_rules{.budget = std::max(cfg.global_rps, 1u), .length = slice_length}) {
   // Weak: what still runs keeps no dead actor.
   outside = std::make_shared<inlet>([me = caf::weak_actor_ptr{self->ctrl()}] {
     if (auto strong = me.lock())

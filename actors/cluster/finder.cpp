@@ -74,7 +74,11 @@ make_finder(finder_ports ports) {
           answer.actor = actor;
           promise.deliver(std::move(answer));
         },
-        [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+        [promise](caf::error& why) mutable {
+          // It was forgotten with its shard since it was found.
+          bool moved = why == ec::unknown_bot;
+          promise.deliver(moved ? caf::make_error(ec::draining) : std::move(why));
+        });
     return promise;
   };
 }

@@ -38,16 +38,12 @@ void cluster_state::campaign() {
 }
 
 void cluster_state::lead() {
-  if (!leads()) {
-    book.reset();
-    return;
-  }
-  if (!book || book_epoch != seen.leader.fence) {
-    slice_rules rules;
-    rules.budget = std::max(cfg.global_rps, 1u);
+  if (!leads())
+    return book.deposed();
+  if (!book.leads() || book_epoch != seen.leader.fence) {
     book_epoch = seen.leader.fence;
-    // What an earlier leader granted lasts as long as what this one grants.
-    book.emplace(rules, static_cast<std::uint64_t>(book_epoch), now(), rules.length);
+    // Whoever led before stopped a margin before its lease was over, or given back (end_lease).
+    book.elected(static_cast<std::uint64_t>(book_epoch), now(), cfg.margin);
     log::event(log::level::info, "leader.elected", name, {{"epoch", book_epoch}});
   }
   if (planning)
@@ -70,14 +66,12 @@ void cluster_state::lead() {
 caf::result<slice_given> cluster_state::give_slice(const slice_ask& x) {
   bool foreign = self->current_sender() && self->current_sender()->node() != self->node();
   if (leads()) {
-    if (!book)
-      return caf::make_error(ec::draining);
-    auto given = book->grant({x.holder, x.number, x.epoch, x.grant, x.used, x.waiting}, now());
+    auto given = book.answer(x, now());
     if (!given)
-      return caf::make_error(ec::cancelled); // A newer request of this holder came before.
+      return caf::make_error(ec::draining);
     if (!foreign)
       slice = given->count;
-    return slice_given{given->request, given->epoch, given->number, given->count, given->length};
+    return *given;
   }
   auto leader = desk_of(seen.leader.node);
   if (foreign || !leader)

@@ -15,9 +15,17 @@ constexpr milliseconds patience{1'000}; ///< For one request to etcd.
 
 /// The shards of an actor that died are nobody's until its lease is over: it is ended.
 void cluster_state::begin() {
-  if (auto last = ports.view->lease.exchange(0); last != 0)
-    ask_always(etcd::lease_revoke{last}, patience, [](const auto&) {});
+  end_lease();
   dropped();
+}
+
+/// Gives back a lease that nothing is done under any more. Others count on a margin between the
+/// last thing that was, and the lease's end.
+void cluster_state::end_lease() {
+  if (auto last = ports.view->lease.exchange(0); last != 0)
+    self->run_delayed(cfg.margin, [this, last] {
+      ask_always(etcd::lease_revoke{last}, patience, [](const auto&) {});
+    });
 }
 
 /// Nothing of an earlier life is left here.
@@ -39,7 +47,7 @@ void cluster_state::join() {
   ++era;
   in = campaigning = planning = false;
   claiming = 0;
-  book.reset();
+  book.deposed();
   auto again = [this] { later(cfg.retry, [this] { join(); }); };
   ask(etcd::lease_grant{cfg.ttl}, patience, [this, again](const etcd::result& said) {
     if (said.what != etcd::status::done)
@@ -181,9 +189,7 @@ void cluster_state::lose(std::string_view why) {
   if (watch != 0)
     ports.etcd->unwatch(std::exchange(watch, 0));
   ports.view->hold_until(time_point::min());
-  // Whatever is left of it in etcd is over sooner so.
-  if (auto last = ports.view->lease.exchange(0); last != 0)
-    ask_always(etcd::lease_revoke{last}, patience, [](const auto&) {});
+  end_lease();
   shards_lost all;
   all.planned = false;
   for (shard_id i = 0; i < shard_count; ++i)
@@ -195,6 +201,7 @@ void cluster_state::lose(std::string_view why) {
     "The node is no member of the cluster any more: it serves none of its bots until it has "
     "joined again.");
   in = false;
+  book.deposed();
   while (!peers.empty())
     forget_peer(peers.begin()->first);
   for (auto& one : std::exchange(leavers, {}))
@@ -230,8 +237,12 @@ void cluster_state::stop() {
   auto last = ports.view->lease.exchange(0);
   if (last == 0)
     return self->quit(caf::exit_reason::user_shutdown);
-  ask_always(etcd::lease_revoke{last}, patience,
-             [this](const auto&) { self->quit(caf::exit_reason::user_shutdown); });
+  in = false;
+  book.deposed();
+  self->run_delayed(cfg.margin, [this, last] {
+    ask_always(etcd::lease_revoke{last}, patience,
+               [this](const auto&) { self->quit(caf::exit_reason::user_shutdown); });
+  });
 }
 
 } // namespace troupe::clustering

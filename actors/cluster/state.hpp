@@ -2,8 +2,8 @@
 #include "actors/cluster/cluster.hpp"
 #include "actors/cluster/inlet.hpp"
 #include "actors/cluster/world.hpp"
-#include "runtime/policy/budget_slices.hpp"
 #include "runtime/policy/node_lease.hpp"
+#include "runtime/registry/slice_desk.hpp"
 
 #include <caf/disposable.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -17,6 +17,10 @@ namespace troupe::clustering {
 
 /// `ok_atom`: other threads have something for it.
 using cluster_impl = cluster_actor::extend<caf::result<void>(caf::ok_atom)>;
+
+/// Of a slice of the global budget: short, since a new leader waits for all that an earlier one
+/// granted.
+inline constexpr std::chrono::seconds slice_length{1};
 
 /// How a shard stands with this node.
 enum class holding : std::uint8_t {
@@ -51,6 +55,7 @@ struct cluster_state {
   void keep();
   void arm_keep();
   void lose(std::string_view why);
+  void end_lease();
   void drop_rooms(shards_lost all, std::size_t room);
   void dropped();
   void stop();
@@ -126,7 +131,7 @@ struct cluster_state {
   bool planning = false;
   bool going = false; ///< The node is about to stop.
   std::vector<caf::typed_response_promise<done>> leavers;
-  std::optional<slice_leader> book;
+  slice_desk book; ///< Of the leader.
   std::int64_t book_epoch = 0;
   std::uint32_t slice = 0; ///< What this node's governor was given last.
 

@@ -104,6 +104,9 @@ private:
 
   // session_abroad.hpp: bots of other nodes.
   bool is_here(bot_id bot) const;
+  bool has_moved(const caf::error& why) const {
+    return ctx_->others && why == ec::stopped; // Its shard went; nothing was sent.
+  }
   enum class whereabouts : std::uint8_t { here, abroad, refused };
   task<whereabouts> look_abroad(request_facts& facts, bot_id bot, directory::found& entry);
   void take_over(request_facts& facts, const bot_found& what, directory::found& entry);

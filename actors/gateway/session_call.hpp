@@ -160,7 +160,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     }
     co_await answered();
     if (auto* why = std::get_if<caf::error>(&*verdict_)) {
-      bool died = why->category() == caf::type_id_v<caf::sec>;
+      bool died = why->category() == caf::type_id_v<caf::sec> || has_moved(*why);
       if (!failed && died && clock::now() < facts.wait_until && !gone_) {
         // The bot died with the call, and nothing was sent: its successor gets it.
         directory::found again;

@@ -109,7 +109,7 @@ task<bool> session<Stream>::serve_pull(request_facts& facts, const update_params
     auto* why = std::get_if<caf::error>(&*verdict_);
     if (gone_ || poll_ended_)
       break;
-    bool died = !why || why->category() == caf::type_id_v<caf::sec>;
+    bool died = !why || why->category() == caf::type_id_v<caf::sec> || has_moved(*why);
     if (died && clock::now() >= facts.wait_until) // It asks again anyway.
       break;
     if (!died) {

@@ -230,7 +230,7 @@ struct rate_governor_state {
     if (!ports.serves)
       return true;
     auto revision = ports.serves(bot, at);
-    if (revision != 0)
+    if (revision != 0 && bot > 0) // A bot without a number yet is of no shard.
       engine.own_shard(shard_of(bot), revision, at);
     return revision != 0;
   }
@@ -240,7 +240,7 @@ struct rate_governor_state {
     if (!ports.serves)
       return true;
     auto revision = ports.serves(bot, at);
-    return revision != 0 && revision == memory->owned->revisions[shard_of(bot)];
+    return revision != 0 && (bot <= 0 || revision == memory->owned->revisions[shard_of(bot)]);
   }
 
   /// Asks the leader for the next slice when it is time, one question at once.

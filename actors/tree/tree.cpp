@@ -372,6 +372,15 @@ supervisor_spec tree::services_spec() {
       ports.pool = [found = found_] { return found->session_pool.get(); };
       ports.past = ports_.past;
       ports.memory = memory_;
+      if (auto view = found_->cluster) {
+        ports.holder = ports_.holder;
+        ports.cluster = [view] { return view->actor.get(); };
+        ports.serves = [view](bot_id bot, time_point at) {
+          // A token that nobody accepted yet is looked at where it came in.
+          auto since = bot < 0 ? view->life() : view->fence_of(shard_of(bot));
+          return view->holds(at) ? since : std::int64_t{0};
+        };
+      }
       return spawn_rate_governor(system, config, std::move(ports));
     };
     return start_service(found_->rate_governor, &live_limits::budgets, spawn);

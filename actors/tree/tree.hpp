@@ -89,6 +89,8 @@ struct tree_ports {
   /// membership.
   std::shared_ptr<cluster_view> cluster;
   std::function<cluster_actor(caf::actor_system&, std::vector<std::function<caf::actor()>> rooms)> join;
+  /// This life of the node among the holders of budget slices: a number that no other has.
+  std::uint64_t holder = 0;
   /// Told of each actor that a supervisor of the tree, or a shard of bots, starts. May be empty.
   std::function<void(std::string_view supervisor, std::string_view child, const caf::actor&)> started;
 };

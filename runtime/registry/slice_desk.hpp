@@ -29,9 +29,10 @@ public:
 
   /// This node leads from now on.
   /// @param epoch larger than any leader's before: the revision of the election
-  /// @param first certainly no other ever led (nothing of an earlier leader can be in force)
-  void elected(std::uint64_t epoch, time_point now, bool first = false) {
-    book_.emplace(rules_, epoch, now, first ? duration::zero() : rules_.length + rules_.slack);
+  /// @param silent for so long before `now` no other leader granted anything; longer than a slice:
+  /// there was none
+  void elected(std::uint64_t epoch, time_point now, duration silent = {}) {
+    book_.emplace(rules_, epoch, now, rules_.length + rules_.slack - silent);
   }
   /// It leads no more: to be told before another may be elected.
   void deposed() noexcept { book_.reset(); }

@@ -42,7 +42,7 @@ struct fixture : governor_tests::fixture {
   cluster_actor cluster = sys.spawn(others::behave, around);
 
   fixture() {
-    around->book.elected(1, now(), true);
+    around->book.elected(1, now(), std::chrono::hours{1});
     config.global_rps = 5;
     clustered = [this](rate_governor_ports& ports) {
       ports.holder = 1;

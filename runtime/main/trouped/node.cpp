@@ -199,6 +199,7 @@ tree_ports node::parts::actors_ports() {
   result.native = handlers;
   if (cluster) {
     result.cluster = cluster->view();
+    result.holder = cluster->holder();
     result.join = [this](caf::actor_system& system, std::vector<std::function<caf::actor()>> rooms) {
       return cluster->join(system, std::move(rooms));
     };

@@ -1,5 +1,6 @@
 #include "runtime/main/trouped/node_cluster.hpp"
 
+#include "runtime/crypto/random.hpp"
 #include "runtime/etcd/client.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/peers/trust.hpp"
@@ -78,6 +79,7 @@ node_cluster::node_cluster(caf::actor_system& sys, const config::settings& setti
   : sys_(sys), settings_(settings.cluster), config_(config_of(settings)),
     trust_file_(trust_file_of(settings)), lane_(sys, 0), etcd_(etcd_of(lane_, settings)),
     links_(std::make_shared<peers::links>(sys, links_of(settings))) {
+  holder_ = static_cast<std::uint64_t>(crypto::random_id(crypto::os_random()));
   trust({{config_.node, config_.certificate}});
   lane_.start();
 }

@@ -30,6 +30,9 @@ public:
 
   [[nodiscard]] const std::shared_ptr<cluster_view>& view() const noexcept { return view_; }
 
+  /// This life of the node; no other has this number.
+  [[nodiscard]] std::uint64_t holder() const noexcept { return holder_; }
+
   /// Listens for other nodes, whose requests `ports` serve. @throws std::runtime_error
   void open(desk_ports ports);
 
@@ -59,6 +62,7 @@ private:
   std::shared_ptr<etcd::port> etcd_;
   std::shared_ptr<peers::links> links_;
   caf::actor desk_;
+  std::uint64_t holder_ = 0;
   std::mutex mutex_;
   std::string trusted_; ///< What is in the file.
   std::vector<std::string> refused_;
