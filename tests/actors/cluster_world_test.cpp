@@ -50,7 +50,7 @@ struct fixture {
         moving += seen.shards[i].node.empty() ? 0 : 1;
         write(keys.shard(i), to, seen.nodes.at(to).lease);
       }
-      CHECK_LESS_OR_EQUAL(moving, max_moves);
+      CHECK(moving <= max_moves);
       moved += moving;
     }
     FAIL("it never settles");
@@ -79,8 +79,8 @@ SCENARIO("a plan and a node's record read as they were written, and nonsense as 
   node_record record{"1.2", "host:7801", "---", 5, true};
   auto node = read_node(to_text(record));
   REQUIRE(node.has_value());
-  CHECK_EQUAL(node->address, "host:7801");
-  CHECK_EQUAL(node->capacity, 5u);
+  CHECK_EQ(node->address, "host:7801");
+  CHECK_EQ(node->capacity, 5u);
   CHECK(node->leaving);
   for (const char* text : {"", "{", "[]", "{\"nodes\":[\"a\"],\"shards\":[[1,4]]}",
                            "{\"nodes\":[\"a\"],\"shards\":[[0,2000]]}", "{\"nodes\":3}"})
@@ -89,21 +89,21 @@ SCENARIO("a plan and a node's record read as they were written, and nonsense as 
 }
 
 SCENARIO("keys lead to what they are about") {
-  CHECK_EQUAL(keys.shard(7), "/troupe/shards/0007");
-  CHECK_EQUAL(keys.read("/troupe/shards/1023").shard, 1023);
+  CHECK_EQ(keys.shard(7), "/troupe/shards/0007");
+  CHECK_EQ(keys.read("/troupe/shards/1023").shard, 1023);
   CHECK(keys.read("/troupe/shards/1024").what == key_space::kind::other);
   CHECK(keys.read("/troupe2/leader").what == key_space::kind::other);
-  CHECK_EQUAL(keys.read("/troupe/nodes/n1").name, "n1");
+  CHECK_EQ(keys.read("/troupe/nodes/n1").name, "n1");
 }
 
 SCENARIO("one node has all; those that join take an equal part, in steps, and nothing more moves") {
   join("a");
-  CHECK_EQUAL(settle(64), 0u);
-  CHECK_EQUAL(owned().at("a"), 1024u);
+  CHECK_EQ(settle(64), 0u);
+  CHECK_EQ(owned().at("a"), 1024u);
   join("b");
-  CHECK_EQUAL(settle(64), 512u);
+  CHECK_EQ(settle(64), 512u);
   join("c");
-  CHECK_EQUAL(settle(64), 341u);
+  CHECK_EQ(settle(64), 341u);
   for (auto& [node, count] : owned())
     CHECK(count == 341 || count == 342);
 }
@@ -114,12 +114,12 @@ SCENARIO("a node that is lost leaves its shards to the others; theirs stay") {
   settle(1024);
   auto before = seen.shards;
   leave("b");
-  CHECK_EQUAL(settle(64), 0u);
+  CHECK_EQ(settle(64), 0u);
   for (shard_id i = 0; i < shard_count; ++i)
     if (before[i].node != "b")
-      CHECK_EQUAL(seen.shards[i].node, before[i].node);
-  CHECK_EQUAL(owned().at("a") + owned().at("c"), 1024u);
-  CHECK_EQUAL(owned().count(""), 0u);
+      CHECK_EQ(seen.shards[i].node, before[i].node);
+  CHECK_EQ(owned().at("a") + owned().at("c"), 1024u);
+  CHECK_EQ(owned().count(""), 0u);
 }
 
 SCENARIO("a draining node ends with nothing, takes nothing, and comes back") {
@@ -128,18 +128,18 @@ SCENARIO("a draining node ends with nothing, takes nothing, and comes back") {
   settle(1024);
   write(keys.drain("c"), "1");
   settle(64);
-  CHECK_EQUAL(owned().count("c"), 0u);
+  CHECK_EQ(owned().count("c"), 0u);
   erase(keys.drain("c"));
   settle(64);
-  CHECK_GREATER_OR_EQUAL(owned().at("c"), 341u);
+  CHECK(owned().at("c") >= 341u);
 }
 
 SCENARIO("the last node that drains keeps what nobody else could take") {
   join("a");
   settle(64);
   write(keys.drain("a"), "1");
-  CHECK_EQUAL(settle(64), 0u);
-  CHECK_EQUAL(owned().at("a"), 1024u);
+  CHECK_EQ(settle(64), 0u);
+  CHECK_EQ(owned().at("a"), 1024u);
 }
 
 SCENARIO("capacities are kept to, and a node without takes nothing") {
@@ -147,9 +147,9 @@ SCENARIO("capacities are kept to, and a node without takes nothing") {
   join("b", 3);
   join("c", 0);
   settle(1024);
-  CHECK_EQUAL(owned().at("a"), 256u);
-  CHECK_EQUAL(owned().at("b"), 768u);
-  CHECK_EQUAL(owned().count("c"), 0u);
+  CHECK_EQ(owned().at("a"), 256u);
+  CHECK_EQ(owned().at("b"), 768u);
+  CHECK_EQ(owned().count("c"), 0u);
 }
 
 SCENARIO("a plan that is lost moves nothing that somebody serves") {
@@ -158,9 +158,9 @@ SCENARIO("a plan that is lost moves nothing that somebody serves") {
   settle(1024);
   auto before = seen.shards;
   erase(keys.plan());
-  CHECK_EQUAL(settle(64), 0u);
+  CHECK_EQ(settle(64), 0u);
   for (shard_id i = 0; i < shard_count; ++i)
-    CHECK_EQUAL(seen.shards[i].node, before[i].node);
+    CHECK_EQ(seen.shards[i].node, before[i].node);
 }
 
 END_FIXTURE_SCOPE()

@@ -22,6 +22,9 @@ struct others {
     return {
       [](get_report) { return cluster_report{}; },
       [](const cluster_drain&) { return done{}; },
+      [](cluster_leave) { return done{}; },
+      [](const cluster_renew&) { return done{}; },
+      [](const peer_hello&) { return peer_welcome{}; },
       [=](const slice_ask& x) -> caf::result<slice_given> {
         ++o->asked;
         if (o->cut)
