@@ -11,7 +11,7 @@
 /// What crosses nodes is laid out for ever: a change is a new type.
 namespace troupe {
 
-enum class node_part : std::uint8_t;
+enum class peer_part : std::uint8_t;
 
 struct shard_hold;
 struct shards_gained;
@@ -19,6 +19,7 @@ struct shards_lost;
 struct cluster_drain;
 struct cluster_leave;
 struct cluster_renew;
+struct cluster_budget;
 struct cluster_node_row;
 struct cluster_report;
 struct slice_ask;
@@ -34,7 +35,7 @@ struct bot_steer;
 } // namespace troupe
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_cluster, caf::first_custom_type_id + 1300)
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::node_part))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_part))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shard_hold))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shards_gained))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shards_lost))
@@ -52,6 +53,7 @@ CAF_ADD_TYPE_ID(troupe_cluster, (troupe::box_filled))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_leave))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_renew))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_steer))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_budget))
 CAF_END_TYPE_ID_BLOCK(troupe_cluster)
 
 namespace troupe {
@@ -89,6 +91,11 @@ struct cluster_drain {
 /// This node is about to stop: it gives its shards away. Answered when it has none, or there is
 /// nobody to take them.
 struct cluster_leave {};
+/// The global budget of the whole cluster, as this node's settings have it now: what it divides
+/// should it lead. 0: none.
+struct cluster_budget {
+  std::uint32_t rps = 0;
+};
 /// The node shows another certificate from now on: registered for the others to trust.
 struct cluster_renew {
   std::string certificate; ///< PEM.
@@ -154,7 +161,7 @@ struct peer_welcome {
 };
 
 /// What a request of another node's is for.
-enum class node_part : std::uint8_t {
+enum class peer_part : std::uint8_t {
   registrar,
   journal,
   webhooks,
@@ -162,14 +169,14 @@ enum class node_part : std::uint8_t {
   cluster,
   api, ///< The control API; messages/api_peer.hpp.
 };
-inline constexpr std::array node_part_names{"registrar", "journal", "webhooks",
+inline constexpr std::array peer_part_names{"registrar", "journal", "webhooks",
                                             "health",    "cluster", "api"};
-TROUPE_ENUM(node_part, node_part_names)
+TROUPE_ENUM(peer_part, peer_part_names)
 
 /// A request for a part of another node, as if it had been sent there: its answer is that part's,
 /// or an error of the actor system when the part is being restarted.
 struct peer_request {
-  node_part to = node_part::registrar;
+  peer_part to = peer_part::registrar;
   caf::message what;
 };
 
@@ -224,13 +231,15 @@ struct box_filled {
 using cluster_actor =
   caf::typed_actor<caf::result<cluster_report>(get_report), caf::result<done>(cluster_drain),
                    caf::result<done>(cluster_leave), caf::result<done>(cluster_renew),
-                   caf::result<slice_given>(slice_ask), caf::result<peer_welcome>(peer_hello)>;
+                   caf::result<slice_given>(slice_ask), caf::result<peer_welcome>(peer_hello),
+                   caf::result<void>(cluster_budget)>;
 
 TROUPE_FIELDS(shard_hold, shard, revision)
 TROUPE_FIELDS(shards_gained, shards)
 TROUPE_FIELDS(shards_lost, shards, planned)
 TROUPE_FIELDS(cluster_drain, by, node, draining)
 TROUPE_FIELDS(cluster_renew, certificate)
+TROUPE_FIELDS(cluster_budget, rps)
 TROUPE_FIELDS(cluster_node_row, name, version, address, capacity, shards, draining, leader,
               reachable, joined)
 TROUPE_FIELDS(cluster_report, clustered, self, member, leader, nodes, unowned, moving, budget,

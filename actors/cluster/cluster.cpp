@@ -32,6 +32,10 @@ cluster_impl::behavior_type cluster_state::make_behavior() {
     [this](const cluster_drain& x) { return drain(x); },
     [this](cluster_leave) { return leave(); },
     [this](const cluster_renew& x) { return renew(x); },
+    [this](const cluster_budget& x) {
+      cfg.global_rps = x.rps;
+      book.set_budget(std::max(x.rps, 1u));
+    },
     [this](const slice_ask& x) { return give_slice(x); },
     [this](caf::ok_atom) { run_inlet(); },
     [this](const peer_hello& x) { return welcome(x); },

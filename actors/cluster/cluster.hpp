@@ -52,7 +52,7 @@ struct cluster_ports {
 /// What the desk passes requests of other nodes on to. All may be empty.
 struct desk_ports {
   std::shared_ptr<cluster_view> view;
-  std::function<caf::actor(node_part)>
+  std::function<caf::actor(peer_part)>
     part; ///< Asked at each use; empty while it is being restarted.
   /// Finds bots of this node: sees to it that the request is answered.
   std::function<caf::result<bot_found>(caf::event_based_actor*, const bot_find&)> find;

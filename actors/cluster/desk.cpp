@@ -29,7 +29,7 @@ struct desk_state {
       },
       [this](const bot_steer& x) { return steer(x); },
       [this](const box_filled& x) {
-        if (auto to = knows_sender() && ports.part ? ports.part(node_part::journal) : caf::actor{})
+        if (auto to = knows_sender() && ports.part ? ports.part(peer_part::journal) : caf::actor{})
           caf::anon_send(to, x);
       },
     };

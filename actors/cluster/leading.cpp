@@ -79,7 +79,7 @@ caf::result<slice_given> cluster_state::give_slice(const slice_ask& x) {
   auto promise = self->make_response_promise<slice_given>();
   self
     ->request(leader, std::chrono::seconds{1},
-              peer_request{node_part::cluster, caf::make_message(x)})
+              peer_request{peer_part::cluster, caf::make_message(x)})
     .then(
       [this, promise](const slice_given& given) mutable {
         slice = given.count;

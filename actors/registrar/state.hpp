@@ -155,7 +155,7 @@ struct registrar_state {
       return not_now();
     auto promise = self->make_response_promise<T>();
     ++busy;
-    self->request(desk, cfg.peer_patience, peer_request{node_part::registrar, caf::make_message(x)})
+    self->request(desk, cfg.peer_patience, peer_request{peer_part::registrar, caf::make_message(x)})
       .then(
         [this, promise](T& said) mutable {
           --busy;

@@ -46,7 +46,7 @@ caf::result<done> registrar_state::remove_tenant(const tenant_remove& x) {
 void registrar_state::tell_others(tenant_id tenant) {
   if (!mine || tenant == 0)
     return;
-  auto what = peer_request{node_part::registrar, caf::make_message(tenant_changed{tenant})};
+  auto what = peer_request{peer_part::registrar, caf::make_message(tenant_changed{tenant})};
   for (const auto& [node, desk] : ports.found->cluster->desks())
     self->request(desk, cfg.peer_patience, what)
       .then([](done) {}, [](const caf::error&) {}); // It reads all of them anew before long.

@@ -168,6 +168,8 @@ void tree::reconfigure(const tree_config& config) {
       caf::anon_send(pool, now.pool);
     if (auto governor = found_->rate_governor.get())
       caf::anon_send(governor, now.budgets);
+    if (auto cluster = found_->cluster ? found_->cluster->actor.get() : cluster_actor{})
+      caf::anon_send(cluster, cluster_budget{now.budgets.global_rps});
     if (auto health = found_->health.get())
       caf::anon_send(health, now.health);
   });
@@ -209,19 +211,19 @@ std::vector<std::function<caf::actor()>> tree::rooms() const {
 desk_ports tree::for_others() const {
   desk_ports result;
   result.view = found_->cluster;
-  result.part = [found = found_](node_part what) {
+  result.part = [found = found_](peer_part what) {
     switch (what) {
-    case node_part::registrar:
+    case peer_part::registrar:
       return caf::actor_cast<caf::actor>(found->updates->registrar.get());
-    case node_part::journal:
+    case peer_part::journal:
       return caf::actor_cast<caf::actor>(found->updates->journal.get());
-    case node_part::webhooks:
+    case peer_part::webhooks:
       return caf::actor_cast<caf::actor>(found->updates->webhooks.get());
-    case node_part::health:
+    case peer_part::health:
       return caf::actor_cast<caf::actor>(found->health.get());
-    case node_part::api:
+    case peer_part::api:
       return caf::actor_cast<caf::actor>(found->cluster->api.get());
-    case node_part::cluster:
+    case peer_part::cluster:
       break;
     }
     return caf::actor_cast<caf::actor>(found->cluster->actor.get());

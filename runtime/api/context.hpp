@@ -79,7 +79,7 @@ struct context : std::enable_shared_from_this<context> {
 
   /// Asks a part of this node, or that of the node that has the bot.
   template <class Answer, class Getter, class Request>
-  question<Answer> ask_of(net::http_executor io, bot_id bot, node_part part, const Getter& here,
+  question<Answer> ask_of(net::http_executor io, bot_id bot, peer_part part, const Getter& here,
                           Request what) {
     auto desk = abroad(bot);
     if (!desk)
@@ -87,7 +87,7 @@ struct context : std::enable_shared_from_this<context> {
     return ask_desk<Answer>(io, *desk, part, std::move(what));
   }
   template <class Answer, class Request>
-  question<Answer> ask_desk(net::http_executor io, const caf::actor& desk, node_part part,
+  question<Answer> ask_desk(net::http_executor io, const caf::actor& desk, peer_part part,
                             Request what) {
     return ask<Answer>(*p.system, io, caf::actor_cast<caf::strong_actor_ptr>(desk),
                        peer_request{part, caf::make_message(std::move(what))}, p.answer_timeout);
@@ -96,7 +96,7 @@ struct context : std::enable_shared_from_this<context> {
   template <class Answer, class Request>
   question<Answer> ask_journal(net::http_executor io, Request what) {
     auto bot = what.bot;
-    return ask_of<Answer>(io, bot, node_part::journal, p.journal, std::move(what));
+    return ask_of<Answer>(io, bot, peer_part::journal, p.journal, std::move(what));
   }
 
   /// Where the store has much to do, or waits for somebody.

@@ -69,7 +69,7 @@ net::http_task<std::optional<duration>> take_over_all(context& ctx, net::http_ex
     co_return mine.take(name, now);
   quota_take what{kind, name};
   auto asked = ask<quota_said>(*ctx.p.system, io, caf::actor_cast<caf::strong_actor_ptr>(*counter),
-                               peer_request{node_part::api, caf::make_message(std::move(what))},
+                               peer_request{peer_part::api, caf::make_message(std::move(what))},
                                std::min(ctx.p.answer_timeout, counter_patience));
   co_await asked.ready();
   auto said = asked.take();

@@ -32,7 +32,10 @@ public:
   /// @param silent for so long before `now` no other leader granted anything; longer than a slice:
   /// there was none
   void elected(std::uint64_t epoch, time_point now, duration silent = {}) {
-    book_.emplace(rules_, epoch, now, rules_.length + rules_.slack - silent);
+    auto unseen = rules_.length + rules_.slack - silent;
+    if (unseen <= duration::zero() && unseen > -rules_.window) // Slices are over; their windows are not.
+      unseen = duration{1};
+    book_.emplace(rules_, epoch, now, unseen);
   }
   /// It leads no more: to be told before another may be elected.
   void deposed() noexcept { book_.reset(); }

@@ -148,7 +148,7 @@ std::optional<updates::received_update> read(bot_id bot, std::string_view body, 
 void tell_code_abroad(const context& ctx, desk& at, bot_id bot, const updates::received_update& x) {
   if (auto owner = ctx.to.found->cluster->desk_of(bot))
     at.tell(owner, caf::make_message(peer_request{
-                     node_part::webhooks,
+                     peer_part::webhooks,
                      caf::make_message(code_received{bot, x.sender, x.chat, x.code})}));
 }
 

@@ -25,6 +25,7 @@ struct others {
       [](cluster_leave) { return done{}; },
       [](const cluster_renew&) { return done{}; },
       [](const peer_hello&) { return peer_welcome{}; },
+      [](const cluster_budget&) {},
       [=](const slice_ask& x) -> caf::result<slice_given> {
         ++o->asked;
         if (o->cut)

@@ -35,6 +35,7 @@ struct web {
       [](cluster_leave) { return done{}; },
       [](const cluster_renew&) { return done{}; },
       [](const peer_hello&) { return peer_welcome{}; },
+      [](const cluster_budget&) {},
       [=](const slice_ask& x) -> caf::result<slice_given> {
         ++w->asked;
         auto promise = self->make_response_promise<slice_given>();

@@ -45,9 +45,9 @@ caf::actor spawn_neighbour(caf::actor_system& sys, std::shared_ptr<neighbour> ha
       ++has->asked;
       if (has->refusal)
         return has->refusal;
-      auto to = x.to == node_part::journal    ? journal
-                : x.to == node_part::webhooks ? webhooks
-                : x.to == node_part::health   ? health
+      auto to = x.to == peer_part::journal    ? journal
+                : x.to == peer_part::webhooks ? webhooks
+                : x.to == peer_part::health   ? health
                                               : registrar;
       auto* element = self->current_mailbox_element();
       to->enqueue(caf::make_mailbox_element(element->sender, element->mid, {}, std::move(x.what)),

@@ -28,7 +28,7 @@ struct fixture : fakes::managed_node {
           ++asked;
           if (deaf)
             return caf::make_error(ec::draining);
-          CHECK(x.to == node_part::api);
+          CHECK(x.to == peer_part::api);
           auto* element = self->current_mailbox_element();
           caf::actor_cast<caf::actor>(of->api.get())
             ->enqueue(

@@ -182,7 +182,7 @@ struct handler_fixture {
     desk = sys.spawn([this]() -> caf::behavior {
       return {[this](const peer_request& x) {
         std::lock_guard guard{codes_mutex};
-        if (x.to == node_part::webhooks && x.what.match_elements<code_received>())
+        if (x.to == peer_part::webhooks && x.what.match_elements<code_received>())
           passed.push_back(x.what.get_as<code_received>(0));
         passed_count = passed.size();
       }};

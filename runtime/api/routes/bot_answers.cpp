@@ -41,7 +41,7 @@ std::vector<asked_health> ask_unwell(context& ctx, const inquiry& from) {
   all.push_back({{}, ctx.report_of<health_report>(ctx.p.health, from.what.io, most_unwell)});
   if (ctx.p.cluster)
     for (auto& [node, desk] : ctx.p.cluster->desks())
-      all.push_back({desk, ctx.ask_desk<health_report>(from.what.io, desk, node_part::health,
+      all.push_back({desk, ctx.ask_desk<health_report>(from.what.io, desk, peer_part::health,
                                                        get_report{most_unwell})});
   return all;
 }
@@ -75,7 +75,7 @@ net::http_task<void> show_passive(context& ctx, const inquiry& from, std::vector
   }
   std::vector<question<live_list>> asked;
   for (auto& [desk, what] : others)
-    asked.push_back(ctx.ask_desk<live_list>(from.what.io, desk, node_part::registrar, what));
+    asked.push_back(ctx.ask_desk<live_list>(from.what.io, desk, peer_part::registrar, what));
   for (auto& one : asked) {
     co_await one.ready();
     auto said = one.take();
@@ -112,10 +112,10 @@ update_state ask_update_state(context& ctx, const inquiry& from, bot_id bot) {
   intake_query where{bot};
   pending_query what{bot};
   auto io = from.what.io;
-  auto intake = ctx.ask_of<intake_view>(io, bot, node_part::webhooks, ctx.p.webhooks, where);
+  auto intake = ctx.ask_of<intake_view>(io, bot, peer_part::webhooks, ctx.p.webhooks, where);
   update_state all{ctx.ask_journal<pending_count>(io, what), std::move(intake), {}};
   if (auto desk = ctx.abroad(bot); desk && *desk)
-    all.live.emplace(ctx.ask_desk<live_list>(io, *desk, node_part::registrar, live_query{{bot}}));
+    all.live.emplace(ctx.ask_desk<live_list>(io, *desk, peer_part::registrar, live_query{{bot}}));
   return all;
 }
 
@@ -164,7 +164,7 @@ net::http_task<void> add_update_states(context& ctx, const inquiry& from,
 
 net::http_task<response> bot_answer(context& ctx, const inquiry& from, const bot_row& row) {
   bot_health_request what{row.id};
-  auto asked = ctx.ask_of<bot_health>(from.what.io, row.id, node_part::health, ctx.p.health, what);
+  auto asked = ctx.ask_of<bot_health>(from.what.io, row.id, peer_part::health, ctx.p.health, what);
   co_await asked.ready();
   auto report = asked.take();
   std::optional<health_status> health;

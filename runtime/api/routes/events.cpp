@@ -82,7 +82,7 @@ net::http_task<bool> next_abroad(watching& who, const caf::actor& desk, std::str
   events_take what{who.far, who.bot, longest_silence};
   auto& p = who.ctx->p;
   auto asked = ask<events_said>(*p.system, who.io, caf::actor_cast<caf::strong_actor_ptr>(desk),
-                                peer_request{node_part::api, caf::make_message(what)},
+                                peer_request{peer_part::api, caf::make_message(what)},
                                 longest_silence + p.answer_timeout);
   co_await asked.ready();
   auto said = asked.take();

@@ -13,7 +13,7 @@ namespace json = boost::json;
 task show_health(context& ctx, const inquiry& from) {
   auto bot = co_await find_bot(ctx, from, from.bot());
   bot_health_request live{bot.id};
-  auto asked = ctx.ask_of<bot_health>(from.what.io, bot.id, node_part::health, ctx.p.health, live);
+  auto asked = ctx.ask_of<bot_health>(from.what.io, bot.id, peer_part::health, ctx.p.health, live);
   health_query stored{from.tenant(), bot.id};
   auto kept = ctx.ask_store<health_row>(from.what.io, std::move(stored));
   co_await asked.ready();
