@@ -50,7 +50,7 @@ void cluster_state::own() {
   }
   if (!ours.empty()) {
     for (const auto& one : ours)
-      ports.view->set_fence(one.shard, one.revision);
+      ports.view->set_fence(one.shard, one.revision, now());
     gained(std::move(ours), 0);
   }
   if (!unwanted.empty())

@@ -36,8 +36,7 @@ struct rate_governor_state {
 
   rate_governor_state(rate_governor_actor::pointer self, const rate_governor_config& cfg,
                       rate_governor_ports wired)
-    : self(self), ports(std::move(wired)),
-      memory(prepared(ports, self->clock().now())),
+    : self(self), ports(std::move(wired)), memory(prepared(ports, self->clock().now())),
       engine(to_limits(cfg), *memory, ports.past, self->clock().now()), waiters(self) {}
 
   rate_governor_actor::behavior_type make_behavior() {
@@ -220,7 +219,8 @@ struct rate_governor_state {
     return result;
   }
 
-  /// The bot lives with another node by now, or nobody knows where: whoever asks looks for it again.
+  /// The bot lives with another node by now, or nobody knows where: whoever asks looks for it
+  /// again.
   static caf::error not_here() { return refuse(ec::stopped); }
 
   /// Whether the node may act for the bot. The first time under an ownership, what others let
@@ -231,7 +231,7 @@ struct rate_governor_state {
       return true;
     auto revision = ports.serves(bot, at);
     if (revision != 0 && bot > 0) // A bot without a number yet is of no shard.
-      engine.own_shard(shard_of(bot), revision, at);
+      engine.own_shard(shard_of(bot), revision, ports.since ? std::min(ports.since(bot), at) : at);
     return revision != 0;
   }
 

@@ -33,6 +33,8 @@ struct rate_governor_ports {
   /// The revision under which the node owns the bot's shard, if it serves it at that time: its
   /// lease holds. 0: it must grant nothing to it. Asked before each permit.
   std::function<std::int64_t(bot_id, time_point)> serves;
+  /// Since when, if it does: others may have filled the windows until then. Empty: until it is asked.
+  std::function<time_point(bot_id)> since;
 };
 
 /// Spawns a governor. It asks the pool for its capacity, and until it has it grants nothing.

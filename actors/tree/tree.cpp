@@ -382,6 +382,7 @@ supervisor_spec tree::services_spec() {
           auto since = bot < 0 ? view->life() : view->fence_of(shard_of(bot));
           return view->holds(at) ? since : std::int64_t{0};
         };
+        ports.since = [view](bot_id bot) { return view->since(shard_of(bot)); };
       }
       return spawn_rate_governor(system, config, std::move(ports));
     };

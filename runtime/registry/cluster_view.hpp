@@ -50,6 +50,10 @@ public:
   /// This life of the node: a number that no other life of a node of this cluster has (the revision
   /// at which it joined). 0: it has not joined.
   [[nodiscard]] std::int64_t life() const noexcept { return life_.load(std::memory_order_acquire); }
+  /// Since when the shard is ours.
+  [[nodiscard]] time_point since(shard_id shard) const noexcept {
+    return time_point{time_point::duration{since_[shard].load(std::memory_order_acquire)}};
+  }
   /// All that the node owns.
   [[nodiscard]] std::vector<shard_hold> owned() const {
     std::vector<shard_hold> result;
@@ -94,7 +98,8 @@ public:
     lease_ends_.store(ends.time_since_epoch().count(), std::memory_order_release);
   }
   /// @param revision 0: it is not ours any more
-  void set_fence(shard_id shard, std::int64_t revision) noexcept {
+  void set_fence(shard_id shard, std::int64_t revision, time_point now = {}) noexcept {
+    since_[shard].store(now.time_since_epoch().count(), std::memory_order_release);
     fences_[shard].store(revision, std::memory_order_release);
   }
   void set_ready(shard_id shard, bool ready) noexcept {
@@ -116,6 +121,7 @@ public:
 private:
   std::array<std::atomic<std::int64_t>, shard_count> fences_{};
   std::array<std::atomic<bool>, shard_count> ready_{};
+  std::array<std::atomic<std::int64_t>, shard_count> since_{};
   std::atomic<std::int64_t> life_{0};
   std::atomic<std::int64_t> lease_ends_{
     std::chrono::steady_clock::time_point::min().time_since_epoch().count()};

@@ -61,12 +61,15 @@ test('any node answers for any bot: control API and gateway, own and virtual tok
 });
 
 /// Calls on every bot through every node given, one at a time per loop, until told to stop.
-function load(nodes, bots, { loops = 4, deadline = '10s' } = {}) {
+function load(t, nodes, bots, { loops = 4, deadline = '10s' } = {}) {
   const seen = { done: 0, failed: [], stop: false };
+  t.after(() => { seen.stop = true; });
   const run = async (offset) => {
     for (let i = offset; !seen.stop; i += loops) {
       const bot = bots[i % bots.length];
-      const node = nodes()[Math.floor(i / bots.length) % nodes().length];
+      const alive = nodes();
+      if (alive.length === 0) return; // The test is over.
+      const node = alive[Math.floor(i / bots.length) % alive.length];
       const began = performance.now();
       try {
         const said = await node.call(bot.token, 'getMe', undefined, { headers: { 'x-troupe-deadline': deadline } });
@@ -86,7 +89,7 @@ test('a node drains without a failed call, and takes part again', limit, async (
   t.after(() => sandbox.stop());
   const cluster = await Cluster.start(t, sandbox);
   const bots = await register(cluster, sandbox, 30);
-  const work = load(() => cluster.all, bots);
+  const work = load(t, () => cluster.all, bots);
   await until('calls are made', () => work.done > 200);
   const { code, output } = await cluster.nodes.n1.ctl('cluster', 'drain', 'n2');
   assert.equal(code, 0, output);
@@ -106,7 +109,7 @@ test('a node stops in order: its bots go to the others first, and no call fails'
   t.after(() => sandbox.stop());
   const cluster = await Cluster.start(t, sandbox);
   const bots = await register(cluster, sandbox, 30);
-  const work = load(() => [cluster.nodes.n1, cluster.nodes.n3], bots);
+  const work = load(t, () => [cluster.nodes.n1, cluster.nodes.n3], bots);
   await until('calls are made', () => work.done > 200);
   const leaving = cluster.nodes.n2;
   delete cluster.nodes.n2;
@@ -144,3 +147,34 @@ for (const which of ['a node', 'the leader'])
     await cluster.settled();
     for (const bot of bots) assert.equal((await again.call(bot.token, 'getMe')).status, 200);
   });
+
+test('one budget for all nodes: never exceeded, and used, also while the leader is killed', limit, async (t) => {
+  const budget = 40;
+  const sandbox = await Sandbox.start({ args: ['--limits=telegram', `--global-rps=${budget}`] });
+  t.after(() => sandbox.stop());
+  const cluster = await Cluster.start(t, sandbox, { options: { 'rate-governor.global-rps': budget } });
+  const bots = await register(cluster, sandbox, 12);
+  const work = load(t, () => cluster.all, bots, { loops: 60, deadline: '30s' });
+  const rate = async (seconds) => {
+    const done = work.done;
+    const began = performance.now();
+    await until(`${budget * seconds} more calls are done`, () => work.done >= done + budget * seconds, { within: seconds * 3000 });
+    return (work.done - done) / ((performance.now() - began) / 1000);
+  };
+  await rate(3); // The first slices are being found.
+  const steady = await rate(6);
+  t.diagnostic(`steady: ${steady.toFixed(1)} of ${budget} calls a second`);
+  assert.ok(steady >= 0.9 * budget, `${steady}`);
+  const { leader } = await cluster.status();
+  await cluster.kill(leader);
+  await cluster.settled();
+  await rate(5);
+  const again = await rate(5);
+  t.diagnostic(`after the leader's end: ${again.toFixed(1)} of ${budget} calls a second`);
+  assert.ok(again >= 0.9 * budget, `${again}`);
+  work.stop = true;
+  await work.over;
+  const { limits } = await sandbox.violations();
+  assert.equal(limits.global.violations, 0, JSON.stringify(limits.global));
+  assert.equal(limits.bot.violations, 0, JSON.stringify(limits.bot));
+});

@@ -115,6 +115,7 @@ test('a certificate is renewed while the node runs', limit, async (t) => {
   work.over = (async () => {
     for (let i = 0; !work.stop; ++i) {
       const node = cluster.nodes[i % 2 ? 'n1' : 'n3']; // The other one is killed.
+      if (!node) return; // The test is over.
       const said = await node.call(bots[i % bots.length].token, 'getMe', undefined, patient);
       if (said.status !== 200) work.failed.push(said.text);
     }
