@@ -117,23 +117,34 @@ std::uint32_t slice_leader::free() const noexcept {
   return taken < rules_.budget ? static_cast<std::uint32_t>(rules_.budget - taken) : 0;
 }
 
+/// Pours `left` evenly, but no more into one than it holds. @returns what is left over
+/// @param holds how much that is, and where it goes
+template <class F>
+double slice_leader::pour(double left, F holds) {
+  std::vector<std::pair<double, double*>> cups;
+  for (auto& [id, of] : holders_)
+    cups.push_back(holds(of));
+  std::sort(cups.begin(), cups.end());
+  auto n = cups.size();
+  for (auto& [most, into] : cups) {
+    auto part = std::min(most, left / static_cast<double>(n--));
+    *into += part;
+    left -= part;
+  }
+  return std::max(left, 0.0);
+}
+
 /// Each holder's need is met up to one common level, which is as high as the budget allows. If all
-/// needs are met, all get the same part of what is left, and the leader keeps one such part.
+/// needs are met, what is left goes to whom requests wait at; if none do any more, all get the same
+/// part of it, and the leader keeps one such part.
 void slice_leader::divide_fairly() {
-  std::vector<account*> by_need;
-  for (auto& [id, of] : holders_) {
-    of.fair = std::min<double>(of.used + of.waiting / smooth_windows, rules_.budget);
-    by_need.push_back(&of);
-  }
-  std::sort(by_need.begin(), by_need.end(), [](auto* a, auto* b) { return a->fair < b->fair; });
-  double left = rules_.budget;
-  auto holders = by_need.size();
-  for (auto* of : by_need) {
-    of->fair = std::min(of->fair, left / static_cast<double>(holders--));
-    left -= of->fair;
-  }
-  for (auto* of : by_need)
-    of->fair += std::max(left, 0.0) / static_cast<double>(by_need.size() + 1);
+  auto left = pour(rules_.budget, [&](account& of) {
+    of.fair = 0;
+    return std::pair{of.used + of.waiting / smooth_windows, &of.fair};
+  });
+  left = pour(left, [&](account& of) { return std::pair<double, double*>{of.waiting, &of.fair}; });
+  for (auto& [id, of] : holders_)
+    of.fair += left / static_cast<double>(holders_.size() + 1);
 }
 
 /// What each should hold, in whole requests. The odd ones go to those that are owed most.

@@ -113,6 +113,8 @@ private:
   void follow(account& of, const slice_request& x, time_point now);
   void divide(time_point now);
   void divide_fairly();
+  template <class F>
+  double pour(double left, F holds);
   [[nodiscard]] std::uint32_t free() const noexcept;
   [[nodiscard]] std::uint32_t decide(const account& of) const noexcept;
 

@@ -164,14 +164,14 @@ test('one budget for all nodes: never exceeded, and used, also while the leader 
   await rate(3); // The first slices are being found.
   const steady = await rate(6);
   t.diagnostic(`steady: ${steady.toFixed(1)} of ${budget} calls a second`);
-  assert.ok(steady >= 0.9 * budget, `${steady}`);
+  assert.ok(steady >= 0.95 * budget, `${steady}`);
   const { leader } = await cluster.status();
   await cluster.kill(leader);
   await cluster.settled();
   await rate(5);
   const again = await rate(5);
   t.diagnostic(`after the leader's end: ${again.toFixed(1)} of ${budget} calls a second`);
-  assert.ok(again >= 0.9 * budget, `${again}`);
+  assert.ok(again >= 0.95 * budget, `${again}`);
   work.stop = true;
   await work.over;
   const { limits } = await sandbox.violations();

@@ -33,8 +33,25 @@ struct steady_demand {
   }
 };
 
+/// So many clients, each of which asks anew as soon as it is served, at a node at random.
+struct clients_in_turn {
+  std::vector<double> weights;
+  std::uint64_t clients;
+  slice_cluster& cluster;
+  std::uint64_t asked = 0;
+  std::vector<std::uint32_t> coming = std::vector<std::uint32_t>(weights.size());
+
+  std::uint32_t operator()(std::size_t i) {
+    std::discrete_distribution<std::size_t> where(weights.begin(), weights.end());
+    for (; asked < cluster.served() + clients; ++asked)
+      ++coming[where(cluster.rng())];
+    return std::exchange(coming[i], 0u);
+  }
+};
+
 /// Requests per second that went within `length`, after `before` of settling.
-double rate(slice_cluster& cluster, steady_demand demand, duration before, duration length) {
+template <class Demand = steady_demand>
+double rate(slice_cluster& cluster, Demand demand, duration before, duration length) {
   for (duration t{0}; t < before; t += tick)
     cluster.step(tick, std::ref(demand));
   auto served = cluster.served();
@@ -236,6 +253,20 @@ SCENARIO("under steady demand for more than there is, at least 95 % of the budge
     MESSAGE(one.what << ": " << used << ", " << cluster.messages() / 190 << " messages/s");
     CHECK(used >= 0.95);
     CHECK(used <= 1.0);
+    CHECK(cluster.closest() >= 1s);
+  }
+}
+
+SCENARIO("clients that ask in turn and wait at one node: it has what the others do not use") {
+  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+    slice_cluster cluster{{.budget = 40, .length = 1s}, 3, seed};
+    cluster.elect(0, true);
+    clients_in_turn demand{{7, 3, 2}, 60, cluster};
+    auto soon = rate(cluster, std::ref(demand), 3s, 5s) / 40;
+    auto later = rate(cluster, std::ref(demand), 0s, 60s) / 40;
+    MESSAGE(soon << " soon, " << later << " later");
+    CHECK(soon >= 0.9);
+    CHECK(later >= 0.95);
     CHECK(cluster.closest() >= 1s);
   }
 }
