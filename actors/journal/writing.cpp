@@ -7,6 +7,11 @@ namespace troupe::journal {
 /// So many commits wait for nobody after one that waited in vain.
 constexpr std::uint32_t rarely = 20;
 
+/// Upkeep is spread over the units, so that none of them keeps those waiting who come next: so many
+/// marks of one bot are merged together, and so many bots' marks are cut back in one unit.
+constexpr std::size_t most_merged = 256;
+constexpr std::size_t most_truncated = 8;
+
 bool journal_state::leave(bot_id bot, bot_queue& q, const update_end& x) {
   bool urgent = false;
   if (!q.pending.erase(x.seq, urgent))
@@ -125,9 +130,11 @@ std::shared_ptr<group> journal_state::next_group(written& to) {
       g->trimmed.push_back(bot);
   g->forgotten.assign(forgotten.begin(), forgotten.end());
   forgotten.clear();
-  for (auto bot : std::exchange(to_truncate, {}))
+  while (!to_truncate.empty() && g->truncated.size() < most_truncated) {
+    auto bot = to_truncate.extract(to_truncate.begin()).value();
     if (auto* q = find(bot))
       g->truncated.emplace_back(bot, cfg.remembered + q->count() + q->coming + q->ending);
+  }
   for (auto& one : replays) {
     auto* q = find(one.what.bot);
     auto n = one.what.ids.empty() ? (q == nullptr ? 0 : q->dead) : one.what.ids.size();
@@ -152,10 +159,9 @@ void journal_state::take_marks(group& to, written& from) {
   from.settling = std::exchange(settling, {});
   for (auto bot : to.settled)
     fresh.take(bot, to.merged);
-  while (fresh.rows() > cfg.fresh_marks) {
-    fresh.take_oldest(to.merged);
-    (void)fresh.lowest(0);
-  }
+  // Of as many again rows stay until older ones have gone.
+  while (fresh.size() > cfg.fresh_marks / 2)
+    fresh.take_oldest(to.merged, most_merged);
   from.was_dropped = marks_dropped;
   if (ports.cluster)
     return; // Rows of fresh marks are many bots': of nodes that share a store none makes any.
