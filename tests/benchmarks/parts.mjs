@@ -12,6 +12,7 @@ export const out = resolve(process.argv[3] ?? 'build/bench');
 export const pairs = Number(process.env.BENCH_PAIRS ?? 5);
 export const seconds = Number(process.env.BENCH_SECONDS ?? 4);
 export const work = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
+export const bots = 100; // Each with a token that is made of its number: see wrk.lua.
 export const children = [];
 const clockTicks = 100; // USER_HZ on Linux.
 
@@ -79,6 +80,34 @@ export function run(name, args) {
   return JSON.parse(text.trim().split('\n').pop());
 }
 
+/** As many sendMessage as come through over so many connections, closed loop. */
+export function wrk(port, connections = 64) {
+  return new Promise((done, fail) => {
+    const child = spawn('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s',
+      join(here, 'wrk.lua'), `http://127.0.0.1:${port}`], { env: { ...process.env, BENCH_BOTS: bots } });
+    let text = '';
+    child.stdout.on('data', (part) => { text += part; });
+    child.on('exit', (code) => {
+      const rps = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
+      const total = Number(/(\d+) requests in/.exec(text)?.[1]);
+      const errors = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
+      const socket = /Socket errors: (.*)/.exec(text)?.[1];
+      if (code || !rps) fail(new Error(`wrk failed: ${text}`));
+      else done({ rps, total, errors, socket });
+    });
+  });
+}
+
+/** Open-loop load; an error of single requests is part of the result, not a failure of the run. */
+export function load(port, rate) {
+  return new Promise((done, fail) => {
+    const child = spawn(join(bin, 'bench-load'), [`--port=${port}`, `--rate=${rate}`, `--seconds=${seconds}`,
+      `--bots=${bots}`]);
+    let text = '';
+    child.stdout.on('data', (part) => { text += part; });
+    child.on('exit', () => (text ? done(JSON.parse(text)) : fail(new Error('bench-load failed'))));
+  });
+}
 
 /** Ends every program that was started, and removes what they wrote. */
 export async function finish() {

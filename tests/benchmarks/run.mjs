@@ -1,46 +1,17 @@
 // `make bench`: everything is measured in one run, pairs in turn, so that a machine that drifts does
 // so for both sides. Prints a table, writes build/bench/results.json. See README.md beside this file.
-import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import {
-  bin, children, cpu, finish, freePort, here, listening, median, out, pairs, run, seconds, spread, start, stop, until, work,
+  bin, bots, children, cpu, finish, freePort, listening, load, median, out, pairs, run, seconds, spread, start, stop, until, work, wrk,
 } from './parts.mjs';
+import { cluster } from './cluster.mjs';
 import { overload } from './overload.mjs';
 import { updates } from './updates.mjs';
 import { PostgreSql } from '../acceptance/harness/postgresql.mjs';
 
-const bots = 100;
 const results = {};
-
-function wrk(port, connections = 64) {
-  return new Promise((done, fail) => {
-    const child = spawn('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s',
-      join(here, 'wrk.lua'), `http://127.0.0.1:${port}`], { env: { ...process.env, BENCH_BOTS: bots } });
-    let text = '';
-    child.stdout.on('data', (part) => { text += part; });
-    child.on('exit', (code) => {
-      const rps = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
-      const total = Number(/(\d+) requests in/.exec(text)?.[1]);
-      const errors = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
-      const socket = /Socket errors: (.*)/.exec(text)?.[1];
-      if (code || !rps) fail(new Error(`wrk failed: ${text}`));
-      else done({ rps, total, errors, socket });
-    });
-  });
-}
-
-/** Open-loop load; an error of single requests is part of the result, not a failure of the run. */
-function load(port, rate) {
-  return new Promise((done, fail) => {
-    const child = spawn(join(bin, 'bench-load'), [`--port=${port}`, `--rate=${rate}`, `--seconds=${seconds}`,
-      `--bots=${bots}`]);
-    let text = '';
-    child.stdout.on('data', (part) => { text += part; });
-    child.on('exit', () => (text ? done(JSON.parse(text)) : fail(new Error('bench-load failed'))));
-  });
-}
 
 async function startUpstream() {
   const port = await freePort();
@@ -199,6 +170,7 @@ async function main() {
   results.passivation = run('bench-passivation', []);
   results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]);
   results.postgresql = await storeOnPostgresql();
+  results.cluster = await cluster();
   results.shards = run('bench-shards', []);
   const g = results.gateway;
   const q = results.latency_at_quarter_load;
@@ -219,7 +191,7 @@ async function main() {
     ['a call, p50 / p99, us', `${Math.round(c.undisturbed_p50_us)} / ${Math.round(c.undisturbed_p99_us)}`],
     ['a call whose bot crashes under it, us', `${Math.round(c.crashed_p50_us)} / ${Math.round(c.crashed_p99_us)}`],
     ['answers that were no 200', g.not_200 + q.errors + l.errors, '0'],
-    ...['overload', 'updates', 'journal', 'governor', 'bots', 'passivation', 'store', 'postgresql', 'shards'].flatMap((name) => rowsOf(`${name}: `, results[name])),
+    ...['overload', 'updates', 'journal', 'governor', 'bots', 'passivation', 'store', 'postgresql', 'cluster', 'shards'].flatMap((name) => rowsOf(`${name}: `, results[name])),
   ]);
   console.log(`\nwritten: ${join(out, 'results.json')}`);
 }
