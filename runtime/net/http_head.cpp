@@ -121,6 +121,8 @@ void request_head::on_request_impl(http::verb, string_view method_text, string_v
 
 void request_head::on_field_impl(http::field name, string_view text_in, string_view value_in,
                                  error_code& ec) {
+  if (is_header_done()) // A trailer: the head went on without it (RFC 9110, 6.5.1).
+    return;
   std::string_view text{text_in.data(), text_in.size()};
   std::string_view value{value_in.data(), value_in.size()};
   switch (name) {
@@ -206,6 +208,8 @@ void response_head::on_response_impl(int code, string_view reason, int, error_co
 
 void response_head::on_field_impl(http::field name, string_view text_in, string_view value_in,
                                   error_code&) {
+  if (is_header_done())
+    return;
   std::string_view text{text_in.data(), text_in.size()};
   std::string_view value{value_in.data(), value_in.size()};
   if (name == http::field::retry_after)

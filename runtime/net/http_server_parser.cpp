@@ -58,6 +58,8 @@ void http_request_parser::on_request_impl(http::verb, string_view method, string
 
 void http_request_parser::on_field_impl(http::field name, string_view name_string,
                                         string_view value, error_code&) {
+  if (is_header_done()) // A trailer: nothing here wants any (RFC 9110, 6.5.1), and views are made.
+    return;
   if (name == http::field::expect && same_word(value, "100-continue"))
     message_.expects_continue = true;
   else if (name == http::field::content_encoding && !same_word(value, "identity"))

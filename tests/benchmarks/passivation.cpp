@@ -16,6 +16,7 @@
 #include <caf/send.hpp>
 
 #include <malloc.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -179,28 +180,59 @@ std::size_t argument(int argc, char** argv, int i, std::size_t otherwise) {
 
 } // namespace
 
+/// Bytes that a bot in memory occupies, and bots that leave it per second.
+struct active_figures {
+  double bytes = 0;
+  double leaving = 0;
+};
+
+active_figures measure_active(std::size_t bots, std::size_t shards, std::size_t threads) {
+  system::config cfg{threads};
+  caf::actor_system sys{cfg};
+  auto before = resident_bytes();
+  node bench{sys, bots, shards};
+  bench.start_all();
+  active_figures result;
+  result.bytes = static_cast<double>(resident_bytes() - before) / static_cast<double>(bots);
+  std::this_thread::sleep_for(1s); // So long it waits for whoever it was started for.
+  auto begin = bench_clock::now();
+  bench.limit(1);
+  bench.until(bot_phase::passive, bots - shards);
+  result.leaving = static_cast<double>(bots) / since(begin);
+  return result;
+}
+
+/// The same in a process of its own: pages that it leaves behind would be taken for free later.
+/// @pre this process has one thread
+active_figures measure_active_apart(std::size_t bots, std::size_t shards, std::size_t threads) {
+  int ends[2];
+  active_figures result;
+  if (::pipe(ends) != 0)
+    std::abort();
+  auto child = ::fork();
+  if (child == 0) {
+    result = measure_active(bots, shards, threads);
+    ::_exit(::write(ends[1], &result, sizeof result) == sizeof result ? 0 : 1);
+  }
+  ::close(ends[1]);
+  if (child < 0 || ::read(ends[0], &result, sizeof result) != sizeof result)
+    std::abort();
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  return result;
+}
+
 int main(int argc, char** argv) {
   init_message_types();
   log::capture quiet{log::level::error};
-  system::config cfg{argument(argc, argv, 3, 2)};
-  caf::actor_system sys{cfg};
   auto bots = argument(argc, argv, 1, 100'000);
   auto shards = argument(argc, argv, 2, 2);
+  auto threads = argument(argc, argv, 3, 2);
   auto n = static_cast<double>(bots);
-  double active = 0;
-  double leaving = 0;
-  {
-    auto some = std::min<std::size_t>(bots, 20'000);
-    auto before = resident_bytes();
-    node bench{sys, some, shards};
-    bench.start_all();
-    active = static_cast<double>(resident_bytes() - before) / static_cast<double>(some);
-    std::this_thread::sleep_for(1s); // So long it waits for whoever it was started for.
-    auto begin = bench_clock::now();
-    bench.limit(1);
-    bench.until(bot_phase::passive, some - shards);
-    leaving = static_cast<double>(some) / since(begin);
-  }
+  auto [active, leaving] =
+    measure_active_apart(std::min<std::size_t>(bots, 20'000), shards, threads);
+  system::config cfg{threads};
+  caf::actor_system sys{cfg};
   auto allocated = allocated_bytes();
   auto before = resident_bytes();
   node bench{sys, bots, shards};

@@ -1,5 +1,6 @@
 #define CAF_SUITE net_http_head
 #include "runtime/net/http_head.hpp"
+#include "runtime/net/http_server_parser.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
@@ -246,6 +247,54 @@ SCENARIO("pipelined requests are taken one by one") {
   CHECK_EQ(feed(two, std::string_view{text}.substr(used)).used, second.size());
   CHECK_EQ(two.target, "/2"s);
   CHECK_EQ(two.body, "abc"s);
+}
+
+SCENARIO("trailers change nothing of a head that was read") {
+  auto head = make();
+  CHECK(!feed(head, "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nContent-Type: b\r\n"
+                    "Content-Encoding: gzip\r\nX-Troupe-Deadline: 1s\r\nIdempotency-Key: k\r\n"
+                    "Expect: 100-continue\r\nX-Other: 1\r\n\r\n"sv)
+           .ec);
+  CHECK(head.is_done());
+  CHECK_EQ(head.content_type, "text/plain"s);
+  CHECK_EQ(head.content_encoding, ""s);
+  CHECK_EQ(head.idempotency_key, ""s);
+  CHECK(!head.deadline);
+  CHECK(!head.expects_continue);
+  CHECK_EQ(head.forward.find("X-Other"), std::string::npos);
+
+  response_head answer;
+  answer.eager(true);
+  CHECK(!feed(answer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+                      "Retry-After: 5\r\nX-Other: 1\r\n\r\n"sv)
+           .ec);
+  CHECK(answer.is_done());
+  CHECK(!answer.retry_after);
+  CHECK_EQ(answer.forward.find("X-Other"), std::string::npos);
+}
+
+SCENARIO("a request for the API has its views, whatever trailers follow its body") {
+  for (std::size_t step : {std::size_t{1}, std::size_t{7}, std::string_view::npos}) {
+    http_message message;
+    http_request_parser parser{message};
+    parser.eager(true);
+    auto text = "PUT /v1/bots/1 HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nContent-Encoding: gzip\r\n"
+                "X-Long: "
+                + std::string(2000, 'x') + "\r\n\r\n";
+    CHECK(!feed(parser, text, step).ec);
+    CHECK(parser.is_done());
+    CHECK_EQ(message.method, "PUT"sv);
+    CHECK_EQ(message.target, "/v1/bots/1"sv);
+    CHECK_EQ(message.body, "{}"s);
+    CHECK(!message.encoded);
+    CHECK_EQ(message.headers.size(), 3u);
+    for (auto& [name, value] : message.headers) { // All point into the head.
+      CHECK(name.data() >= message.head.data());
+      CHECK(value.data() + value.size() <= message.head.data() + message.head.size());
+    }
+  }
 }
 
 SCENARIO("of a chunked body as much is kept as was asked for") {
