@@ -28,14 +28,14 @@ bots_ledger::place bots_ledger::add(const start_bot& spec) {
   record.proven = spec.proven;
   record.pending = spec.pending;
   record.taken = true;
-  bots_.set(key(spec.bot), at);
+  bots_.add(at, key_at());
   return at;
 }
 
 void bots_ledger::remove(place at) {
   unbind(at);
   auto& record = records_[at];
-  bots_.erase(key(record.bot));
+  bots_.erase(key(record.bot), key_at());
   record.taken = false;
   free_.push_back(at);
   if (auto trouble = troubles.find(at); trouble != troubles.end()) {
@@ -69,7 +69,7 @@ std::uint64_t bots_ledger::take_over() {
       free_.push_back(at);
       continue;
     }
-    bots_.set(key(record.bot), at);
+    bots_.add(at, key_at());
     if (record.actor)
       actors_.set(record.actor.id(), at);
   }

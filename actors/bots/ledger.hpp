@@ -1,11 +1,12 @@
 #pragma once
 #include "messages/supervisor.hpp"
 #include "runtime/policy/restart_budget.hpp"
+#include "runtime/registry/blocks.hpp"
 #include "runtime/registry/flat_index.hpp"
+#include "runtime/registry/place_index.hpp"
 
 #include <caf/disposable.hpp>
 
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -57,6 +58,13 @@ class bots_ledger {
 public:
   using place = std::uint32_t;
 
+private:
+  static std::uint64_t key(bot_id bot) noexcept { return static_cast<std::uint64_t>(bot); }
+  [[nodiscard]] auto key_at() const noexcept {
+    return [this](place at) { return key(records_[at].bot); };
+  }
+
+public:
   bot_record& operator[](place at) { return records_[at]; }
   const bot_record& operator[](place at) const { return records_[at]; }
   /// Places, taken or not.
@@ -64,7 +72,9 @@ public:
   [[nodiscard]] std::size_t size() const noexcept { return bots_.size(); }
   [[nodiscard]] std::size_t running() const noexcept { return actors_.size(); }
 
-  [[nodiscard]] std::optional<place> find(bot_id bot) const { return bots_.find(key(bot)); }
+  [[nodiscard]] std::optional<place> find(bot_id bot) const {
+    return bots_.find(key(bot), key_at());
+  }
   [[nodiscard]] std::optional<place> find_actor(caf::actor_id id) const { return actors_.find(id); }
 
   /// A record for a new bot.
@@ -86,13 +96,11 @@ public:
   [[nodiscard]] std::size_t bytes() const noexcept;
 
 private:
-  static std::uint64_t key(bot_id bot) noexcept { return static_cast<std::uint64_t>(bot); }
-
   std::mutex mutex_; ///< For the change of owners only.
   std::uint64_t ownership_ = 0;
-  std::deque<bot_record> records_;
+  blocks<bot_record, 1024> records_;
   std::vector<place> free_;
-  flat_index bots_;
+  place_index bots_; ///< By `bot`.
   flat_index actors_;
 };
 

@@ -11,11 +11,6 @@ std::uint64_t key_of(bot_id bot) noexcept {
   return static_cast<std::uint64_t>(bot);
 }
 
-// The index reserves one value; a digest hits it once in 2^64.
-std::uint64_t index_key(std::uint64_t key) noexcept {
-  return key == flat_index::empty ? 0 : key;
-}
-
 } // namespace
 
 directory::directory(directory_limits limits, clock::time_point born)
@@ -26,7 +21,7 @@ std::optional<directory::found> directory::find(const token_digest& token,
                                                 clock::time_point now) const {
   auto& home = (*shards_)[shard_of(token.key)];
   std::shared_lock lock{home.mutex};
-  auto place = home.index.find(index_key(token.key));
+  auto place = home.index.find(token.key, home.key_at());
   if (!place)
     return std::nullopt;
   auto& x = home.entries[*place];
@@ -92,7 +87,7 @@ directory::put_result directory::put(const token_digest& token, bot_id bot, tena
     x.phase = bot_phase::pending;
     x.proven = proven;
     x.taken = true;
-    home.index.set(index_key(token.key), place);
+    home.index.add(place, home.key_at());
   }
   auto ref = static_cast<std::uint32_t>(home_index) * places + place;
   link_bot(bot, ref);
@@ -242,7 +237,8 @@ void directory::count_phase(bot_phase from, bot_phase to) noexcept {
 // Writers only: `write_` is held, so nobody changes the shard while it is read here.
 std::optional<std::uint32_t> directory::ref_of(std::uint64_t key) const {
   auto home = shard_of(key);
-  auto place = (*shards_)[home].index.find(index_key(key));
+  auto& shard = (*shards_)[home];
+  auto place = shard.index.find(key, shard.key_at());
   if (!place)
     return std::nullopt;
   return static_cast<std::uint32_t>(home) * places + *place;
@@ -257,7 +253,7 @@ directory::found directory::release(std::uint32_t ref) {
     last = view(x);
     x.actor = bot_actor{}; // `last` keeps it alive: no actor ends under a lock.
     x.taken = false;
-    home.index.erase(index_key(x.key));
+    home.index.erase(x.key, home.key_at());
     home.free.push_back(ref % places);
   }
   unlink_bot(last.bot, ref);
@@ -290,7 +286,7 @@ bool directory::change(std::uint64_t key, bot_id home, Change f) {
   // Only phase and actor change, which the shard's mutex guards alone: no need for `write_`.
   auto& shard = (*shards_)[shard_of(key)];
   std::unique_lock lock{shard.mutex};
-  auto place = shard.index.find(index_key(key));
+  auto place = shard.index.find(key, shard.key_at());
   if (!place || shard.entries[*place].home != home)
     return false;
   f(shard.entries[*place]);

@@ -1,12 +1,13 @@
 #pragma once
 #include "messages/bot.hpp"
+#include "runtime/registry/blocks.hpp"
 #include "runtime/registry/flat_index.hpp"
+#include "runtime/registry/place_index.hpp"
 #include "runtime/registry/token_hash.hpp"
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -117,9 +118,13 @@ private:
 
   struct shard {
     mutable std::shared_mutex mutex;
-    flat_index index;
-    std::deque<entry> entries;
+    place_index index; ///< By key.
+    blocks<entry, 256> entries;
     std::vector<std::uint32_t> free;
+
+    [[nodiscard]] auto key_at() const noexcept {
+      return [this](std::uint32_t place) { return entries[place].key; };
+    }
   };
 
   struct bot_shard {

@@ -10,6 +10,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include <numeric>
 #include <random>
 #include <thread>
 #include <unordered_map>
@@ -116,6 +117,39 @@ SCENARIO("the flat index behaves like a map") {
     }
     auto probe = random() % 3000;
     auto found = index.find(probe);
+    auto expected = model.find(probe);
+    same = same && found.has_value() == (expected != model.end())
+           && (!found || *found == expected->second) && index.size() == model.size();
+  }
+  CHECK(same);
+}
+
+SCENARIO("the index of places behaves like a map") {
+  place_index index;
+  std::vector<std::uint64_t> keys(3000, 0); // By place; each has its own, and others later.
+  auto key_at = [&](std::uint32_t place) { return keys[place]; };
+  std::unordered_map<std::uint64_t, std::uint32_t> model;
+  std::vector<std::uint32_t> free(keys.size());
+  std::iota(free.begin(), free.end(), 0u);
+  std::mt19937_64 random{8};
+  bool same = true;
+  for (int i = 0; i < 200'000; ++i) {
+    auto key = random() % 3000; // Small, so that chains form and break up.
+    if (random() % 2 == 0 && !model.contains(key)) {
+      auto place = free.back();
+      free.pop_back();
+      keys[place] = key;
+      index.add(place, key_at);
+      model[key] = place;
+    } else if (auto found = model.find(key); found != model.end()) {
+      free.push_back(found->second);
+      same = same && index.erase(key, key_at);
+      model.erase(found);
+    } else {
+      same = same && !index.erase(key, key_at);
+    }
+    auto probe = random() % 3000;
+    auto found = index.find(probe, key_at);
     auto expected = model.find(probe);
     same = same && found.has_value() == (expected != model.end())
            && (!found || *found == expected->second) && index.size() == model.size();
