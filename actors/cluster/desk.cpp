@@ -24,7 +24,7 @@ struct desk_state {
       [this](peer_request& x) { return pass_on(x); },
       [this](const bot_find& x) -> caf::result<bot_found> {
         if (!knows_sender() || !ports.find)
-          return caf::make_error(ec::unauthorized);
+          return caf::make_error(ec::draining);
         return ports.find(self, x);
       },
       [this](const bot_steer& x) { return steer(x); },
@@ -44,7 +44,7 @@ struct desk_state {
 
   caf::result<caf::message> steer(const bot_steer& x) {
     if (!knows_sender() || !ports.steer)
-      return caf::make_error(ec::unauthorized);
+      return caf::make_error(ec::draining);
     method_call what;
     what.tenant = x.tenant;
     what.bot = x.bot;
@@ -55,7 +55,7 @@ struct desk_state {
   /// The answer is the part's own.
   caf::result<caf::message> pass_on(peer_request& x) {
     if (!knows_sender())
-      return caf::make_error(ec::unauthorized);
+      return caf::make_error(ec::draining);
     auto to = ports.part ? ports.part(x.to) : caf::actor{};
     if (!to)
       return caf::make_error(ec::draining);

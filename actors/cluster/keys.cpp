@@ -75,6 +75,71 @@ std::optional<shard_plan> read_plan(std::string_view text) {
   return result;
 }
 
+std::string to_text(const slice_ask& x) {
+  return json::serialize(json::object{{"holder", x.holder},
+                                      {"number", x.number},
+                                      {"epoch", x.epoch},
+                                      {"grant", x.grant},
+                                      {"used", x.used},
+                                      {"waiting", x.waiting}});
+}
+
+std::string to_text(const slice_given& x) {
+  return json::serialize(json::object{{"request", x.request},
+                                      {"epoch", x.epoch},
+                                      {"number", x.number},
+                                      {"count", x.count},
+                                      {"length_ns", x.length.count()},
+                                      {"wait_ns", x.wait.count()}});
+}
+
+namespace {
+
+/// What `take` makes of an object; nothing if that is none, or a member is missing or out of range.
+template <class T, class F>
+std::optional<T> read_object(std::string_view text, F take) {
+  boost::system::error_code failed;
+  auto said = json::parse(json::string_view{text.data(), text.size()}, failed);
+  if (failed || !said.is_object())
+    return std::nullopt;
+  try {
+    T result;
+    take(said.get_object(), result);
+    return result;
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+template <class T>
+void take_number(const json::object& from, const char* name, T& to) {
+  to = from.at(name).to_number<T>();
+}
+
+} // namespace
+
+std::optional<slice_ask> read_ask(std::string_view text) {
+  return read_object<slice_ask>(text, [](const json::object& from, slice_ask& to) {
+    take_number(from, "holder", to.holder);
+    take_number(from, "number", to.number);
+    take_number(from, "epoch", to.epoch);
+    take_number(from, "grant", to.grant);
+    take_number(from, "used", to.used);
+    take_number(from, "waiting", to.waiting);
+  });
+}
+
+std::optional<slice_given> read_given(std::string_view text) {
+  return read_object<slice_given>(text, [](const json::object& from, slice_given& to) {
+    take_number(from, "request", to.request);
+    take_number(from, "epoch", to.epoch);
+    take_number(from, "number", to.number);
+    take_number(from, "count", to.count);
+    to.length = caf::timespan{from.at("length_ns").to_number<std::int64_t>()};
+    to.wait = caf::timespan{from.at("wait_ns").to_number<std::int64_t>()};
+  });
+}
+
 std::string key_space::shard(shard_id id) const {
   auto digits = std::to_string(id);
   return prefix_ + "shards/" + std::string(4 - digits.size(), '0') + digits;
@@ -93,6 +158,10 @@ key_space::place key_space::read(std::string_view key) const {
     return {kind::node, behind("nodes/"), 0};
   if (key.starts_with("drain/"))
     return {kind::drain, behind("drain/"), 0};
+  if (key.starts_with("asks/"))
+    return {kind::ask, behind("asks/"), 0};
+  if (key.starts_with("given/"))
+    return {kind::given, behind("given/"), 0};
   if (key.starts_with("shards/")) {
     shard_id id = 0;
     auto digits = behind("shards/");

@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/cluster.hpp"
 #include "runtime/policy/shard_map.hpp"
 
 #include <cstdint>
@@ -11,11 +12,13 @@
 ///
 ///   nodes/NODE   node_record, under the node's lease: the node is there
 ///   leader       NODE, under its lease: assigns shards, divides the budget; its revision of
-///   creation
-///                is its epoch
+///                creation is its epoch
 ///   plan         shard_plan: who is to have which shard; written by the leader alone
 ///   shards/NNNN  NODE, under its lease: has the shard; its revision of creation is the fencing
-///   token drain/NODE   the node is to have no shard
+///                token
+///   drain/NODE   the node is to have no shard
+///   asks/NODE    slice_ask, under NODE's lease: of a node that cannot reach the leader
+///   given/NODE   slice_given, under NODE's lease: the leader's answer
 namespace troupe::clustering {
 
 struct node_record {
@@ -39,6 +42,11 @@ struct shard_plan {
 [[nodiscard]] std::string to_text(const shard_plan& x);
 [[nodiscard]] std::optional<shard_plan> read_plan(std::string_view text);
 
+[[nodiscard]] std::string to_text(const slice_ask& x);
+[[nodiscard]] std::optional<slice_ask> read_ask(std::string_view text);
+[[nodiscard]] std::string to_text(const slice_given& x);
+[[nodiscard]] std::optional<slice_given> read_given(std::string_view text);
+
 /// The keys of one cluster.
 class key_space {
 public:
@@ -47,11 +55,13 @@ public:
   [[nodiscard]] const std::string& prefix() const noexcept { return prefix_; }
   [[nodiscard]] std::string node(std::string_view name) const { return of("nodes/", name); }
   [[nodiscard]] std::string drain(std::string_view name) const { return of("drain/", name); }
+  [[nodiscard]] std::string ask(std::string_view name) const { return of("asks/", name); }
+  [[nodiscard]] std::string given(std::string_view name) const { return of("given/", name); }
   [[nodiscard]] std::string leader() const { return prefix_ + "leader"; }
   [[nodiscard]] std::string plan() const { return prefix_ + "plan"; }
   [[nodiscard]] std::string shard(shard_id id) const;
 
-  enum class kind : std::uint8_t { other, node, leader, plan, shard, drain };
+  enum class kind : std::uint8_t { other, node, leader, plan, shard, drain, ask, given };
   struct place {
     kind what = kind::other;
     std::string name; ///< Of the node.

@@ -9,6 +9,7 @@ namespace troupe::clustering {
 namespace {
 
 constexpr std::chrono::milliseconds write_limit{2'000};
+constexpr std::chrono::milliseconds slice_patience{400}; ///< A little less than the governor's.
 
 /// The owner of a key that is as it was when we looked.
 etcd::compare still(std::string key, std::int64_t created) {
@@ -73,19 +74,29 @@ caf::result<slice_given> cluster_state::give_slice(const slice_ask& x) {
       slice = given->count;
     return *given;
   }
-  auto leader = desk_of(seen.leader.node);
-  if (foreign || !leader)
+  if (foreign || !member() || seen.leader.node.empty())
     return caf::make_error(ec::draining);
+  auto leader = desk_of(seen.leader.node);
+  if (!leader)
+    return write_letter(x);
+  auto what = peer_request{peer_part::cluster, caf::make_message(x)};
+  if (mute == leader) { // The connection may be dead, and nobody has noticed yet.
+    self->request(leader, slice_patience, std::move(what))
+      .then([this](const slice_given&) { mute = nullptr; }, [](const caf::error&) {});
+    return write_letter(x);
+  }
   auto promise = self->make_response_promise<slice_given>();
-  self
-    ->request(leader, std::chrono::seconds{1},
-              peer_request{peer_part::cluster, caf::make_message(x)})
+  self->request(leader, slice_patience, std::move(what))
     .then(
       [this, promise](const slice_given& given) mutable {
         slice = given.count;
         promise.deliver(given);
       },
-      [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+      [this, promise, leader](caf::error& why) mutable {
+        if (why == caf::sec::request_timeout)
+          mute = leader;
+        promise.deliver(std::move(why));
+      });
   return promise;
 }
 

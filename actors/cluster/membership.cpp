@@ -138,7 +138,11 @@ void cluster_state::hear(const etcd::watch_news& news) {
   }
   if (news.what != kind::changed)
     return;
+  bool letters_alone = true;
   for (const auto& one : news.changes) {
+    if (read_letter(one.now))
+      continue;
+    letters_alone = false;
     bool was_there = false;
     auto place = keys.read(one.now.key);
     if (place.what == key_space::kind::node)
@@ -149,7 +153,8 @@ void cluster_state::hear(const etcd::watch_news& news) {
       log::event(log::level::info, was_there ? "node.left" : "node.joined", name,
                  {{"peer", place.name}});
   }
-  reconcile();
+  if (!letters_alone)
+    reconcile();
 }
 
 // -- kept alive -----------------------------------------------------------------------------------
@@ -202,6 +207,7 @@ void cluster_state::lose(std::string_view why) {
     "joined again.");
   in = false;
   book.deposed();
+  drop_letter();
   while (!peers.empty())
     forget_peer(peers.begin()->first);
   for (auto& one : std::exchange(leavers, {}))

@@ -37,6 +37,12 @@ struct peer {
   caf::actor desk;
 };
 
+/// A question to the leader that went by way of etcd.
+struct letter {
+  std::uint64_t number = 0;
+  caf::typed_response_promise<slice_given> answer;
+};
+
 struct cluster_state {
   static inline const char* name = "troupe.cluster";
 
@@ -71,6 +77,13 @@ struct cluster_state {
   caf::result<done> renew(const cluster_renew& x);
   void write_record(std::function<void(bool)> then);
   void check_left();
+
+  // -- letters.cpp: asking a leader that cannot be reached
+
+  caf::result<slice_given> write_letter(const slice_ask& x);
+  bool read_letter(const etcd::entry& x);
+  void answer_letter(const std::string& from, const etcd::entry& x);
+  void drop_letter();
 
   // -- owning.cpp: shards
 
@@ -133,7 +146,9 @@ struct cluster_state {
   std::vector<caf::typed_response_promise<done>> leavers;
   slice_desk book; ///< Of the leader.
   std::int64_t book_epoch = 0;
-  std::uint32_t slice = 0; ///< What this node's governor was given last.
+  std::uint32_t slice = 0;     ///< What this node's governor was given last.
+  std::optional<letter> asked; ///< By way of etcd.
+  caf::actor mute;             ///< The leader's desk, if it did not answer the last question.
 
   std::array<holding, shard_count> held{};
   std::array<std::int64_t, shard_count> fences{};

@@ -32,6 +32,8 @@ void world::apply(const key_space& keys, const etcd::entry& x) {
   case key_space::kind::shard:
     shards[place.shard] = gone ? ownership{} : ownership{x.value, x.lease, x.created};
     return;
+  case key_space::kind::ask: // Heard once, kept by nobody: letters.cpp.
+  case key_space::kind::given:
   case key_space::kind::other:
     return;
   }

@@ -140,7 +140,8 @@ protected:
   std::optional<kept_key> keeping_;          ///< The call's Idempotency-Key, until that is ended.
   bool begun_ = false;                       ///< ... The store said so.
   bool foreign_ = false;                     ///< The call's bot is another node's.
-  bool sent_ = false;                        ///< ... The call may have been carried out.
+  std::int64_t life_ = 1; ///< Of the node, in which the exchange began; 0: it was not begun.
+  bool sent_ = false;     ///< ... The call may have been carried out.
   std::optional<kept_answer> captured_;      ///< ... What was answered.
   std::optional<idempotency_end> finishing_; ///< ... What the store is being told.
 };

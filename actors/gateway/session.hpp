@@ -40,7 +40,7 @@ struct request_facts {
   std::vector<std::string> only; ///< Of a virtual token: the methods that it may call; empty: all.
   std::int64_t worker = 0;       ///< The virtual token's number; 0: the bot's own token.
   std::optional<bot_found> abroad; ///< The bot, if it is another node's.
-  bool chat_may_come = false; ///< In the part of a multipart body that is not held.
+  bool chat_may_come = false;      ///< In the part of a multipart body that is not held.
   bool keep_alive = true;
   bool rejected = false; ///< The upstream answered 401.
   clock::time_point arrived{};
@@ -85,6 +85,7 @@ private:
   clock::duration exchange_limit(const request_facts& facts) const;
   clock::duration body_limit(std::uint64_t moved, clock::duration spent) const;
   bool may_begin(const grant& granted) const;
+  std::int64_t life_now() const;
   task<net::upstream_session*> connect(std::uint64_t session);
   task<void> pause(clock::duration length);
   task<void> linger();
@@ -112,8 +113,8 @@ private:
   void take_over(request_facts& facts, const bot_found& what, directory::found& entry);
 
   // session_keep.hpp: requests with an Idempotency-Key.
-  task<bool> begin_kept(request_facts& facts, const directory::found& bot,
-                        std::string_view method, bool& more);
+  task<bool> begin_kept(request_facts& facts, const directory::found& bot, std::string_view method,
+                        bool& more);
   template <class Upstream>
   task<void> capture(Upstream& up, net::response_head& head, exchange_state& x);
   task<bool> answer_kept(const request_facts& facts, const exchange_state& x);

@@ -182,6 +182,18 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     x.waited = granted.waited;
     x.how = outcome{};
     bool over = co_await exchange(facts, granted, x);
+    if (over && life_ == 0 && !gone_
+        && !poll_ended_) { // Not begun: whoever has the bot now gets it.
+      directory::found again;
+      bool found = co_await find_bot(facts, again);
+      if (!found)
+        co_return false;
+      failed.reset();
+      bot_ = again.actor;
+      foreign_ = facts.abroad.has_value();
+      c.id = call_ = next_call_id();
+      continue;
+    }
     if (over)
       break;
     failed = attempt_failed{c.id, granted.session, x.how};
@@ -269,12 +281,14 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   net::upstream_session* up = nullptr;
   // The place is the bot's node's; a connection of another node's pool is none of ours.
   const auto place = foreign_ ? ctx_->others->borrow() : granted.session.session;
-  if (may_begin(granted) && !gone_) {
+  life_ = life_now();
+  if (life_ != 0 && may_begin(granted) && !gone_) {
     up = sessions.try_acquire(place);
     if (!up)
       up = co_await connect(place);
+    life_ = life_now(); // That took its time.
   }
-  if (up && !gone_ && !poll_ended_) {
+  if (up && !gone_ && !poll_ended_ && life_ != 0) {
     session_ = up;
     if (ctx_->config.demo_faults && head_->crash == "connection")
       throw std::runtime_error{"X-Troupe-Crash: connection"};
@@ -299,7 +313,7 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
     // No answer that Telegram would have given by now: an empty one, as it would.
     if (expired_ && polling_ && !head_sent_ && facts.params.poll_timeout > longest_poll)
       poll_ended_ = true;
-    if (gone_ || stalled_ || poll_ended_) { // Says nothing about the upstream.
+    if (gone_ || stalled_ || poll_ended_ || life_ == 0) { // Says nothing about the upstream.
       x.how.unsent = x.how.what == failure::not_sent;
       x.how.what = failure::aborted;
     } else if (expired_) {
@@ -325,13 +339,17 @@ task<bool> session<Stream>::exchange(request_facts& facts, const grant& granted,
   co_return !again;
 }
 
-/// Whether the exchange that was granted may begin: not on a node that was paused or cut off until
-/// others may act in its place, and only where the connection is.
+/// Whether the exchange that was granted may begin here: only where the connection is.
 template <class Stream>
 bool session<Stream>::may_begin(const grant& granted) const {
-  if (ctx_->others && !ctx_->ports.found->cluster->holds(clock::now()))
-    return false;
   return foreign_ || granted.session.lane == ctx_->lane().index();
+}
+
+/// The node's life among others, in which an exchange may begin. 0: none may, for the node was
+/// paused or cut off until others may act in its place.
+template <class Stream>
+std::int64_t session<Stream>::life_now() const {
+  return ctx_->others ? ctx_->ports.found->cluster->may_begin(clock::now()) : 1;
 }
 
 /// Makes the connection of upstream session `session`. Null: that failed.

@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/gateway/session.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "runtime/telegram/errors.hpp"
 
 namespace troupe::gateway {
@@ -13,6 +14,8 @@ template <class Upstream>
 task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exchange_state& x) {
   auto held = view(in_).substr(0, body_.held);
   auto sent = co_await net::written{up, head_->forward, held};
+  if (sent.n > 0 && body_.complete && life_now() != life_)
+    ++ctx_->ports.found->cluster->late_calls;
   if (sent.ec) {
     x.how.what = sent.n == 0 ? failure::not_sent : failure::broken;
     co_return;
@@ -64,7 +67,13 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
       look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, n));
     head_->body.clear();
     streamed += n;
+    if (life_now() != life_) { // Without its end it is not carried out.
+      x.how.what = failure::broken;
+      co_return;
+    }
     sent = co_await net::written{up, view(in_).substr(0, n), {}};
+    if (done && life_now() != life_)
+      ++ctx_->ports.found->cluster->late_calls;
     in_.consume(n);
     if (sent.ec) // The upstream may have answered early (too large, unauthorized): read on.
       co_return;

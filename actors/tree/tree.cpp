@@ -3,8 +3,8 @@
 #include "actors/gateway/answers.hpp"
 #include "actors/gateway/updates.hpp"
 #include "runtime/net/dns_cache.hpp"
-#include "runtime/registry/cluster_view.hpp"
 #include "runtime/net/upstream_call.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/relay/lanes_port.hpp"
 #include "runtime/telegram/methods.hpp"
@@ -200,12 +200,9 @@ supervisor_spec tree::durable_spec() {
 
 /// Who has to know which shards are the node's, in the order in which they are told.
 std::vector<std::function<caf::actor()>> tree::rooms() const {
-  return {[found = found_] {
-            return caf::actor_cast<caf::actor>(found->updates->journal.get());
-          },
-          [found = found_] {
-            return caf::actor_cast<caf::actor>(found->updates->registrar.get());
-          }};
+  return {
+    [found = found_] { return caf::actor_cast<caf::actor>(found->updates->journal.get()); },
+    [found = found_] { return caf::actor_cast<caf::actor>(found->updates->registrar.get()); }};
 }
 
 desk_ports tree::for_others() const {
@@ -334,8 +331,13 @@ registrar_ports tree::ports_of_registrar() {
   ports.token_key = token_key_;
   ports.vault = vault_;
   ports.virtuals = virtuals_;
+  net::start_rule rule;
+  if (auto view = found_->cluster) {
+    rule.may_begin = [view] { return view->may_begin(std::chrono::steady_clock::now()); };
+    rule.late = [view] { ++view->late_calls; };
+  }
   ports.upstream =
-    ports_.calls ? ports_.calls : net::make_call_port(sessions_, std::move(executors));
+    ports_.calls ? ports_.calls : net::make_call_port(sessions_, std::move(executors), rule);
   ports.ended = [usage = counting_in(usage_, found_->updates, ports_.wall),
                  meter = ports_.meter](bot_id bot, const call& what, const outcome& how) {
     auto label = gateway::outcome_label(how);

@@ -242,9 +242,11 @@ void print_cluster(const printer& to, const json::object& report) {
   }
   to.out << "asked node " << text_of(report, "node")
          << (report.at("member").as_bool() ? "" : ", which is no member now") << "; leader "
-         << text_of(report, "leader", "none") << "; of 1024 shards " << text_of(report, "unowned_shards")
-         << " unowned, " << text_of(report, "moving_shards") << " moving; budget slice "
-         << text_of(report, "budget_slice", "none") << "\n\n";
+         << text_of(report, "leader", "none") << "; of 1024 shards "
+         << text_of(report, "unowned_shards") << " unowned, " << text_of(report, "moving_shards")
+         << " moving; budget slice " << text_of(report, "budget_slice", "none")
+         << "; calls of the asked node that went out late: "
+         << text_of(report, "late_calls_total", "0") << "\n\n";
   std::vector<std::vector<cell>> rows;
   for (auto& value : report.at("nodes").as_array()) {
     auto& one = value.as_object();

@@ -56,6 +56,11 @@ void scrape::update(const journal_report& x) {
   to_->count_updates(update_stage::dead, growth("updates.dead", x.died));
 }
 
+void scrape::update_late_calls(std::uint64_t total) {
+  if (to_)
+    to_->late_calls->inc(growth("late_calls", total));
+}
+
 void scrape::update(const std::array<std::uint64_t, bot_phase_names.size()>& bots) {
   if (!to_)
     return;

@@ -22,6 +22,7 @@ public:
   void update(const governor_report& x);
   void update(const health_report& x);
   void update(const journal_report& x);
+  void update_late_calls(std::uint64_t total);
   void update(const std::array<std::uint64_t, bot_phase_names.size()>& bots);
 
   /// Restarts of a child so far; bots of one shard together.

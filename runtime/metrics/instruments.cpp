@@ -66,13 +66,17 @@ instruments::instruments(metric_registry& registry, std::span<const std::string_
   update_lag_seconds =
     histogram(registry, "update-lag", "Time from an update's arrival to its delivery.");
   activation_seconds = histogram(registry, "activation", "Time until an evicted bot was back.");
-  evictions = registry.counter_singleton("troupe", "evictions",
-                                         "Idle bots that left memory.", "1", true);
+  evictions =
+    registry.counter_singleton("troupe", "evictions", "Idle bots that left memory.", "1", true);
   leases = registry.gauge_singleton("troupe", "leases", "Sessions leased now.");
   leases_reclaimed = registry.counter_singleton(
     "troupe", "leases-reclaimed", "Leases taken back from lessees that died.", "1", true);
   journal_pending =
     registry.gauge_singleton("troupe", "journal-pending", "Updates waiting for delivery.");
+  late_calls = registry.counter_singleton(
+    "troupe", "late-calls",
+    "Requests that went out behind the end of the lease of a node of many, under which they began.",
+    "1", true);
   dead_letters =
     registry.gauge_singleton("troupe", "dead-letters", "Updates that could not be delivered.");
   fill(registry.counter_family("troupe", "throttled", {"scope"},
@@ -89,8 +93,8 @@ instruments::instruments(metric_registry& registry, std::span<const std::string_
                             "1", true);
   for (std::size_t i = 0; i < deliveries_.size(); ++i)
     for (std::size_t k = 0; k < delivery_result_names.size(); ++k)
-      deliveries_[i][k] = deliveries->get_or_add({{"mode", view(delivery_mode_names[i])},
-                                                  {"result", view(delivery_result_names[k])}});
+      deliveries_[i][k] = deliveries->get_or_add(
+        {{"mode", view(delivery_mode_names[i])}, {"result", view(delivery_result_names[k])}});
   fill(registry.gauge_family("troupe", "sessions", {"state"}, "Sessions of the pool, by state."),
        "state", sessions_, session_state_names);
   fill(registry.gauge_family("troupe", "bots", {"phase"}, "Bots, by phase."), "phase", bots_,

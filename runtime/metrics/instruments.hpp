@@ -79,6 +79,7 @@ public:
   caf::telemetry::int_counter* leases_reclaimed;
   caf::telemetry::int_gauge* journal_pending;
   caf::telemetry::int_gauge* dead_letters;
+  caf::telemetry::int_counter* late_calls;
 
 private:
   using counter = caf::telemetry::int_counter;

@@ -22,6 +22,8 @@ constexpr asio::use_awaitable_t<io_executor> awaited_call{};
 constexpr std::uint64_t largest_answer = 16 * 1024 * 1024;
 
 struct exchange {
+  std::shared_ptr<const start_rule> rule;
+  std::int64_t life = 0; ///< Of the rule, in which it began.
   lease on;
   api_request what;
   clock::time_point deadline;
@@ -48,6 +50,8 @@ asio::awaitable<void, io_executor> talk(Stream& stream, const std::string& bytes
   error_code ec;
   auto sent =
     co_await asio::async_write(stream, asio::buffer(bytes), asio::redirect_error(awaited_call, ec));
+  if (sent > 0 && x.rule->may_begin && x.rule->may_begin() != x.life)
+    x.rule->late();
   if (ec) {
     x.how.what = sent == 0 ? failure::not_sent : failure::broken;
     co_return;
@@ -88,6 +92,11 @@ asio::awaitable<void, io_executor> perform(std::shared_ptr<upstream_sessions> se
     co_return;
   }
   began = clock::now();
+  x->life = x->rule->may_begin ? x->rule->may_begin() : 1;
+  if (x->life == 0) {
+    sessions->release(*session, false);
+    co_return;
+  }
   bool late = false;
   {
     steady_timer timer{ex, x->deadline};
@@ -119,12 +128,14 @@ asio::awaitable<void, io_executor> perform(std::shared_ptr<upstream_sessions> se
 class lanes_call_port final : public call_port {
 public:
   lanes_call_port(std::vector<std::shared_ptr<upstream_sessions>> lanes,
-                  std::vector<io_executor> executors)
-    : lanes_(std::move(lanes)), executors_(std::move(executors)) {}
+                  std::vector<io_executor> executors, start_rule rule)
+    : lanes_(std::move(lanes)), executors_(std::move(executors)),
+      rule_(std::make_shared<const start_rule>(std::move(rule))) {}
 
   void perform(const lease& on, api_request what, std::chrono::milliseconds limit,
                std::function<void(outcome, api_answer)> then) override {
     auto x = std::make_shared<exchange>();
+    x->rule = rule_;
     x->on = on;
     x->what = std::move(what);
     x->deadline = clock::now() + limit;
@@ -143,13 +154,14 @@ public:
 private:
   std::vector<std::shared_ptr<upstream_sessions>> lanes_;
   std::vector<io_executor> executors_;
+  std::shared_ptr<const start_rule> rule_;
 };
 
 } // namespace
 
 std::shared_ptr<call_port> make_call_port(std::vector<std::shared_ptr<upstream_sessions>> lanes,
-                                          std::vector<io_executor> executors) {
-  return std::make_shared<lanes_call_port>(std::move(lanes), std::move(executors));
+                                          std::vector<io_executor> executors, start_rule rule) {
+  return std::make_shared<lanes_call_port>(std::move(lanes), std::move(executors), std::move(rule));
 }
 
 } // namespace troupe::net

@@ -36,6 +36,11 @@ public:
   [[nodiscard]] bool holds(time_point now) const noexcept {
     return now.time_since_epoch().count() < lease_ends_.load(std::memory_order_acquire);
   }
+  /// The life in which something may begin at `now`; 0: nothing may. Asked right before a request
+  /// goes out, and again behind it: another answer means that it went out late.
+  [[nodiscard]] std::int64_t may_begin(time_point now) const noexcept {
+    return holds(now) ? life() : 0;
+  }
   /// Whether the bot's shard is this node's, lease or not: who deals with it.
   [[nodiscard]] bool owns(bot_id bot) const noexcept { return fence_of(shard_of(bot)) != 0; }
   /// The fencing token of what is written for the shard; 0: it is not ours.
@@ -108,6 +113,10 @@ public:
   void set_life(std::int64_t life) noexcept { life_.store(life, std::memory_order_release); }
   /// The lease in etcd, for an actor that takes over from one that died. 0: none.
   std::atomic<std::int64_t> lease{0};
+
+  /// Requests to the upstream that went out, or may have, behind the end of the lease under which
+  /// they began: the node stood still in between. Nothing refuses those; so they are counted.
+  std::atomic<std::uint64_t> late_calls{0};
 
   /// @param owners indices into `desks`; `no_node` for none and for ourselves
   void set_others(std::vector<std::pair<std::string, caf::actor>> desks,

@@ -88,6 +88,26 @@ SCENARIO("a plan and a node's record read as they were written, and nonsense as 
   CHECK(!read_node("7").has_value());
 }
 
+SCENARIO(
+  "what a node asks of a leader by way of etcd reads as it was written, and nonsense as nothing") {
+  slice_ask ask{~std::uint64_t{0}, 7, 1'234, 5, 40, 3};
+  auto asked = read_ask(to_text(ask));
+  REQUIRE(asked.has_value());
+  CHECK_EQ(caf::deep_to_string(*asked), caf::deep_to_string(ask));
+  slice_given answer{7, 1'234, 6, 25, std::chrono::seconds{1}, std::chrono::milliseconds{300}};
+  auto given = read_given(to_text(answer));
+  REQUIRE(given.has_value());
+  CHECK_EQ(caf::deep_to_string(*given), caf::deep_to_string(answer));
+  for (const char* text : {"", "{", "[]", "{\"holder\":1}", "{\"request\":-1}", "7"}) {
+    CHECK(!read_ask(text).has_value());
+    CHECK(!read_given(text).has_value());
+  }
+  CHECK_EQ(keys.read(keys.ask("n1")).name, "n1");
+  CHECK(keys.read(keys.given("n1")).what == key_space::kind::given);
+  write(keys.ask("n1"), to_text(ask)); // Changes nothing of the world.
+  CHECK(seen.nodes.empty());
+}
+
 SCENARIO("keys lead to what they are about") {
   CHECK_EQ(keys.shard(7), "/troupe/shards/0007");
   CHECK_EQ(keys.read("/troupe/shards/1023").shard, 1023);

@@ -29,7 +29,9 @@ task serve_cluster(context& ctx, const inquiry& from) {
   auto report = asked.take();
   if (!report)
     throw no_answer();
-  co_return json_response(to_json(*report));
+  auto shown = to_json(*report);
+  shown["late_calls_total"] = ctx.p.cluster->late_calls.load();
+  co_return json_response(shown);
 }
 
 audit_row drain_entry(const inquiry& from, const std::string& node) {

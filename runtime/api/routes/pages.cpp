@@ -8,6 +8,7 @@
 #include "runtime/api/openapi.hpp"
 #include "runtime/api/routes/tables.hpp"
 #include "runtime/api/supervision.hpp"
+#include "runtime/registry/cluster_view.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -122,6 +123,8 @@ task serve_metrics(context& ctx, const inquiry& from) {
   co_await refresh(ctx, health);
   auto tree = co_await walk(ctx, from.what.io, metrics_rows);
   update(ctx.seen, *tree);
+  if (ctx.p.cluster)
+    ctx.seen.update_late_calls(ctx.p.cluster->late_calls);
   if (ctx.p.bots_by_phase)
     ctx.seen.update(ctx.p.bots_by_phase());
   response answer;
@@ -151,13 +154,40 @@ task serve_dashboard(context&, const inquiry&) {
 // -- the table -------------------------------------------------------------------------------------
 
 constexpr route page_table[] = {
-  {"GET", "/", "getDashboard", "The dashboard.", access::open, serve_dashboard, 200, {},
-   body_use::none, {}, "text/html"},
+  {"GET",
+   "/",
+   "getDashboard",
+   "The dashboard.",
+   access::open,
+   serve_dashboard,
+   200,
+   {},
+   body_use::none,
+   {},
+   "text/html"},
   {"GET", "/openapi.json", "getOpenApi", "This document.", access::open, serve_openapi},
-  {"GET", "/metrics", "getMetrics", "Prometheus metrics.", access::open, serve_metrics, 200, {},
-   body_use::none, {}, "text/plain"},
-  {"GET", "/healthz", "getAlive", "Whether the process lives.", access::open, serve_alive, 200, {},
-   body_use::none, {}, "text/plain"},
+  {"GET",
+   "/metrics",
+   "getMetrics",
+   "Prometheus metrics.",
+   access::open,
+   serve_metrics,
+   200,
+   {},
+   body_use::none,
+   {},
+   "text/plain"},
+  {"GET",
+   "/healthz",
+   "getAlive",
+   "Whether the process lives.",
+   access::open,
+   serve_alive,
+   200,
+   {},
+   body_use::none,
+   {},
+   "text/plain"},
   {"GET", "/readyz", "getReady", "Whether the node takes work.", access::open, serve_ready},
 };
 

@@ -52,6 +52,16 @@ export class Etcd {
     throw new Error('no member of etcd leads');
   }
 
+  /// All keys that begin so: {key, value}.
+  async range(prefix) {
+    const encode = (text) => Buffer.from(text).toString('base64');
+    const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+    const body = JSON.stringify({ key: encode(prefix), range_end: encode(end) });
+    const said = await request(`${this.members[0].url}/v3/kv/range`, { method: 'POST', body });
+    const text = (base64) => Buffer.from(base64 ?? '', 'base64').toString();
+    return (said.json.kvs ?? []).map(({ key, value }) => ({ key: text(key), value: text(value) }));
+  }
+
   /// As a crash ends it.
   async kill(i) {
     this.members[i].child.kill('SIGKILL');

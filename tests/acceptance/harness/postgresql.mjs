@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, copyFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePorts } from './ports.mjs';
 import { soon, until } from './wait.mjs';
 
 const running = new Set();
@@ -15,8 +16,9 @@ function program(name) {
 
 /// A PostgreSQL of its own, reached by a Unix socket in a temporary directory. Not as root: it refuses that.
 export class PostgreSql {
-  /// `durable`: as one is run that is measured; tests need no disk to be waited for.
-  static async start({ durable = false } = {}) {
+  /// `durable`: as one is run that is measured; tests need no disk to be waited for. `tls`: {ca, cert, key},
+  /// files: it can be reached by TCP, over TLS alone and with a certificate of that authority alone.
+  static async start({ durable = false, tls } = {}) {
     const server = new PostgreSql();
     server.settings = durable ? ['shared_buffers=256MB', 'max_wal_size=4GB'] : ['fsync=off', 'shared_buffers=32MB'];
     server.dir = mkdtempSync('/tmp/troupe-acceptance-pg-'); // A socket's path must be short.
@@ -30,21 +32,50 @@ export class PostgreSql {
     server.data = join(server.dir, 'data');
     execFileSync(program('initdb'), ['-D', server.data, '-U', 'troupe', '-A', 'trust', '-E', 'UTF8',
       '--locale=C', '--no-sync', '--no-instructions'], server.as);
+    if (tls) await server.#takeTls(tls);
     await server.resume();
-    execFileSync(program('createdb'), ['-h', server.dir, '-U', 'troupe', 'bots'], server.as);
+    execFileSync(program('createdb'), ['-h', server.dir, ...server.#on, '-U', 'troupe', 'bots'], server.as);
     return server;
+  }
+
+  get #on() { return this.port ? ['-p', String(this.port)] : []; }
+
+  async #takeTls(tls) {
+    [this.port] = await freePorts(1);
+    const own = (file, name) => {
+      const at = join(this.data, name);
+      copyFileSync(file, at);
+      chmodSync(at, 0o600);
+      if (this.as.uid !== undefined) chownSync(at, this.as.uid, this.as.gid);
+    };
+    for (const part of ['ca', 'cert', 'key']) own(tls[part], `tls-${part}.pem`);
+    writeFileSync(join(this.dir, 'hba'), 'local all all trust\nhostssl all all 127.0.0.1/32 cert\n');
+    own(join(this.dir, 'hba'), 'pg_hba.conf');
+    this.settings.push('ssl=on', 'ssl_ca_file=tls-ca.pem', 'ssl_cert_file=tls-cert.pem', 'ssl_key_file=tls-key.pem', `port=${this.port}`);
+  }
+
+  /// By TCP. `files`: {ca, cert, key} of a client; `host`: as the URI names it.
+  secureUri({ ca, cert, key }, host = '127.0.0.1') {
+    const client = cert ? `&sslcert=${cert}&sslkey=${key}` : '';
+    return `postgresql://troupe@${host}:${this.port}/bots?sslmode=verify-full&sslrootcert=${ca}${client}`;
+  }
+
+  /// What a query says, a row a line, asked by the Unix socket.
+  query(sql) {
+    return execFileSync(program('psql'), ['-h', this.dir, ...this.#on, '-U', 'troupe', '-d', 'bots', '-AtXq', '-c', sql],
+      { ...this.as, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' }).trim();
   }
 
   get uri() { return `postgresql://troupe@/bots?host=${this.dir}`; }
 
   /// Starts it (again), and waits until it takes connections.
   async resume() {
-    this.child = spawn(program('postgres'), ['-D', this.data, '-k', this.dir, '-c', 'listen_addresses=',
+    this.child = spawn(program('postgres'), ['-D', this.data, '-k', this.dir, '-c', `listen_addresses=${this.port ? '127.0.0.1' : ''}`,
       '-c', 'max_connections=40', ...this.settings.flatMap((setting) => ['-c', setting])], this.as);
     this.child.unref();
     this.exited = new Promise((resolve) => { this.child.on('exit', resolve); });
     await until('PostgreSQL takes connections', () => {
-      execFileSync(program('pg_isready'), ['-h', this.dir, '-U', 'troupe', '-d', 'postgres'], this.as);
+      execFileSync(program('pg_isready'), ['-h', this.dir, ...this.#on, '-U', 'troupe', '-d', 'postgres'], this.as);
       return true;
     });
   }
