@@ -45,8 +45,9 @@ struct cluster_ports {
   /// Connects to another node's desk; `then` is called once, on any thread, with an empty handle
   /// when that failed. May be empty.
   std::function<void(const std::string& address, std::function<void(caf::actor)> then)> dial;
-  /// Told whenever it changes who is registered. May be empty.
-  std::function<void(const std::vector<registered_node>&)> trusted;
+  /// Told whenever it changes who is registered; false: that could not be noted, and it is told
+  /// again. May be empty.
+  std::function<bool(const std::vector<registered_node>&)> trusted;
 };
 
 /// What the desk passes requests of other nodes on to. All may be empty.

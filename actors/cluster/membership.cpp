@@ -45,7 +45,7 @@ void cluster_state::dropped() {
 
 void cluster_state::join() {
   ++era;
-  in = campaigning = planning = false;
+  in = campaigning = planning = trusting_later = false;
   claiming = 0;
   book.deposed();
   auto again = [this] { later(cfg.retry, [this] { join(); }); };

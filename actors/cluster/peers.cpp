@@ -6,6 +6,11 @@
 /// Connections to the other nodes: one between two, made by the one whose name comes first. (Of two
 /// that are made at once CAF closes one, and what was learnt over it is lost.)
 namespace troupe::clustering {
+namespace {
+
+constexpr std::chrono::seconds trust_pause{1};
+
+} // namespace
 
 /// Each node that is registered is connected to; one that left is forgotten.
 void cluster_state::meet() {
@@ -17,18 +22,27 @@ void cluster_state::meet() {
   }
   for (const auto& node : gone)
     forget_peer(node);
-  if (ports.trusted) {
-    std::vector<registered_node> all;
-    for (const auto& [node, x] : seen.nodes)
-      all.push_back({node, x.what.certificate});
-    ports.trusted(all);
-  }
+  tell_trusted();
   for (const auto& [node, x] : seen.nodes)
     if (node != cfg.node && !peers.contains(node)) {
       peers[node].life = x.lease;
       if (dials(node))
         dial(node);
     }
+}
+
+void cluster_state::tell_trusted() {
+  if (!ports.trusted)
+    return;
+  std::vector<registered_node> all;
+  for (const auto& [node, x] : seen.nodes)
+    all.push_back({node, x.what.certificate});
+  // A full disk: whoever came since is no peer until there is space.
+  if (!ports.trusted(all) && !std::exchange(trusting_later, true))
+    later(trust_pause, [this] {
+      trusting_later = false;
+      tell_trusted();
+    });
 }
 
 void cluster_state::dial(const std::string& node) {

@@ -98,6 +98,7 @@ struct cluster_state {
   // -- peers.cpp: other nodes
 
   void meet();
+  void tell_trusted();
   void dial(const std::string& name);
   [[nodiscard]] bool dials(const std::string& name) const { return cfg.node < name; }
   void dialed(const std::string& name, etcd::lease_id life, caf::actor desk);
@@ -154,6 +155,7 @@ struct cluster_state {
   std::array<std::int64_t, shard_count> fences{};
   std::size_t claiming = 0; ///< Claims under way.
   std::map<std::string, peer> peers;
+  bool trusting_later = false; ///< Who is trusted could not be written down.
 };
 
 } // namespace troupe::clustering

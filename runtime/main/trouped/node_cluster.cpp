@@ -110,15 +110,15 @@ cluster_actor node_cluster::join(caf::actor_system& sys,
   ports.dial = [links = links_](const std::string& address, std::function<void(caf::actor)> then) {
     links->dial(address, std::move(then));
   };
-  ports.trusted = [this](const std::vector<registered_node>& nodes) { trust(nodes); };
+  ports.trusted = [this](const std::vector<registered_node>& nodes) { return trust(nodes); };
   std::lock_guard lock{mutex_};
   return spawn_cluster(sys, config_, std::move(ports));
 }
 
 /// Called by the membership's actor whenever something changed, so mostly for nothing.
-void node_cluster::trust(const std::vector<registered_node>& nodes) {
+bool node_cluster::trust(const std::vector<registered_node>& nodes) {
   if (settings_.cert_file.empty())
-    return;
+    return true;
   std::lock_guard lock{mutex_};
   try {
     std::vector<peers::trusted_node> all;
@@ -133,14 +133,17 @@ void node_cluster::trust(const std::vector<registered_node>& nodes) {
           "A node is registered with a certificate that the cluster's authority did not sign, "
           "or that is over: it is not spoken to.");
     refused_ = std::move(refused);
-    if (now == trusted_)
-      return;
-    peers::write_trusted(trust_file_, now);
+    if (now != trusted_)
+      peers::write_trusted(trust_file_, now);
     trusted_ = std::move(now);
+    failing_ = false;
+    return true;
   } catch (const std::exception& x) {
-    log::event(log::level::error, "trust.failed", "troupe.cluster",
-               {{"reason", std::string_view{x.what()}}},
-               "The nodes that may connect stay those they were.");
+    if (!std::exchange(failing_, true))
+      log::event(log::level::error, "trust.failed", "troupe.cluster",
+                 {{"reason", std::string_view{x.what()}}},
+                 "The nodes that may connect stay those they were until this can be done.");
+    return false;
   }
 }
 

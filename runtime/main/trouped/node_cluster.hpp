@@ -51,7 +51,7 @@ public:
   void stop();
 
 private:
-  void trust(const std::vector<registered_node>& nodes);
+  bool trust(const std::vector<registered_node>& nodes);
 
   caf::actor_system& sys_;
   config::cluster_settings settings_;
@@ -64,7 +64,8 @@ private:
   caf::actor desk_;
   std::uint64_t holder_ = 0;
   std::mutex mutex_;
-  std::string trusted_; ///< What is in the file.
+  std::string trusted_;  ///< What is in the file.
+  bool failing_ = false; ///< That could not be written, and the log says so.
   std::vector<std::string> refused_;
 };
 

@@ -11,12 +11,12 @@ import { soon, until } from './wait.mjs';
 /// Nodes on one etcd and one PostgreSQL, which speak to each other over TLS.
 export class Cluster {
   /// `members`: of etcd. `options`: of every node; `only`: by node, of some. `gated`: a gate stands before each
-  /// node, and between each node and each member of etcd, and Telegram; see `links`, `ways` and `exits`.
-  static async start(t, upstream, { nodes = 3, members = 1, options = {}, only = {}, gated = false } = {}) {
+  /// node, and between each node and each member of etcd, and Telegram; see `links`, `ways` and `exits`. `program`: what each node that is added runs, if no usual trouped.
+  static async start(t, upstream, { nodes = 3, members = 1, options = {}, only = {}, gated = false, program } = {}) {
     const cluster = new Cluster();
     t.after(() => cluster.remove());
     cluster.upstream = upstream;
-    Object.assign(cluster, { options, only });
+    Object.assign(cluster, { options, only, program });
     cluster.dir = temporaryDirectory();
     cluster.authority = makeAuthority(cluster.dir);
     [cluster.etcd, cluster.database] = await Promise.all([Etcd.start(members), PostgreSql.start()]);
@@ -34,6 +34,7 @@ export class Cluster {
   async add(name, more = {}) {
     const tls = makeNodeCertificate(this.dir, this.authority, name);
     const node = await Node.start(this.upstream, {
+      program: this.program,
       env: { TROUPE_MASTER_KEY: Buffer.alloc(32, 7).toString('base64') },
       options: {
         ...registered,

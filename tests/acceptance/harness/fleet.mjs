@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Cluster } from './cluster.mjs';
 import { Sandbox } from './sandbox.mjs';
-import { pause, until } from './wait.mjs';
+import { pause, soon, until } from './wait.mjs';
 
 /// The shard of a bot: docs/cluster.md.
 function shardOf(id) {
@@ -19,7 +19,7 @@ export class Fleet {
   /// `budget`: requests a second of the whole cluster, watched by the emulated Telegram. `start`: of Cluster.
   static async start(t, { bots = 24, talkers = 6, budget = 60, loops = 2, deadline = '10s', ...start } = {}) {
     const fleet = new Fleet();
-    Object.assign(fleet, { budget, deadline, said: [], clients: [], work: [], stopped: false });
+    Object.assign(fleet, { budget, deadline, said: [], clients: [], work: [], loops: [], stopped: false });
     fleet.sandbox = await Sandbox.start({ args: ['--limits=telegram', `--global-rps=${budget}`] });
     t.after(() => { fleet.stopped = true; });
     t.after(() => fleet.sandbox.stop());
@@ -38,7 +38,7 @@ export class Fleet {
     for (const scene of fleet.scenes) fleet.#listen(scene);
     fleet.#talk();
     for (const name of Object.keys(cluster.nodes))
-      for (let i = 0; i < loops; ++i) fleet.#call(name, i);
+      for (let i = 0; i < loops; ++i) fleet.loops.push(fleet.#call(name, i));
     await until('calls are answered at every node', () => Object.keys(cluster.nodes).every((name) => fleet.answered({ name }) > 20));
     return fleet;
   }
@@ -158,7 +158,7 @@ export class Fleet {
       throw new Error(`${missing.length} of ${this.said.length} are missing, first: ${missing[0].text}`);
     }, { within: 60_000 });
     this.stopped = true;
-    await until('no call is under way', async () => (await Promise.all(this.cluster.all.map((node) => node.waiting()))).every((n) => n === 0));
+    await soon('all calls are answered', Promise.all(this.loops), 120_000);
     const ok = this.answered();
     const refused = this.work.filter(({ status }) => status !== 200);
     const { methods } = await this.sandbox.stats();
@@ -169,6 +169,7 @@ export class Fleet {
     const clashes = methods.getUpdates?.outcomes?.[409] ?? 0;
     t.diagnostic(`calls: ${this.work.length} asked, ${ok} answered, ${refused.length} refused, ${arrived} arrived at Telegram`);
     t.diagnostic(`updates: ${this.said.length} made, all delivered, ${twice} more than once; polls that met another one: ${clashes}`);
+    t.diagnostic(`Telegram's answers: ${JSON.stringify(methods.getMe.outcomes)}; windows: ${JSON.stringify(limits.global)}`);
     const wrong = refused.filter((one) => !(one.status === 503 || one.status === 429) || !(one.retry > 0) || !refusals(one));
     assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} refusals that should not be`);
     // An attempt that a node does not begin, for it lost its lease, arrives nowhere.

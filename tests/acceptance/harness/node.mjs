@@ -38,7 +38,8 @@ export class Node {
   /// `upstream`: what the pool speaks to (a Sandbox or {url, tokens}). `options`: command line, by
   /// setting, undefined ones left out. `files`: config files, by name. Adopts unknown tokens unless
   /// told otherwise.
-  static async start(upstream, { options = {}, files = {}, env = {} } = {}) {
+  /// `program`: another build of trouped, by its path.
+  static async start(upstream, { options = {}, files = {}, env = {}, program = 'trouped' } = {}) {
     const node = new Node();
     node.upstream = upstream;
     node.dir = temporaryDirectory();
@@ -56,7 +57,7 @@ export class Node {
       ...options,
     };
     node.dataDir = settings['node.data-dir'];
-    node.program = new Program('trouped', [`--config-dir=${join(node.dir, 'config')}`,
+    node.program = new Program(program, [`--config-dir=${join(node.dir, 'config')}`,
       ...Object.entries(settings).filter(([, value]) => value !== undefined)
         .map(([key, value]) => `--${key}=${value}`)], { env });
     try {

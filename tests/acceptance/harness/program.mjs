@@ -7,8 +7,9 @@ import { slowness, soon, until } from './wait.mjs';
 const running = new Set();
 process.on('exit', () => running.forEach((program) => program.kill()));
 
-/// Where the programs under test are.
+/// Where the programs under test are. A path is itself.
 export function binary(name) {
+  if (name.includes('/')) return name;
   if (!process.env.TROUPE_BIN) throw new Error('TROUPE_BIN is not set; use tests/acceptance/run');
   return `${process.env.TROUPE_BIN}/${name}`;
 }
