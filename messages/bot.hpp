@@ -56,7 +56,8 @@ struct breaker_change {
   caf::timespan open_for{0}; ///< Until a probe is allowed, when `state` is open.
 };
 
-/// Moves a bot to another phase: suspended, active (resume), unauthorized, stopped.
+/// Moves a bot to another phase: suspended, active (resume), passive (resume as far
+/// as there is room), unauthorized, stopped.
 struct bot_command {
   bot_id bot = 0;
   bot_phase to = bot_phase::active;

@@ -69,7 +69,8 @@ struct method_answer {
   std::string body;
 };
 
-/// Another node stored something of a tenant: its rate is read anew.
+/// Another node stored something of a tenant: its rate is read anew,
+/// and whether it is suspended.
 struct tenant_changed {
   tenant_id tenant = 1;
 };

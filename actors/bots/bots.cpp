@@ -173,6 +173,7 @@ void bots_state::obey(const bot_command& order) {
   case bot_phase::suspended:
     return suspend(*at, order);
   case bot_phase::active:
+  case bot_phase::passive: // One of many: it comes back now if there is room.
     return resume(*at, order);
   case bot_phase::stopped:
     return stop(order.bot);
@@ -236,6 +237,7 @@ void bots_state::resume(place at, const bot_command& order) {
   if (record.leaving) {
     record.phase = bot_phase::starting;
     record.returns = true;
+    names->set_phase(record.token_hash, record.bot, record.phase);
   } else if (record.actor) {
     record.phase = record.at_work();
     caf::anon_send(record.actor, bot_command{order.bot, record.phase});
@@ -245,7 +247,11 @@ void bots_state::resume(place at, const bot_command& order) {
     rest(at);
     if (auto trouble = ledger.troubles.find(at); trouble != ledger.troubles.end())
       trouble->second.budget.reset();
-    launch(at);
+    bool comes = order.to == bot_phase::active || record.pending || is_pinned(record);
+    if (comes || !crowded())
+      return launch(at);
+    record.phase = bot_phase::passive;
+    names->set_phase(record.token_hash, record.bot, record.phase);
   }
 }
 

@@ -25,7 +25,7 @@ struct line {
 constexpr line lines[] = {
   {ec::unknown_bot, 401, "Unauthorized", 0},
   {ec::unauthorized, 401, "Unauthorized", 0},
-  {ec::suspended, 403, "Forbidden: the bot is suspended", 0},
+  {ec::suspended, 403, "Forbidden: the bot or its tenant is suspended", 0},
   {ec::quarantined, 503, "Service Unavailable: the bot crashed too often and rests", 60},
   {ec::queue_full, 429, nullptr, 1},
   {ec::budget_wait_too_long, 429, nullptr, 1},

@@ -19,7 +19,8 @@ bool session<Stream>::find_running(const request_facts& facts, directory::found&
     return false;
   auto hit =
     ctx_->ports.bots->find(token_hash(ctx_->ports.token_key, facts.where.token), facts.arrived);
-  if (!hit || !hit->actor || (ctx_->others && !is_here(hit->home)))
+  bool runs = hit && hit->actor && hit->phase != bot_phase::suspended;
+  if (!runs || (ctx_->others && !is_here(hit->home)))
     return false;
   entry = std::move(*hit);
   return true;
@@ -48,8 +49,8 @@ task<bool> session<Stream>::find_bot(request_facts& facts, directory::found& ent
   }
 }
 
-/// The same among this node's bots. @param moved set, and nothing answered, when it is this node's no
-/// more
+/// The same among this node's bots. @param moved set, and nothing answered, when it is this node's
+/// no more
 template <class Stream>
 task<bool> session<Stream>::find_here(request_facts& facts, directory::found& entry, bool& moved) {
   auto token = telegram::bot_token::parse(facts.where.token);
@@ -61,7 +62,8 @@ task<bool> session<Stream>::find_here(request_facts& facts, directory::found& en
   auto length = first_lookup_pause;
   for (;;) {
     auto hit = ctx_->ports.bots->find(digest, clock::now());
-    if (hit && hit->actor) {
+    bool rests = hit && hit->phase == bot_phase::suspended; // Its actor may not know it yet.
+    if (hit && hit->actor && !rests) {
       if (ctx_->config.demo_faults && head_->crash == "bot") {
         head_->crash.clear(); // Once, not again when its successor gets the call.
         caf::anon_send_exit(hit->actor, caf::exit_reason::kill);

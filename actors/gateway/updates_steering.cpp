@@ -47,7 +47,7 @@ struct steering_state {
       return end(503, "Service Unavailable: what is stored cannot be read now");
     self->request(store, steering_patience, bot_lookup{call.tenant, {call.bot}})
       .then(
-        [this](bot_batch& x) {
+        [this, store](bot_batch& x) {
           if (x.bots.empty())
             return end(401, "Unauthorized");
           row = std::move(x.bots.front());
@@ -55,6 +55,19 @@ struct steering_state {
           if (row.phase == bot_phase::pending)
             return refuse(caf::make_error(store_refusal::not_verified));
           if (row.phase == bot_phase::suspended)
+            return refuse(caf::make_error(ec::suspended));
+          look_at_tenant(store);
+        },
+        [this](const caf::error&) {
+          end(503, "Service Unavailable: what is stored cannot be read now");
+        });
+  }
+
+  void look_at_tenant(const store_actor& store) {
+    self->request(store, steering_patience, tenant_query{row.tenant, 0, 1})
+      .then(
+        [this](page<tenant_row>& x) {
+          if (!x.rows.empty() && x.rows.front().suspended)
             return refuse(caf::make_error(ec::suspended));
           method == "getWebhookInfo" ? inform() : drop();
         },

@@ -212,6 +212,7 @@ void registrar_state::carry_out(operation<bot_row> op, const bot_order& x, const
       if (auto shard = ports.found->bots_of(x.bot); shard && x.what == bot_order_kind::restart)
         caf::anon_send(shard, bot_command{x.bot, bot_phase::starting});
       tell_phase(*stored, to_string(x.what));
+      return when_told(x.bot, [=, this]() mutable { finish(op, std::move(stored)); });
     }
     finish(op, std::move(stored));
   });
@@ -253,7 +254,7 @@ caf::result<bot_row> registrar_state::remove(const bot_remove& x) {
           if (stored)
             tell_phase(*stored, "remove");
         } else if (served != bots.end()) { // It stays, and so do its updates.
-          if (is_asleep(served->second.phase))
+          if (is_asleep(phase_of(served->second)))
             return sleep_again(x.bot, [=, this]() mutable { finish(op, std::move(stored)); });
           tell_intake(x.bot, served->second);
         }

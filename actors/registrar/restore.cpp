@@ -31,8 +31,6 @@ wall_ms registrar_state::wall() const {
   return ports.found->updates ? ports.found->updates->wall() : wall_now();
 }
 
-namespace {
-
 start_bot start_of(bot_id bot, const served& x) {
   start_bot what;
   what.bot = bot;
@@ -44,6 +42,8 @@ start_bot start_of(bot_id bot, const served& x) {
   what.pending = x.phase == bot_phase::pending;
   return what;
 }
+
+namespace {
 
 bool is_worth_repeating(const caf::error& why) {
   return why == store_refusal::unavailable || why == store_refusal::disk_full
@@ -149,8 +149,7 @@ void registrar_state::apply(const bot_row& row) {
   if (limits)
     tell_limits(row.id);
   tell_updates(row);
-  auto shard = ports.found->bots_of(row.id);
-  switch (row.phase) {
+  switch (phase_of(x)) {
   case bot_phase::pending:
   case bot_phase::active:
   case bot_phase::passive:
@@ -163,9 +162,7 @@ void registrar_state::apply(const bot_row& row) {
     ports.names->set_phase(x.token.key, row.id, bot_phase::unauthorized);
     return;
   default:
-    if (shard)
-      caf::anon_send(shard, bot_command{row.id, bot_phase::suspended});
-    ports.names->set_phase(x.token.key, row.id, bot_phase::suspended);
+    put_to_sleep(row.id, x);
   }
 }
 
@@ -188,14 +185,14 @@ void registrar_state::tell_limits(bot_id bot) {
 }
 
 /// Starts the bot, or has the one that runs (or is suspended) take over what changed.
-void registrar_state::run(bot_id bot, const served& x) {
+void registrar_state::run(bot_id bot, const served& x, bot_phase to) {
   auto shard = ports.found->bots_of(bot);
   if (!shard) { // Being restarted.
-    self->run_delayed(milliseconds{25}, [this, bot] {
+    self->run_delayed(milliseconds{25}, [this, bot, to] {
       if (auto again = bots.find(bot); again != bots.end()
-                                       && (again->second.phase == bot_phase::active
-                                           || again->second.phase == bot_phase::pending))
-        run(bot, again->second);
+                                       && (phase_of(again->second) == bot_phase::active
+                                           || phase_of(again->second) == bot_phase::pending))
+        run(bot, again->second, to);
     });
     return;
   }
@@ -203,7 +200,7 @@ void registrar_state::run(bot_id bot, const served& x) {
   start.needed = false; // Nobody waits for it.
   caf::anon_send(shard, start);
   // If it is one that was suspended, or pending. One that is pending runs on in that phase.
-  caf::anon_send(shard, bot_command{bot, bot_phase::active});
+  caf::anon_send(shard, bot_command{bot, to});
 }
 
 void registrar_state::rest_until(bot_id bot, wall_ms until) {
@@ -277,7 +274,7 @@ void registrar_state::tell_intake(bot_id bot, const served& x) const {
   auto stage = mine ? mine->places[shard_of(bot)].now : shard_stage::here;
   auto webhooks = ports.found->updates ? ports.found->updates->webhooks.get() : webhooks_actor{};
   if (webhooks && stage != shard_stage::leaving)
-    caf::anon_send(webhooks, bot_served{bot, x.tenant, x.phase, stage == shard_stage::loading});
+    caf::anon_send(webhooks, bot_served{bot, x.tenant, phase_of(x), stage == shard_stage::loading});
 }
 
 served_list registrar_state::served_bots() const {
@@ -286,7 +283,7 @@ served_list registrar_state::served_bots() const {
   result.bots.reserve(bots.size());
   for (const auto& [bot, x] : bots)
     if (!mine || mine->places[shard_of(bot)].now != shard_stage::leaving)
-      result.bots.push_back({bot, x.tenant, x.phase});
+      result.bots.push_back({bot, x.tenant, phase_of(x)});
   return result;
 }
 
@@ -299,7 +296,7 @@ void registrar_state::release(bot_id bot, std::function<void()> then) {
     self->request(webhooks, release_patience, webhook_release{bot})
       .then(then, [then](const caf::error&) { then(); });
   };
-  if (is_asleep(found->second.phase))
+  if (is_asleep(phase_of(found->second)))
     wake(bot, found->second, ask);
   else
     ask();
@@ -387,7 +384,7 @@ void registrar_state::store_note(bot_id bot, std::uint64_t note, bot_phase phase
         again->second.phase = row->phase;
         again->second.quarantines = row->quarantines;
         tell_updates(*row);
-        if (rested)
+        if (rested && !is_asleep(phase_of(again->second)))
           run(bot, again->second);
       }
       end_turn(bot);

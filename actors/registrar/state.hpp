@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/registrar/registrar.hpp"
 #include "actors/registrar/shards.hpp"
+#include "messages/supervisor.hpp"
 #include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/wall_clock.hpp"
 
@@ -11,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
@@ -64,6 +66,12 @@ struct api_call {
   }
 };
 
+/// What is special about tenants.
+struct known_tenants {
+  std::map<tenant_id, std::uint32_t> rates; ///< Of those that have one of their own.
+  std::set<tenant_id> asleep;               ///< Those that are suspended.
+};
+
 /// What getMe says.
 struct bot_face {
   bot_id id = 0;
@@ -79,6 +87,7 @@ struct operation {
 };
 
 [[nodiscard]] virtual_tokens::entry entry_of(const virtual_token_row& x);
+[[nodiscard]] start_bot start_of(bot_id bot, const served& x);
 
 struct registrar_state {
   static inline const char* name = "troupe.registrar";
@@ -210,7 +219,8 @@ struct registrar_state {
   void tell_intake(bot_id bot, const served& x) const;
   served_list served_bots() const;
   void forget_others();
-  void run(bot_id bot, const served& x);
+  /// @param to passive: if there is room for it, else when somebody needs it
+  void run(bot_id bot, const served& x, bot_phase to = bot_phase::active);
   void tell_limits(bot_id bot);
   void rest_until(bot_id bot, wall_ms until);
   void hear(bot_id bot, bot_phase phase, caf::timespan rest, const std::string& reason,
@@ -224,12 +234,23 @@ struct registrar_state {
   caf::result<done> remove_tenant(const tenant_remove& x);
   /// Reads the rates of all tenants, tells the governor, then `then`.
   void load_rates(std::function<void()> then);
-  void load_rates(tenant_id after, std::map<tenant_id, std::uint32_t> found, std::uint64_t changes,
+  void load_rates(tenant_id after, known_tenants found, std::uint64_t changes,
                   std::function<void()> then);
-  /// The other nodes read the tenant's rate anew.
-  void tell_others(tenant_id tenant);
+  /// The other nodes read the tenant anew; then `then`, also when some of them say nothing.
+  void tell_others(tenant_id tenant, std::function<void()> then);
   caf::result<done> hear_of(const tenant_changed& x);
   void set_rate(tenant_id tenant, std::uint32_t rps);
+  /// A suspended tenant's bots take no calls, as if each of them were suspended; what is stored of
+  /// them stays as it is, and is what they go on with.
+  void set_asleep(tenant_id tenant, bool asleep);
+  void set_asleep(std::set<tenant_id> tenants);
+  void wake_up(bot_id bot, const served& x);
+  void put_to_sleep(bot_id bot, const served& x) const;
+  /// Then `then`: whoever calls the bot, or one of the tenant's, finds it as it was told to be.
+  void when_told(bot_id bot, std::function<void()> then);
+  void when_awake(tenant_id tenant, std::function<void()> then);
+  /// The phase the bot is served in.
+  bot_phase phase_of(const served& x) const;
   /// Until the governor knows them as they are by then; then `then`.
   void tell_rates(std::function<void()> then);
 
@@ -294,8 +315,8 @@ struct registrar_state {
   bool restored = false;
   std::uint32_t busy = 0;
   std::unordered_map<bot_id, served> bots;
-  std::map<tenant_id, std::uint32_t> rates; ///< Of tenants that have one of their own.
-  std::uint64_t rate_changes = 0;
+  known_tenants tenants;
+  std::uint64_t tenant_changes = 0;
   std::unique_ptr<shard_book> mine; ///< Null in a node by itself: it has all bots.
   /// Who waits for a turn; the bot whose turn it is has an entry, too.
   std::unordered_map<bot_id, std::deque<std::function<void()>>> turns;

@@ -20,15 +20,23 @@ struct steering_fixture : test_coordinator_fixture<> {
     found->updates = std::make_shared<update_services>();
     store = sys.spawn([this](caf::event_based_actor*) -> caf::behavior {
       return {[this](const bot_lookup&) {
-        bot_row row;
-        row.id = 7;
-        row.phase = phase;
-        row.settings = settings;
-        return bot_batch{{row}, {}};
-      }};
+                bot_row row;
+                row.id = 7;
+                row.phase = phase;
+                row.settings = settings;
+                return bot_batch{{row}, {}};
+              },
+              [this](const tenant_query& x) {
+                page<tenant_row> all;
+                all.rows.emplace_back().id = x.id;
+                all.rows.front().suspended = tenant_rests;
+                return all;
+              }};
     });
     journal = sys.spawn([this](caf::event_based_actor*) -> caf::behavior {
-      return {[this](const pending_query&) { return pending_count{waiting, 0, 0, false}; },
+      return {[this](const pending_query&) {
+                return pending_count{waiting, 0, 0, false};
+              },
               [this](const update_confirm& x) {
                 dropped += x.all ? waiting : 0;
                 return confirm_result{waiting, 0};
@@ -72,6 +80,7 @@ struct steering_fixture : test_coordinator_fixture<> {
   std::string settings = R"({"delivery":{"mode":"relay","url":"https://a.example/x"}})";
   std::shared_ptr<services> found = std::make_shared<services>();
   bot_phase phase = bot_phase::active;
+  bool tenant_rests = false;
   std::int64_t worker = 0;
   std::vector<bot_change> changes;
   caf::actor store;
@@ -87,8 +96,9 @@ BEGIN_FIXTURE_SCOPE(steering_fixture)
 
 SCENARIO("getWebhookInfo tells of the last error, and when it was, until the URL is another one") {
   auto& book = found->updates->book;
-  constexpr auto none = R"({"ok":true,"result":{"url":"https://a.example/x","has_custom_certificate":false,)"
-                        R"("pending_update_count":3,"max_connections":40}})";
+  constexpr auto none =
+    R"({"ok":true,"result":{"url":"https://a.example/x","has_custom_certificate":false,)"
+    R"("pending_update_count":3,"max_connections":40}})";
   CHECK_EQ(ask("getWebhookInfo"), none);
   book.set_error(7, {1'700'000'123'456, "the receiver answered 500", "https://a.example/x"});
   CHECK_EQ(ask("getWebhookInfo"),
@@ -98,8 +108,9 @@ SCENARIO("getWebhookInfo tells of the last error, and when it was, until the URL
   book.set_error(7, {1'700'000'123'456, "the receiver answered 500", "https://b.example/x"});
   CHECK_EQ(ask("getWebhookInfo"), none);
   put("{}");
-  CHECK_EQ(ask("getWebhookInfo"),
-           R"({"ok":true,"result":{"url":"","has_custom_certificate":false,"pending_update_count":3}})");
+  CHECK_EQ(
+    ask("getWebhookInfo"),
+    R"({"ok":true,"result":{"url":"","has_custom_certificate":false,"pending_update_count":3}})");
 }
 
 SCENARIO("who steers a bot's updates through the gateway is entered in the trail") {
@@ -119,8 +130,10 @@ SCENARIO("a bot that takes no calls is not steered, and loses nothing that waits
   params.url = "https://b.example/x";
   params.drop_pending = true;
   for (auto [now, words] : {std::pair{bot_phase::pending, "owner is not proven"},
-                            std::pair{bot_phase::suspended, "is suspended"}}) {
+                            std::pair{bot_phase::suspended, "is suspended"},
+                            std::pair{bot_phase::active, "its tenant is suspended"}}) {
     phase = now;
+    tenant_rests = now == bot_phase::active;
     for (const auto* method : {"setWebhook", "deleteWebhook", "getWebhookInfo", "getUpdates"}) {
       auto said = ask(method, params);
       CHECK(said.find(words) != std::string::npos);

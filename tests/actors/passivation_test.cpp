@@ -333,6 +333,24 @@ SCENARIO(
   CHECK(consistent());
 }
 
+SCENARIO(
+  "bots that are resumed together come back as far as there is room, the others when needed") {
+  bound(2);
+  boot();
+  for (bot_id bot = 1; bot <= 4; ++bot)
+    up(bot);
+  for (bot_id bot = 1; bot <= 4; ++bot)
+    order(bot, bot_phase::suspended);
+  for (bot_id bot = 1; bot <= 4; ++bot)
+    order(bot, bot_phase::passive);
+  std::vector<std::string> phases{phase(1), phase(2), phase(3), phase(4)};
+  CHECK_EQ(std::ranges::count(phases, "active"), 2);
+  CHECK_EQ(std::ranges::count(phases, "passive"), 2);
+  for (bot_id bot = 1; bot <= 4; ++bot)
+    CHECK_EQ(wake(bot), caf::error{});
+  CHECK(consistent());
+}
+
 SCENARIO("an order that overtakes a bot's leaving is not lost") {
   bound(0, passivation_kind::lru);
   boot();

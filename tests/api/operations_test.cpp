@@ -1,4 +1,6 @@
 #define CAF_SUITE api.operations
+#include "runtime/registry/request_end.hpp"
+#include "runtime/telegram/meaning.hpp"
 #include "tests/api/managed.hpp"
 
 #include "runtime/crypto/hash.hpp"
@@ -70,7 +72,8 @@ SCENARIO("a part of the node is restarted through its supervisor, by operators")
 }
 
 SCENARIO("keys are shown once, work at once, and are revoked at once") {
-  auto user = json_of(send("POST", "/v1/tenants/1/users", R"({"name":"ann","role":"viewer"})", admin));
+  auto user =
+    json_of(send("POST", "/v1/tenants/1/users", R"({"name":"ann","role":"viewer"})", admin));
   auto id = std::to_string(user.at("id").as_int64());
   auto body = R"({"name":"laptop","role":"viewer","expires_in":3600,"user":)" + id + '}';
   auto made = json_of(send("POST", "/v1/tenants/1/keys", body, admin));
@@ -119,7 +122,10 @@ SCENARIO("the trail shows a tenant its own affairs and operators all of them") {
   auto next = "/v1/audit?cursor=" + std::string{page.at("next_cursor").as_string()};
   CHECK_EQ(json_of(get(next, boss)).at("entries").as_array().size(), 1u);
   CHECK_EQ(json_of(get("/v1/audit?subject=bot:8&action=bot.suspend", boss))
-             .at("entries").as_array().size(), 1u);
+             .at("entries")
+             .as_array()
+             .size(),
+           1u);
 }
 
 SCENARIO("a user makes at most so many requests in any minute, with whichever of its keys") {
@@ -207,7 +213,7 @@ SCENARIO("a repeated key gets the first answer, another body a refusal") {
   CHECK_EQ(told(call("getMe", R"({"a":1})", "k1")), "409 idempotency_key_reused");
   CHECK_EQ(call("sendMessage", R"({"a":1})", "k2").body, R"({"ok":true,"result":2})");
   CHECK_EQ(told(call("getMe", "", "a b")), "400 bad_idempotency_key");
-  CHECK_EQ(told(call("getMe", "", std::string(256, 'k'))), "400 bad_idempotency_key");
+  CHECK_EQ(told(call("getMe", "", std::string(257, 'k'))), "400 bad_idempotency_key");
   WHEN("the call was refused before it went out") {
     kept->next_answer = {429, "application/json", "{}"};
     CHECK_EQ(call("sendMessage", "{}", "k3").status, 429);
@@ -247,7 +253,7 @@ SCENARIO("a repeated key gets the first answer, another body a refusal") {
   }
   WHEN("another one with the key runs") {
     auto& [hash, first] = kept->requests["k5"];
-    hash = crypto::plain_hash("getMe\n{}");
+    hash = print_of(telegram::meaning_of({"getMe", {}, "{}", "application/json"}));
     first.what = idempotency_what::running;
     auto wait = call("getMe", "{}", "k5");
     THEN("the client is told to come back") {
@@ -364,8 +370,9 @@ SCENARIO("readiness and the store's report name store and registrar") {
   auto report = json_of(get("/v1/store", boss));
   CHECK_EQ(report.at("where").as_string(), "sqlite:troupe.db");
   CHECK(report.at("registrar").as_object().at("restored").as_bool());
-  CHECK_EQ(json_of(send("POST", "/v1/backups", R"({"path":"/tmp/x"})", boss)).at("bytes").as_int64(),
-           4096);
+  CHECK_EQ(
+    json_of(send("POST", "/v1/backups", R"({"path":"/tmp/x"})", boss)).at("bytes").as_int64(),
+    4096);
   CHECK_EQ(told(send("POST", "/v1/backups", R"({"path":"x"})", boss)), "400 invalid_field");
   CHECK_EQ(told(send("POST", "/v1/backups", R"({"path":"tmp"})", boss)), "400 invalid_field");
   auto refused = [&](store_refusal why) {

@@ -124,7 +124,7 @@ constexpr field of_creation[] = {
 };
 constexpr field of_tenant_change[] = {
   {"name", shape::text, 1, 200, "Unique."},
-  {"state", shape::text, 0, 0, "A suspended tenant's keys are refused.", false, tenant_states},
+  {"state", shape::text, 0, 0, "A suspended tenant's keys are refused, and its bots take no calls.", false, tenant_states},
   max_bots,
   rps,
 };
