@@ -267,7 +267,7 @@ struct idempotency_begin {
   tenant_id tenant = 1;
   bot_id bot = 0; ///< 0: a request about no bot.
   std::string key;
-  std::string body;          ///< A hash of method and body.
+  std::string body;          ///< A hash of what method and parameters mean.
   caf::timespan patience{0}; ///< Wait at most so long for one that runs.
 };
 enum class idempotency_what : std::uint8_t {

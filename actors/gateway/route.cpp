@@ -43,7 +43,7 @@ route parse_route(std::string_view target) {
   result.kind = kind;
   if (kind == route_kind::file)
     return result;
-  take(path, "test/");
+  result.test = take(path, "test/");
   result.method = path;
   while (result.method.ends_with('/'))
     result.method.pop_back();

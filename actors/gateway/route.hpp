@@ -16,6 +16,7 @@ struct route {
   route_kind kind = route_kind::none;
   std::string token;      ///< Decoded (a colon may come as %3A). A secret.
   std::string method;     ///< Decoded, as the upstream will.
+  bool test = false;      ///< Of the upstream's test environment.
   std::string_view query; ///< Without the question mark.
 };
 

@@ -1,8 +1,9 @@
 #pragma once
 #include "actors/gateway/session.hpp"
+#include "runtime/registry/request_end.hpp"
 #include "runtime/telegram/errors.hpp"
+#include "runtime/telegram/meaning.hpp"
 
-#include <charconv>
 #include <limits>
 
 namespace troupe::gateway {
@@ -10,24 +11,8 @@ namespace troupe::gateway {
 /// A longer answer is not kept: nobody knows what became of its request.
 inline constexpr std::size_t longest_kept = 1024 * 1024;
 
-/// What tells one request from another one with the same key: 128 bits of method, query and body. The
-/// key is the same on every node and at every start; whoever finds two requests that are alike
-/// deceives nobody but himself.
-inline std::string request_print(std::string_view method, std::string_view query,
-                                 std::string_view body) {
-  std::string all;
-  all.reserve(method.size() + query.size() + body.size() + 2);
-  all.append(method).append(1, '\n').append(query).append(1, '\n').append(body);
-  auto print = siphash128({0x74726f757065, 0x6b657074}, all);
-  char text[33];
-  auto end = std::to_chars(text, text + 16, print.key, 16).ptr;
-  *end++ = '-';
-  end = std::to_chars(end, text + sizeof text, print.check, 16).ptr;
-  return {text, end};
-}
-
-/// Whose a key is: the bot's; of an adopted one, its token's, for its number may be a stranger's claim,
-/// and its id is another one after each start.
+/// Whose a key is: the bot's; of an adopted one, its token's, for its number may be a stranger's
+/// claim, and its id is another one after each start.
 inline bot_id owner_of_key(const directory::found& bot, const virtual_tokens& hashes,
                            std::string_view token) {
   if (bot.home > 0)
@@ -51,7 +36,9 @@ task<bool> session<Stream>::begin_kept(request_facts& facts, const directory::fo
   auto body = body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, body_.held);
   auto owner = owner_of_key(bot, *ctx_->ports.virtuals, facts.where.token);
   kept_key key{bot.tenant, owner, head_->idempotency_key};
-  auto print = request_print(method, facts.where.query, body);
+  auto name = facts.where.test ? "test/" + std::string{method} : std::string{method};
+  auto print = print_of(telegram::meaning_of(
+    {name, facts.where.query, body, head_->content_type, head_->content_encoding}));
   auto left = std::max<clock::duration>(facts.wait_until - clock::now(), clock::duration::zero());
   // Not `waiting`: the answer must be heard even if the client leaves, or nobody would end the key.
   enter(state::writing, clock::duration::max());
@@ -135,8 +122,8 @@ task<bool> session<Stream>::answer_kept(const request_facts& facts, const exchan
   captured_.reset();
   long retry_after = 0;
   if (what.status == 429)
-    retry_after = static_cast<long>(
-      std::chrono::ceil<std::chrono::seconds>(x.how.retry_after).count());
+    retry_after =
+      static_cast<long>(std::chrono::ceil<std::chrono::seconds>(x.how.retry_after).count());
   if (!is_certain_end(what.status)) { // It was not carried out: the key is free again.
     drop_key();
   } else {

@@ -73,7 +73,7 @@ constexpr std::array own{
   error_text{"settings_too_large", 400, "`updates` and `delivery` together are too large.",
              "Send at most 16 KiB of them."},
   error_text{"bad_idempotency_key", 400, "The header Idempotency-Key is no key.",
-             "Send 1 to 255 printable ASCII characters without blanks."},
+             "Send 1 to 256 printable ASCII characters without blanks."},
   error_text{"idempotency_key_reused", 409, "This idempotency key was used for another request.",
              "Use a new key for a new request."},
   error_text{"request_running", 409, "A request with this idempotency key still runs.",

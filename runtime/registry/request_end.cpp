@@ -1,9 +1,21 @@
 #include "runtime/registry/request_end.hpp"
 
 #include "runtime/log/log.hpp"
+#include "runtime/registry/token_hash.hpp"
 #include "runtime/registry/until_known.hpp"
 
+#include <charconv>
+
 namespace troupe {
+
+std::string print_of(std::string_view meaning) {
+  auto print = siphash128({0x74726f757065, 0x6b657074}, meaning);
+  char text[33];
+  auto end = std::to_chars(text, text + 16, print.key, 16).ptr;
+  *end++ = '-';
+  end = std::to_chars(end, text + sizeof text, print.check, 16).ptr;
+  return {text, end};
+}
 
 void tell_end(caf::actor_system& sys, std::function<store_actor()> store, idempotency_end what,
               std::function<void(caf::error)> told, request_end_pauses pauses) {

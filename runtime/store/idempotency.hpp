@@ -42,7 +42,7 @@ struct idempotency_result {
   kept_answer answer{}; ///< Of `done`.
 };
 
-/// Before the request goes out. `body`: a hash of method and body. `node` runs it. A key whose time
+/// Before the request goes out. `body`: a hash of what it asks for. `node` runs it. A key whose time
 /// is over is a new key.
 [[nodiscard]] idempotency_result begin_request(unit& u, const idempotency_key& key,
                                                const std::string& body, const std::string& node,

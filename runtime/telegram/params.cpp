@@ -1,6 +1,6 @@
 #include "runtime/telegram/params.hpp"
+#include "runtime/telegram/multipart.hpp"
 
-#include <boost/beast/core/string.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -115,41 +115,6 @@ struct json_handler {
   bool part_open = false;
 };
 
-std::string_view boundary_of(std::string_view content_type) noexcept {
-  for (std::size_t at = content_type.find(';'); at != std::string_view::npos;
-       at = content_type.find(';', at)) {
-    ++at;
-    while (at < content_type.size() && content_type[at] == ' ')
-      ++at;
-    constexpr std::string_view key = "boundary=";
-    if (iequals(content_type.substr(at, key.size()), key)) {
-      auto value = content_type.substr(at + key.size());
-      if (!value.empty() && value.front() == '"')
-        return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
-      return value.substr(0, std::min(value.find_first_of("; \t"), value.size()));
-    }
-  }
-  return {};
-}
-
-/// The `name` of a part, from its header block: quoted or not, any case, any blanks.
-std::string_view part_name(std::string_view headers) noexcept {
-  for (std::size_t at = 0; at < headers.size(); ++at) {
-    auto semicolon = headers.find(';', at);
-    if (semicolon == std::string_view::npos)
-      return {};
-    at = semicolon + 1;
-    auto start = headers.find_first_not_of(" \t", at);
-    if (start == std::string_view::npos || !iequals(headers.substr(start, 5), "name="))
-      continue;
-    auto value = headers.substr(start + 5);
-    if (!value.empty() && value.front() == '"')
-      return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
-    return value.substr(0, std::min(value.find_first_of("; \t\r\n"), value.size()));
-  }
-  return {};
-}
-
 /// Opens a gzip or zlib stream as far as `inflate_limit`.
 std::string inflate_prefix(std::string_view body) {
   std::string out(inflate_limit, '\0');
@@ -164,14 +129,6 @@ std::string inflate_prefix(std::string_view body) {
   out.resize(out.size() - stream.avail_out);
   inflateEnd(&stream);
   return out;
-}
-
-/// A content type without its parameters.
-std::string_view kind_of(std::string_view content_type) noexcept {
-  auto kind = content_type.substr(0, std::min(content_type.find(';'), content_type.size()));
-  while (!kind.empty() && kind.back() == ' ')
-    kind.remove_suffix(1);
-  return kind;
 }
 
 bool is_compressed(std::string_view content_encoding) noexcept {
@@ -199,23 +156,9 @@ void visit_form(std::string_view text, F f) {
 /// Calls `f(name, value)` for each part that is complete in `text`.
 template <class F>
 void visit_multipart(std::string_view text, std::string_view content_type, F f) {
-  auto boundary = boundary_of(content_type);
-  if (boundary.empty())
-    return;
-  auto delimiter = "--" + std::string{boundary};
-  auto at = text.find(delimiter);
-  while (at != std::string_view::npos) {
-    auto head = at + delimiter.size();
-    auto blank = text.find("\r\n\r\n", head);
-    if (blank == std::string_view::npos)
-      return;
-    auto body = blank + 4;
-    auto end = text.find("\r\n" + delimiter, body);
-    if (end == std::string_view::npos)
-      return;
-    f(part_name(text.substr(head, blank - head)), text.substr(body, end - body));
-    at = end + 2;
-  }
+  visit_parts(text, content_type, [&f](std::string_view headers, std::string_view value) {
+    f(part_field(headers, "name="), value);
+  });
 }
 
 } // namespace
@@ -312,7 +255,8 @@ void each_in_body(std::string_view body, std::string_view content_type,
   if (ec || !document.is_object())
     return;
   for (const auto& [key, value] : document.get_object()) {
-    auto text = value.is_string() ? std::string{value.get_string().data(), value.get_string().size()}
+    auto text = value.is_string()
+                  ? std::string{value.get_string().data(), value.get_string().size()}
                 : value.is_null() ? std::string{}
                                   : boost::json::serialize(value);
     out({key.data(), key.size()}, text);

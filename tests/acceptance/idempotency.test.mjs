@@ -1,6 +1,7 @@
 // Idempotency-Key on the gateway: a send that is safe to repeat.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { request } from './harness/http.mjs';
 import { Node, temporaryDirectory } from './harness/node.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { soon, until } from './harness/wait.mjs';
@@ -178,5 +179,66 @@ describe('a request with an Idempotency-Key', () => {
     } finally {
       await second.stop();
     }
+  });
+
+  describe('of a registered bot, on the gateway and on the methods route', () => {
+    let row;
+    let mine;
+    let room;
+    before(async () => {
+      mine = await sandbox.createBot();
+      const user = await sandbox.createUser();
+      room = await sandbox.createChat(mine, [user]);
+      const made = await node.ask('POST', '/v1/bots', { token: mine.token, trusted: true });
+      assert.equal(made.status, 201, made.text);
+      row = made.json;
+    });
+    const heard = async (text) => (await sandbox.fromBot(room)).filter((one) => one.text === text).length;
+    const byMethods = (body, key, method = 'sendMessage') =>
+      node.ask('POST', `/v1/bots/${row.id}/methods/${method}`, body, { headers: { 'Idempotency-Key': key } });
+    const byGateway = (body, key, { type = 'application/json', method = 'sendMessage' } = {}) =>
+      request(`${node.root}/bot${mine.token}/${method}`, {
+        method: 'POST',
+        headers: { 'Idempotency-Key': key, 'content-type': type },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+    const encoded = (text) => ({
+      json: [{ text, chat_id: String(room.id) }],
+      form: [`text=${encodeURIComponent(text)}&chat_id=${room.id}`, { type: 'application/x-www-form-urlencoded' }],
+      multipart: [`--a${text}\r\nContent-Disposition: form-data; name="chat_id"\r\n\r\n${room.id}\r\n`
+        + `--a${text}\r\nContent-Disposition: form-data; name="text"\r\n\r\n${text}\r\n--a${text}--\r\n`,
+      { type: `multipart/form-data; boundary=a${text}` }],
+    });
+
+    for (const kind of ['json', 'form', 'multipart']) {
+      test(`is one request, whichever is used first (${kind})`, limit, async () => {
+        for (const gatewayFirst of [true, false]) {
+          const key = fresh();
+          const text = `both-${kind}-${gatewayFirst}`;
+          const gateway = () => byGateway(encoded(text)[kind][0], key, encoded(text)[kind][1]);
+          const methods = () => byMethods({ chat_id: room.id, text }, key);
+          const first = await (gatewayFirst ? gateway : methods)();
+          assert.equal(first.status, 200, first.text);
+          const second = await (gatewayFirst ? methods : gateway)();
+          assert.equal(second.status, 200, second.text);
+          assert.deepEqual(second.json, first.json);
+          assert.equal(await heard(text), 1);
+        }
+      });
+    }
+
+    test('is a conflict with another body or method, whichever is used first', limit, async () => {
+      const one = { chat_id: room.id, text: 'crossed' };
+      const other = { chat_id: room.id, text: 'crossed!' };
+      const [first, second] = [fresh(), fresh()];
+      assert.equal((await byGateway(one, first)).status, 200);
+      assert.equal((await byMethods(other, first)).json.code, 'idempotency_key_reused');
+      assert.equal((await byMethods(one, first, 'sendDice')).status, 409);
+      assert.equal((await byMethods(one, second)).status, 200);
+      assert.equal((await byGateway(other, second)).status, 409);
+      assert.equal((await byGateway(one, second, { method: 'sendDice' })).status, 409);
+      assert.equal(await heard('crossed'), 2);
+      assert.equal(await heard('crossed!'), 0);
+    });
   });
 });

@@ -3,14 +3,15 @@
 #include "runtime/api/routes/scope.hpp"
 #include "runtime/api/routes/tables.hpp"
 #include "runtime/api/trail.hpp"
-#include "runtime/crypto/hash.hpp"
+#include "runtime/registry/request_end.hpp"
+#include "runtime/telegram/meaning.hpp"
 
 #include <algorithm>
 
 namespace troupe::api {
 namespace {
 
-constexpr std::size_t longest_key = 255;
+constexpr std::size_t longest_key = 256;
 /// A repetition waits so long for the first request's answer.
 constexpr std::chrono::seconds call_patience{10};
 
@@ -46,7 +47,8 @@ task call_once(context& ctx, const inquiry& from, method_call what, std::string 
   first.tenant = bot.tenant;
   first.bot = bot.id;
   first.key = std::move(key);
-  first.body = crypto::plain_hash(what.method + '\n' + what.body);
+  auto meaning = telegram::meaning_of({what.method, {}, what.body, "application/json"});
+  first.body = print_of(meaning);
   first.patience = call_patience;
   auto asked = ask_once(ctx, from.what.io, std::move(first), std::move(what));
   auto answer = co_await answer_to(asked);
@@ -84,7 +86,8 @@ task call_now(context& ctx, const inquiry& from, method_call what) {
 bool only_reads(std::string_view method) {
   constexpr std::string_view get = "get";
   return std::equal(get.begin(), get.end(), method.begin(),
-                    method.begin() + static_cast<std::ptrdiff_t>(std::min(method.size(), get.size())),
+                    method.begin()
+                      + static_cast<std::ptrdiff_t>(std::min(method.size(), get.size())),
                     [](char a, char b) { return a == (b | 0x20); });
 }
 
@@ -128,10 +131,16 @@ task call_method(context& ctx, const inquiry& from) {
 }
 
 constexpr route method_table[] = {
-  {"POST", "/v1/bots/{id}/methods/{method}", "callMethod",
+  {"POST",
+   "/v1/bots/{id}/methods/{method}",
+   "callMethod",
    "Calls the Bot API as this bot, without its token; the answer is the Bot API's. With the header "
    "Idempotency-Key a repetition gets the first answer for 24 hours.",
-   access::developer, call_method, 200, {}, body_use::free},
+   access::developer,
+   call_method,
+   200,
+   {},
+   body_use::free},
 };
 
 } // namespace
