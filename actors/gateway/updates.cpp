@@ -1,8 +1,8 @@
 #include "actors/gateway/updates.hpp"
 
 #include "runtime/telegram/params.hpp"
+#include "runtime/telegram/same_word.hpp"
 
-#include <boost/beast/core/string.hpp>
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ std::int64_t number_in(std::string_view text, std::int64_t otherwise) {
 }
 
 bool truthy(std::string_view text) {
-  return boost::beast::iequals(text, "true") || text == "1" || boost::beast::iequals(text, "yes");
+  return telegram::same_word(text, "true") || text == "1" || telegram::same_word(text, "yes");
 }
 
 /// Names that could be kinds; the Bot API ignores the others.

@@ -2,8 +2,7 @@
 
 #include "runtime/telegram/errors.hpp"
 #include "runtime/telegram/params.hpp"
-
-#include <boost/beast/core/string.hpp>
+#include "runtime/telegram/same_word.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -11,8 +10,6 @@
 
 namespace troupe::net {
 namespace {
-
-using boost::beast::iequals;
 
 /// Bytes of a retry or idempotency value that are looked at.
 constexpr std::size_t value_limit = 256;
@@ -36,7 +33,7 @@ bool may_be_dropped(std::string_view name) noexcept {
     "keep-alive",   "close",           "host", "content-length", "transfer-encoding",
     "content-type", "content-encoding"};
   return std::none_of(std::begin(kept), std::end(kept),
-                      [name](std::string_view x) { return iequals(x, name); });
+                      [name](std::string_view x) { return telegram::same_word(x, name); });
 }
 
 /// Takes the lines of the fields named in `names` out of a head.
@@ -49,7 +46,7 @@ void drop_fields(std::string& head, const std::vector<std::string>& names) {
     auto line = std::string_view{head}.substr(at, next - at);
     auto name = line.substr(0, std::min(line.find(':'), line.size()));
     auto dropped = at != 0 && std::any_of(names.begin(), names.end(), [name](const auto& x) {
-                     return iequals(x, name);
+                     return telegram::same_word(x, name);
                    });
     if (!dropped)
       kept.append(line);
@@ -71,7 +68,7 @@ bool is_hop_by_hop(http::field name, std::string_view text) noexcept {
   case http::field::upgrade:
     return true;
   default:
-    return text.size() > 9 && iequals(text.substr(0, 9), "X-Troupe-");
+    return text.size() > 9 && telegram::same_word(text.substr(0, 9), "X-Troupe-");
   }
 }
 
@@ -129,10 +126,10 @@ void request_head::on_field_impl(http::field name, string_view text_in, string_v
   case http::field::host:
     return;
   case http::field::expect:
-    expects_continue = expects_continue || iequals(value, "100-continue");
+    expects_continue = expects_continue || telegram::same_word(value, "100-continue");
     return;
   case http::field::transfer_encoding: // Beast takes an unknown coding for no body at all.
-    if (!iequals(trim(value), "chunked"))
+    if (!telegram::same_word(trim(value), "chunked"))
       ec = http::error::bad_transfer_encoding;
     break;
   case http::field::content_type:
@@ -156,24 +153,24 @@ void request_head::on_field_impl(http::field name, string_view text_in, string_v
   default:
     break;
   }
-  if (is_hop_by_hop(name, text) || iequals(text, "Idempotency-Key"))
+  if (is_hop_by_hop(name, text) || telegram::same_word(text, "Idempotency-Key"))
     return;
   append_field(forward, text, value);
 }
 
 void request_head::note_troupe_field(std::string_view text, std::string_view value) {
-  if (iequals(text, "Idempotency-Key"))
+  if (telegram::same_word(text, "Idempotency-Key"))
     bad_idempotency_key = value.empty() || value.size() > value_limit;
   if (value.size() > value_limit)
     return;
-  if (iequals(text, "X-Troupe-Deadline")) {
+  if (telegram::same_word(text, "X-Troupe-Deadline")) {
     deadline = parse_duration(value);
     bad_deadline = !deadline;
-  } else if (iequals(text, "X-Troupe-Retry")) {
-    retry_asked = iequals(value, "always");
-  } else if (iequals(text, "Idempotency-Key")) {
+  } else if (telegram::same_word(text, "X-Troupe-Retry")) {
+    retry_asked = telegram::same_word(value, "always");
+  } else if (telegram::same_word(text, "Idempotency-Key")) {
     idempotency_key.assign(value);
-  } else if (iequals(text, "X-Troupe-Crash")) {
+  } else if (telegram::same_word(text, "X-Troupe-Crash")) {
     crash.assign(value);
   }
 }

@@ -1,5 +1,7 @@
 #include "runtime/net/http_server_parser.hpp"
 
+#include "runtime/telegram/same_word.hpp"
+
 #include <boost/beast/http/status.hpp>
 
 #include <zlib.h>
@@ -15,15 +17,6 @@ namespace http = boost::beast::http;
 
 constexpr std::size_t kept_capacity = 256 * 1024;  // A large body's memory is given back.
 constexpr std::size_t reserve_limit = 1024 * 1024; // A promised length is not yet a sent one.
-
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_word(std::string_view x, std::string_view y) noexcept {
-  return std::equal(x.begin(), x.end(), y.begin(), y.end(),
-                    [](char a, char b) { return lower(a) == lower(b); });
-}
 
 } // namespace
 
@@ -60,9 +53,9 @@ void http_request_parser::on_field_impl(http::field name, string_view name_strin
                                         string_view value, error_code&) {
   if (is_header_done()) // A trailer: nothing here wants any (RFC 9110, 6.5.1), and views are made.
     return;
-  if (name == http::field::expect && same_word(value, "100-continue"))
+  if (name == http::field::expect && telegram::same_word(value, "100-continue"))
     message_.expects_continue = true;
-  else if (name == http::field::content_encoding && !same_word(value, "identity"))
+  else if (name == http::field::content_encoding && !telegram::same_word(value, "identity"))
     message_.encoded = true;
   message_.offsets.push_back(message_.head.size());
   message_.headers.push_back({name_string, value}); // Only the sizes are used until `complete`.
@@ -119,7 +112,7 @@ bool http_inflate(std::string_view input, std::size_t limit, std::string& output
 
 std::string_view http_request::header(std::string_view name) const noexcept {
   for (auto& x : headers)
-    if (same_word(x.name, name))
+    if (telegram::same_word(x.name, name))
       return x.value;
   return {};
 }

@@ -2,6 +2,7 @@
 #include "runtime/telegram/json_scan.hpp"
 #include "runtime/telegram/multipart.hpp"
 #include "runtime/telegram/params.hpp"
+#include "runtime/telegram/same_word.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -150,15 +151,14 @@ bool read_all(const call_text& call, parameters& to) {
                [&to](std::string_view name, std::string_view value) { add(to, name, value); });
   if (call.body.empty())
     return true;
-  using boost::beast::iequals;
-  if (!call.content_encoding.empty() && !iequals(call.content_encoding, "identity"))
+  if (!call.content_encoding.empty() && !same_word(call.content_encoding, "identity"))
     return false;
   auto kind = kind_of(call.content_type);
-  if (iequals(kind, "application/json"))
+  if (same_word(kind, "application/json"))
     return read_object(call.body, to);
-  if (iequals(kind, "multipart/form-data"))
+  if (same_word(kind, "multipart/form-data"))
     return read_parts(call, to);
-  if (!iequals(kind, "application/x-www-form-urlencoded"))
+  if (!same_word(kind, "application/x-www-form-urlencoded"))
     return false;
   each_in_form(call.body,
                [&to](std::string_view name, std::string_view value) { add(to, name, value); });

@@ -1,5 +1,5 @@
 #pragma once
-#include <boost/beast/core/string.hpp>
+#include "runtime/telegram/same_word.hpp"
 
 #include <algorithm>
 #include <string>
@@ -18,14 +18,13 @@ namespace troupe::telegram {
 
 /// The `boundary` of a content type; empty without one.
 [[nodiscard]] inline std::string_view boundary_of(std::string_view content_type) noexcept {
-  using boost::beast::iequals;
   for (std::size_t at = content_type.find(';'); at != std::string_view::npos;
        at = content_type.find(';', at)) {
     ++at;
     while (at < content_type.size() && content_type[at] == ' ')
       ++at;
     constexpr std::string_view key = "boundary=";
-    if (iequals(content_type.substr(at, key.size()), key)) {
+    if (same_word(content_type.substr(at, key.size()), key)) {
       auto value = content_type.substr(at + key.size());
       if (!value.empty() && value.front() == '"')
         return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
@@ -44,8 +43,7 @@ namespace troupe::telegram {
       return {};
     at = semicolon + 1;
     auto start = headers.find_first_not_of(" \t", at);
-    if (start == std::string_view::npos
-        || !boost::beast::iequals(headers.substr(start, key.size()), key))
+    if (start == std::string_view::npos || !same_word(headers.substr(start, key.size()), key))
       continue;
     auto value = headers.substr(start + key.size());
     if (!value.empty() && value.front() == '"')

@@ -1,5 +1,6 @@
 #include "runtime/telegram/params.hpp"
 #include "runtime/telegram/multipart.hpp"
+#include "runtime/telegram/same_word.hpp"
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
@@ -12,8 +13,6 @@
 
 namespace troupe::telegram {
 namespace {
-
-using boost::beast::iequals;
 
 /// Chat ids need 52 bits (telegram-notes.md).
 constexpr std::int64_t largest_chat = std::int64_t{1} << 52;
@@ -31,7 +30,7 @@ std::int64_t hash_name(std::string_view name) noexcept {
 }
 
 bool truthy(std::string_view text) noexcept {
-  return iequals(text, "true") || text == "1" || iequals(text, "yes");
+  return same_word(text, "true") || text == "1" || same_word(text, "yes");
 }
 
 void set(call_params& out, std::string_view name, std::string_view value) {
@@ -132,7 +131,7 @@ std::string inflate_prefix(std::string_view body) {
 }
 
 bool is_compressed(std::string_view content_encoding) noexcept {
-  return iequals(content_encoding, "gzip") || iequals(content_encoding, "deflate");
+  return same_word(content_encoding, "gzip") || same_word(content_encoding, "deflate");
 }
 
 /// Calls `f(name, value of raw text)` for each pair; the value is still encoded.
@@ -222,11 +221,11 @@ void read_body(std::string_view body, std::string_view content_type,
     body = opened;
   }
   auto kind = kind_of(content_type);
-  if (iequals(kind, "application/json"))
+  if (same_word(kind, "application/json"))
     read_json(body, out);
-  else if (iequals(kind, "application/x-www-form-urlencoded"))
+  else if (same_word(kind, "application/x-www-form-urlencoded"))
     read_form(body, out);
-  else if (iequals(kind, "multipart/form-data"))
+  else if (same_word(kind, "multipart/form-data"))
     read_multipart(body, content_type, out);
 }
 
@@ -244,11 +243,11 @@ void each_in_body(std::string_view body, std::string_view content_type,
     body = opened;
   }
   auto kind = kind_of(content_type);
-  if (iequals(kind, "application/x-www-form-urlencoded"))
+  if (same_word(kind, "application/x-www-form-urlencoded"))
     return each_in_form(body, out);
-  if (iequals(kind, "multipart/form-data"))
+  if (same_word(kind, "multipart/form-data"))
     return visit_multipart(body, content_type, out);
-  if (!iequals(kind, "application/json"))
+  if (!same_word(kind, "application/json"))
     return;
   boost::json::error_code ec;
   auto document = boost::json::parse(boost::json::string_view{body.data(), body.size()}, ec);

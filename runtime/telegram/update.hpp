@@ -37,8 +37,8 @@ struct update_facts {
 /// says; codes are of `A-Z a-z 0-9 _ -`, at most 64 (core.telegram.org/bots/features#deep-linking).
 [[nodiscard]] std::optional<std::string> start_code(const update_facts& x);
 
-/// The answer of getUpdates: each update's own text, in their order, not checked: one that is broken
-/// spoils no other. Nothing for what is no successful answer.
+/// The answer of getUpdates: each update's own text, in their order, not checked: one that is
+/// broken spoils no other. Nothing for what is no successful answer.
 [[nodiscard]] std::optional<std::vector<std::string_view>> split_updates(std::string_view answer);
 
 /// 64 bits of a text, the same on every machine and in every version: it is stored. Not for

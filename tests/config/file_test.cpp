@@ -48,6 +48,14 @@ SCENARIO("slips of the pen are errors with their line") {
   CHECK(holds(error_of(std::string_view{"a { b = \"x\0y\" }", 15}), "not a text"));
 }
 
+SCENARIO("a URI in angle brackets is an error: texts stand in quotes") {
+  for (std::string_view text : {"store {\n  uri =<\"post://oupe\"\n}", "a { b = 1, c = <x://y> }",
+                                "a { b = [1, <\"x\"] }", "<"})
+    CHECK(holds(error_of(text), "begins with <"));
+  CHECK_EQ(config::parse_file("a {\n b =<\n}").line, 2);
+  CHECK_EQ(error_of("a { b = \"<x>\" } # <y>"), "");
+}
+
 SCENARIO("a duration that overflows is an error instead of some other duration") {
   for (std::string_view text : {"a { b = 9999999999h }", "a { b = 999999999999min }",
                                 "a { b = 99999999999s }", "a { b = 99999999999999ms }"})

@@ -1,5 +1,6 @@
 #define CAF_SUITE telegram_params
 #include "runtime/telegram/params.hpp"
+#include "runtime/telegram/same_word.hpp"
 
 #include <zlib.h>
 
@@ -65,6 +66,18 @@ std::string part(std::string_view name, std::string_view value, std::string_view
 }
 
 } // namespace
+
+SCENARIO("words are the same whatever the case of their letters, up to their last and no further") {
+  auto text = "application/Json!"sv;
+  std::vector<char> exact(text.begin(), text.end() - 1); // What is behind it is nobody's.
+  std::string_view word{exact.data(), exact.size()};
+  CHECK(same_word(word, "application/json"));
+  CHECK(same_word(word, word));
+  CHECK(!same_word(word, "application/jsom"));
+  CHECK(!same_word(word, text));
+  CHECK(!same_word("k", "\u212a")); // ASCII's letters only.
+  CHECK(same_word("", ""));
+}
 
 SCENARIO("a chat is its number, and a group if that is negative") {
   CHECK(parse_chat("42") == chat_ref(42, false));
