@@ -290,12 +290,4 @@ std::variant<changes, error> reload(int argc, const char* const* argv, const env
   return found;
 }
 
-std::vector<std::string> without_effect(const settings& all) {
-  std::vector<std::string> names;
-  for (auto& one : schema())
-    if (one.has(later) && shown(one, all) != shown(one, settings{}))
-      names.push_back(qualified_name(one));
-  return names;
-}
-
 } // namespace troupe::config

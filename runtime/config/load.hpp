@@ -52,7 +52,4 @@ struct changes {
 /// values.
 [[nodiscard]] std::vector<std::string> validate(const settings& all);
 
-/// Settings that differ from their default although nothing in this version is steered by them.
-[[nodiscard]] std::vector<std::string> without_effect(const settings& all);
-
 } // namespace troupe::config

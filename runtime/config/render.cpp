@@ -36,8 +36,6 @@ std::string facts(const option& what) {
     text += " Changes live.";
   if (what.has(file_only))
     text += " Not on the command line.";
-  if (what.has(later))
-    text += " Checked, without effect in this version.";
   return text;
 }
 

@@ -26,8 +26,7 @@ enum class form : std::uint8_t {
 enum flag : std::uint8_t {
   live = 1,      ///< A running node takes a changed value over (SIGHUP).
   file_only = 2, ///< Never on the command line: leads to a secret.
-  later = 4,     ///< Checked, but nothing in this version is steered by it.
-  bytes = 8,     ///< A size: may be written with a unit ("64KiB").
+  bytes = 4,     ///< A size: may be written with a unit ("64KiB").
 };
 
 /// One setting.

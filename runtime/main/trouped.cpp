@@ -128,9 +128,6 @@ int main(int argc, char** argv) {
     std::cerr << *why << '\n';
     return 2;
   }
-  for (const auto& name : config::without_effect(settings))
-    log::event(log::level::warning, "config.without-effect", "troupe.node", {{"key", name}},
-               "This version does not use this setting yet.");
   std::set_terminate([] { // The last lines tell why.
     log::flush();
     std::abort();

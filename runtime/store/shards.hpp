@@ -32,8 +32,7 @@ void add_bot_shard(unit& u, bot_id bot);
 /// For the migration: a fence for every shard, the shard of every bot that is there.
 void fill_shards(unit& u);
 
-// -- fences
-// ----------------------------------------------------------------------------------------
+// -- fences --------------------------------------------------------------------------------------
 
 /// A new owner's first step: from its commit on nobody with an older revision writes. A fence is
 /// never lowered. `of` names no shard twice.

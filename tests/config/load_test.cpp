@@ -241,12 +241,6 @@ SCENARIO("secrets are refused on the command line and masked in dumps and messag
   CHECK(!holds(printed({"--dump-config"}), "MDEy"));
 }
 
-SCENARIO("every setting of this version has an effect") {
-  CHECK(config::without_effect(settings()).empty());
-  for (auto& one : config::schema())
-    CHECK(!one.has(config::later));
-}
-
 SCENARIO("help, version, dump and check answer and end the program") {
   CHECK(holds(printed({"--help"}), "--session-pool.max-connections=100"));
   CHECK(holds(printed({"--help"}), "Usage: trouped "));
