@@ -20,7 +20,42 @@ std::string fingerprint(const migration& what) {
   return troupe::crypto::plain_hash(all);
 }
 
+/// The last version whose steps no cluster ran beside an earlier program.
+constexpr int before_clusters = 7;
+
+/// Whether a program of the version before can go on while this statement is carried out and after
+/// it: it knows nothing of what is new, and finds all that it knows as it was.
+bool is_additive(std::string_view statement) {
+  std::string text{statement};
+  for (std::string_view kind : {"sqlite:", "postgresql:"})
+    if (text.starts_with(kind))
+      text.erase(0, kind.size());
+  auto has = [&text](std::string_view word) { return text.find(word) != std::string::npos; };
+  if (text.starts_with("ALTER TABLE"))
+    return has(" ADD COLUMN ") && (!has("NOT NULL") || has("DEFAULT")) && !has("UNIQUE")
+           && !has("CHECK");
+  bool unique_index = text.starts_with("CREATE UNIQUE INDEX");
+  return !unique_index && (text.starts_with("CREATE ") || text.starts_with("INSERT "));
+}
+
 } // namespace
+
+SCENARIO("steps since there are clusters change nothing under a program of the version before") {
+  for (const auto& step : migrations())
+    if (step.version > before_clusters)
+      for (auto statement : step.statements)
+        if (!is_additive(statement))
+          CAF_FAIL("step " << step.version << ": " << statement);
+  for (auto fine : {"CREATE TABLE x (a TEXT)", "CREATE INDEX x_a ON x (a)",
+                    "INSERT INTO x (a) SELECT b FROM y", "ALTER TABLE x ADD COLUMN b TEXT",
+                    "postgresql:ALTER TABLE x ADD COLUMN b BIGINT NOT NULL DEFAULT 0"})
+    CHECK(is_additive(fine));
+  for (auto breaking :
+       {"DROP TABLE x", "ALTER TABLE x RENAME TO y", "ALTER TABLE x DROP COLUMN a", "DELETE FROM x",
+        "UPDATE x SET a = ''", "ALTER TABLE x ADD COLUMN b TEXT NOT NULL",
+        "CREATE UNIQUE INDEX x_a ON x (a)", "ALTER TABLE x ALTER COLUMN a TYPE BIGINT"})
+    CHECK(!is_additive(breaking));
+}
 
 SCENARIO("published steps never change") {
   REQUIRE_EQ(migrations().size(), published.size());

@@ -19,7 +19,7 @@ export class Fleet {
   /// `budget`: requests a second of the whole cluster, watched by the emulated Telegram. `start`: of Cluster.
   static async start(t, { bots = 24, talkers = 6, budget = 60, loops = 2, deadline = '10s', ...start } = {}) {
     const fleet = new Fleet();
-    Object.assign(fleet, { budget, deadline, said: [], clients: [], work: [], loops: [], stopped: false });
+    Object.assign(fleet, { budget, deadline, said: [], clients: [], work: [], loops: [], stopped: false, away: new Set(), busy: {} });
     fleet.sandbox = await Sandbox.start({ args: ['--limits=telegram', `--global-rps=${budget}`] });
     t.after(() => { fleet.stopped = true; });
     t.after(() => fleet.sandbox.stop());
@@ -54,13 +54,14 @@ export class Fleet {
   async #call(name, offset) {
     for (let i = offset * 7; !this.stopped; ++i) {
       const bot = this.bots[i % this.bots.length];
-      const one = this.cluster.nodes[name] ? await this.#ask(name, bot) : { status: 0 }; // It is being started again.
+      const one = this.away.has(name) ? { status: 0 } : await this.#ask(name, bot);
       if (one.status !== 200) await pause(100);
     }
   }
 
   async #ask(name, bot) {
     const one = { name, bot: bot.id, asked: performance.now() };
+    this.busy[name] = (this.busy[name] ?? 0) + 1;
     try {
       const said = await this.cluster.nodes[name].call(bot.token, 'getMe', undefined,
         { headers: { 'x-troupe-deadline': this.deadline }, timeout: 120_000 });
@@ -70,6 +71,7 @@ export class Fleet {
       Object.assign(one, { status: 0, text: error.message, attempts: 0 });
     }
     one.at = performance.now();
+    --this.busy[name];
     this.work.push(one);
     return one;
   }
@@ -106,6 +108,12 @@ export class Fleet {
       }
       await pause(250);
     }
+  }
+
+  /// No call goes to the node any more, as a balancer does that takes it out, until `name` is removed from `away`.
+  async takeOut(name) {
+    this.away.add(name);
+    await until(`no call is under way at ${name}`, () => !this.busy[name]);
   }
 
   /// Every bot is called at one of the nodes given, all at once and until it answers.
