@@ -157,7 +157,8 @@ export class Fleet {
 
   /// The end of the load: every update that Telegram gave away has reached its client, and the counts of both
   /// ends agree. `refusals` (answer → whether it may be): of calls that were not carried out.
-  /// `unsure`: so many requests at most were begun and not heard of.
+  /// `unsure`: so many requests at most were begun and not heard of. `conflicts`: polls that a node which stands
+  /// still has open.
   async end(t, { refusals = () => false, unsure = 0, conflicts = 0 } = {}) {
     this.quiet = true;
     await until('every update has come', () => {
@@ -178,12 +179,13 @@ export class Fleet {
     t.diagnostic(`calls: ${this.work.length} asked, ${ok} answered, ${refused.length} refused, ${arrived} arrived at Telegram`);
     t.diagnostic(`updates: ${this.said.length} made, all delivered, ${twice} more than once; polls that met another one: ${clashes}`);
     t.diagnostic(`Telegram's answers: ${JSON.stringify(methods.getMe.outcomes)}; windows: ${JSON.stringify(limits.global)}`);
-    const wrong = refused.filter((one) => !(one.status === 503 || one.status === 429) || !(one.retry > 0) || !refusals(one));
+    const wrong = refused.filter((one) => ![429, 502, 503].includes(one.status) || !(one.retry > 0) || !refusals(one));
     assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} refusals that should not be`);
     // An attempt that a node does not begin, for it lost its lease, arrives nowhere.
     assert.ok(arrived >= ok && arrived <= attempts + unsure,
       `${arrived} requests arrived, ${ok} were answered in ${attempts} attempts, ${unsure} may be unheard of`);
-    for (const [name, { violations }] of Object.entries(limits)) assert.equal(violations, 0, `${name}: ${JSON.stringify(limits)}`);
+    for (const [name, { violations }] of Object.entries(limits))
+      assert.ok(violations <= (name === 'polls' ? conflicts : 0), `${name}: ${JSON.stringify(limits)}`);
     assert.equal(this.clients.reduce((sum, x) => sum + x.again, 0), 0, 'what was confirmed came again');
     assert.ok(clashes <= conflicts, `${clashes} polls of one bot met another`);
     return { ok, refused, arrived, attempts };

@@ -39,8 +39,7 @@ export class Gate {
 
   #accept(near) {
     if (this.refusing) return void near.resetAndDestroy();
-    const pair = new Pair(this, near);
-    this.pairs.add(pair);
+    this.pairs.add(new Pair(this, near));
   }
 
   close() {
@@ -64,6 +63,7 @@ class Pair {
   }
 
   #keep(way, piece) {
+    if (!this.gate.pairs.has(this)) return; // Both ends know.
     this.kept[way].push({ piece, due: performance.now() + this.gate.delay });
     if (this.gate.delay > 0) setTimeout(() => this.go(), this.gate.delay + 1).unref();
     this.go();
@@ -77,6 +77,7 @@ class Pair {
       while (kept.length > 0 && kept[0].due <= performance.now()) {
         const { piece } = kept.shift();
         if (piece && way === 'to') this.gate.sent.push(Date.now());
+        if (sink.destroyed || sink.writableEnded) continue;
         if (piece) sink.write(piece);
         else if (source.destroyed) sink.destroy();
         else sink.end();
