@@ -14,6 +14,13 @@ bool session<Stream>::is_here(bot_id bot) const {
   return view.serves(bot, clock::now()) && view.is_ready(shard_of(bot));
 }
 
+/// The node's life among others, in which an exchange may begin. 0: none may, for the node was
+/// paused or cut off until others may act in its place.
+template <class Stream>
+std::int64_t session<Stream>::life_now() const {
+  return ctx_->others ? ctx_->ports.found->cluster->may_begin(clock::now()) : 1;
+}
+
 /// Whose bot is it? One of another node is found through that node's desk; while its shard is on
 /// its way between two nodes, or its node was lost and nobody has it yet, the call waits.
 /// @returns here: it is this node's, look there; refused: answered

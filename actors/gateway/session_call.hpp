@@ -345,13 +345,6 @@ bool session<Stream>::may_begin(const grant& granted) const {
   return foreign_ || granted.session.lane == ctx_->lane().index();
 }
 
-/// The node's life among others, in which an exchange may begin. 0: none may, for the node was
-/// paused or cut off until others may act in its place.
-template <class Stream>
-std::int64_t session<Stream>::life_now() const {
-  return ctx_->others ? ctx_->ports.found->cluster->may_begin(clock::now()) : 1;
-}
-
 /// Makes the connection of upstream session `session`. Null: that failed.
 template <class Stream>
 task<net::upstream_session*> session<Stream>::connect(std::uint64_t session) {
