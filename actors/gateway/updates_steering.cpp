@@ -2,6 +2,7 @@
 #include "actors/gateway/updates.hpp"
 #include "messages/registrar.hpp"
 #include "runtime/registry/update_services.hpp"
+#include "runtime/relay/url_guard.hpp"
 #include "runtime/telegram/methods.hpp"
 
 #include <boost/json.hpp>
@@ -106,6 +107,9 @@ struct steering_state {
       next = sets                     ? with_webhook(row.settings, params)
              : method == "getUpdates" ? with_kinds(row.settings, params)
                                       : with_pull(row.settings);
+      bool guarded = sets && !ports.found->updates->private_urls;
+      if (auto wrong = guarded ? relay::wrong_to_deliver_to(params.url) : ""; !wrong.empty())
+        throw updates::bad_settings{"delivery.url: " + wrong};
     } catch (const updates::bad_settings& x) {
       return end(400, std::string{"Bad Request: bad webhook: "} + x.what());
     }

@@ -157,6 +157,7 @@ void tree::reconfigure(const tree_config& config) {
   journal_limits_.publish(config.journal);
   delivery_limits_.publish(config.delivery);
   if (found_->updates) {
+    found_->updates->private_urls = config.delivery.allow_private_addresses;
     if (auto journal = found_->updates->journal.get())
       caf::anon_send(journal, journal_limits_.get());
     if (auto delivery = found_->updates->delivery.get())
@@ -295,6 +296,7 @@ caf::actor tree::start_journal(caf::actor_system& system) {
 caf::actor tree::start_delivery(caf::actor_system& system) {
   auto config = config_.delivery;
   static_cast<delivery_limits&>(config) = delivery_limits_.get();
+  found_->updates->private_urls = config.allow_private_addresses;
   delivery_ports ports;
   ports.connections = relay_;
   ports.entry = [updates = found_->updates](bot_id bot) { return updates->book.find(bot); };

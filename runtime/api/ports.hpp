@@ -51,6 +51,8 @@ struct ports {
   std::function<webhooks_actor()> webhooks;
   /// Until when, and why, the delivery of a bot's updates rests by itself; may be empty.
   std::function<std::optional<delivery_book::pause>(bot_id)> delivery_pause;
+  /// Whether a receiver's URL may be one that only development needs; empty: not looked at.
+  std::function<bool()> private_urls;
   /// By which a bot's relayed updates are signed; may be empty.
   std::function<std::string(bot_id)> signing_key;
   /// Where what happens to bots is told; null: nobody can watch.

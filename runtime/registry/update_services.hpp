@@ -9,6 +9,8 @@
 #include "runtime/registry/update_meter.hpp"
 #include "runtime/registry/wall_clock.hpp"
 
+#include <atomic>
+
 namespace troupe::native {
 class pool; // runtime/native/pool.hpp
 } // namespace troupe::native
@@ -27,6 +29,8 @@ struct update_services {
   event_hub events; ///< For those who watch a bot.
   std::shared_ptr<native::pool> native; ///< Runs handlers; set before any bot runs, may be null.
   update_meter meter; ///< Set before any bot runs; may be empty.
+  /// Whether tenants' URLs may be plain HTTP and lead to private addresses; changes live.
+  std::atomic<bool> private_urls{false};
   wall_clock wall = wall_now; ///< Set before anything runs; called on any thread.
 };
 

@@ -144,6 +144,20 @@ SCENARIO("a bot that takes no calls is not steered, and loses nothing that waits
   CHECK_EQ(dropped, 0u);
 }
 
+SCENARIO("a webhook to which nothing would be delivered is refused, but for development") {
+  gateway::update_params params;
+  for (auto url : {"http://b.example/x", "https://127.0.0.1/x", "https://[::1]/x"}) {
+    params.url = url;
+    found->updates->private_urls = false;
+    auto said = ask("setWebhook", params);
+    CHECK(said.find("Bad Request: bad webhook: delivery.url: ") != std::string::npos);
+    CHECK(changes.empty());
+    found->updates->private_urls = true;
+    CHECK(ask("setWebhook", params).find("Webhook was set") != std::string::npos);
+    changes.clear();
+  }
+}
+
 SCENARIO("dropping what waits makes the bot ask anew, also when nothing else changes") {
   auto before = found->updates->book.find(7);
   gateway::update_params params;

@@ -145,6 +145,27 @@ SCENARIO("a node whose journal does not run says so") {
   CHECK_EQ(told(get("/v1/bots/7/updates", viewer)), "503 service_unavailable");
 }
 
+SCENARIO("a receiver to which nothing would be delivered is refused when it is set") {
+  auto guarded = managed_ports();
+  bool development = false;
+  guarded.private_urls = [&development] { return development; };
+  use(std::move(guarded));
+  auto with = [](std::string url) {
+    return R"({"delivery":{"mode":"relay","url":")" + std::move(url) + "\"}}";
+  };
+  auto said = json_of(send("PATCH", "/v1/bots/7", with("https://10.1.2.3/x"), developer));
+  CHECK_EQ(said.at("code"), "invalid_field");
+  CHECK_EQ(said.at("field"), "delivery.url");
+  CHECK_EQ(said.at("detail"),
+           "delivery.url: leads to an address that may not be used (private).");
+  CHECK_EQ(patch(with("http://example.org/x")), "400 invalid_field");
+  CHECK_EQ(patch(with("https://example.org/x")), "200");
+  development = true;
+  CHECK_EQ(patch(with("http://127.0.0.1:8000/x")), "200");
+  development = false;
+  CHECK_EQ(patch(R"({"name":"another"})"), "200"); // What is there already is delivery's to judge.
+}
+
 SCENARIO("settings are checked before they are stored") {
   CHECK_EQ(patch(R"({"delivery":{"mode":"relay"}})"), "400 invalid_field");
   CHECK_EQ(patch(R"({"delivery":{"mode":"relay","url":"ftp://x"}})"), "400 invalid_field");

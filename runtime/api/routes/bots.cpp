@@ -4,6 +4,7 @@
 #include "runtime/api/routes/scope.hpp"
 #include "runtime/api/routes/tables.hpp"
 #include "runtime/api/rows.hpp"
+#include "runtime/relay/url_guard.hpp"
 #include "runtime/updates/settings.hpp"
 
 #include <boost/json/parse.hpp>
@@ -47,7 +48,7 @@ void keep_secret(json::object& all, const std::string& before) {
 }
 
 /// `updates` and `delivery` over what the store has of them. @throws refused
-std::string settings_in(const inquiry& from, const std::string& before) {
+std::string settings_in(const context& ctx, const inquiry& from, const std::string& before) {
   boost::system::error_code ignored;
   auto all = json::parse(before, ignored);
   if (!all.is_object())
@@ -60,7 +61,12 @@ std::string settings_in(const inquiry& from, const std::string& before) {
   if (text.size() > largest_settings)
     throw refused{api_error::body_settings};
   try {
-    (void)updates::read_settings(text);
+    auto read = updates::read_settings(text);
+    const auto& url = read.delivery.relay.url;
+    bool is_new = from.member("delivery") != nullptr && !url.empty();
+    if (is_new && ctx.p.private_urls && !ctx.p.private_urls())
+      if (auto wrong = relay::wrong_to_deliver_to(url); !wrong.empty())
+        throw updates::bad_settings{"delivery.url: " + wrong};
   } catch (const updates::bad_settings& x) {
     std::string_view sentence = x.what();
     throw refused{api_error::invalid_field, std::string{sentence} + '.',
@@ -96,7 +102,7 @@ task register_bot(context& ctx, const inquiry& from) {
   what.name = from.text("name");
   what.rps = limit_in(from, "rps", 0);
   what.concurrent = limit_in(from, "concurrent", 0);
-  what.settings = settings_in(from, "{}");
+  what.settings = settings_in(ctx, from, "{}");
   what.trusted = trusted_in(from);
   auto wait =
     co_await take_over_all(ctx, from.what.io, quota_kind::creations, client_group(from.client));
@@ -207,7 +213,7 @@ task change_bot(context& ctx, const inquiry& from) {
   what.name = from.text("name", before.name);
   what.rps = limit_in(from, "rps", before.rps);
   what.concurrent = limit_in(from, "concurrent", before.concurrent);
-  what.settings = settings_in(from, before.settings);
+  what.settings = settings_in(ctx, from, before.settings);
   auto asked = ctx.ask_registrar<bot_row>(from.what.io, std::move(what));
   auto bot = co_await outcome_of(asked);
   co_return co_await bot_answer(ctx, from, bot);

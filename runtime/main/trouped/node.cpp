@@ -285,6 +285,7 @@ api::ports node::parts::api_ports() {
     return found->updates ? found->updates->book.paused(bot) : std::nullopt;
   };
   ports.signing_key = [this](bot_id bot) { return kept.signing_key(bot); };
+  ports.private_urls = [found] { return found->updates && found->updates->private_urls; };
   if (found->updates)
     ports.events = {found->updates, &found->updates->events};
   ports.is_passive = [names = actors.names()](bot_id bot) {
