@@ -27,12 +27,19 @@ constexpr std::chrono::seconds longest_silence{15};
 /// Before another node is asked again that did not answer, or whoever has the bot then.
 constexpr std::chrono::seconds look_again{1};
 
+/// What may end a client's watching is looked at no more often than this.
+constexpr std::chrono::seconds look_at_rights{1};
+
 /// One client that watches. On its connection's thread, but for the watcher.
 struct watching {
-  watching(std::shared_ptr<context> ctx, bot_id bot, net::http_executor io)
-    : ctx(std::move(ctx)), bot(bot), io(io), alarm(io) {}
+  watching(std::shared_ptr<context> ctx, const bot_row& row, net::http_executor io)
+    : ctx(std::move(ctx)), bot(row.id), registered(row.created), io(io), alarm(io) {}
   std::shared_ptr<context> ctx;
   bot_id bot;
+  wall_ms registered; ///< The same number may be another owner's bot later.
+  std::string key;    ///< By which it watches. A secret.
+  std::chrono::steady_clock::time_point looked{};
+  bool removed = false;
   net::http_executor io;
   timer_type alarm;
   std::shared_ptr<event_hub::watcher> watcher;
@@ -40,8 +47,15 @@ struct watching {
   std::uint64_t far = 0; ///< By which another node knows it.
 };
 
+/// What comes behind a bot's removal is somebody else's.
 template <class Event>
-void append(std::string& out, const watching& who, const std::vector<Event>& events,
+bool is_removal(const Event& x) {
+  return std::string_view{x.type} == "phase"
+         && std::string_view{x.data}.find(R"("order":"remove")") != std::string_view::npos;
+}
+
+template <class Event>
+void append(std::string& out, watching& who, const std::vector<Event>& events,
             std::uint64_t missed) {
   if (missed > 0)
     out += "event: missed\ndata: {\"events\":" + std::to_string(missed) + "}\n\n";
@@ -52,6 +66,10 @@ void append(std::string& out, const watching& who, const std::vector<Event>& eve
            + ",\"bot\":" + std::to_string(who.bot) + ",\"type\":\"";
     out += x.type;
     out += "\",\"data\":" + x.data + "}\n\n";
+    if (is_removal(x)) {
+      who.removed = true;
+      return;
+    }
   }
 }
 
@@ -94,7 +112,34 @@ net::http_task<bool> next_abroad(watching& who, const caf::actor& desk, std::str
   co_return true;
 }
 
+/// Whether what was found out means that a key is valid no more. Not of a store that is away.
+bool ends_watching(const caf::error& why) {
+  return why.category() == caf::type_id_v<store_refusal> && why != store_refusal::unavailable
+         && why != store_refusal::outcome_unknown && why != store_refusal::disk_full;
+}
+
+/// Whether the key is still valid, and the bot still the one that it was.
+net::http_task<bool> may_watch(watching& who) {
+  auto now = std::chrono::steady_clock::now();
+  if (!who.ctx->p.store || now - who.looked < look_at_rights)
+    co_return true;
+  who.looked = now;
+  authenticate what{{who.key}};
+  auto asked = who.ctx->ask_store<identity>(who.io, std::move(what));
+  co_await asked.ready();
+  auto holder = asked.take();
+  if (!holder)
+    co_return !ends_watching(holder.error());
+  bot_lookup lookup{holder->key.tenant, {who.bot}};
+  auto seen = who.ctx->ask_store<bot_batch>(who.io, std::move(lookup));
+  co_await seen.ready();
+  auto found = seen.take();
+  co_return !found || (!found->bots.empty() && found->bots.front().created == who.registered);
+}
+
 net::http_task<bool> next(std::shared_ptr<watching> who, std::string& out) {
+  if (who->removed)
+    co_return false;
   if (!std::exchange(who->begun, true)) {
     out += ": events of bot " + std::to_string(who->bot) + "\n\n";
     co_return true;
@@ -106,9 +151,15 @@ net::http_task<bool> next(std::shared_ptr<watching> who, std::string& out) {
     stays = co_await next_abroad(*who, *desk, out);
   else
     stays = co_await next_here(*who, out);
-  if (stays && out.empty())
+  bool may = who->removed;
+  if (stays && !may)
+    may = co_await may_watch(*who);
+  if (!may)
+    out.clear();
+  if (stays && may && out.empty())
     out += ": nothing\n\n";
-  co_return stays;
+  bool goes_on = stays && may;
+  co_return goes_on;
 }
 
 task show_events(context& ctx, const inquiry& from) {
@@ -116,7 +167,9 @@ task show_events(context& ctx, const inquiry& from) {
   if (!ctx.p.events)
     throw refused{api_error::no_store};
   auto io = from.what.io;
-  auto who = std::make_shared<watching>(ctx.shared_from_this(), bot.id, io);
+  auto who = std::make_shared<watching>(ctx.shared_from_this(), bot, io);
+  if (ctx.p.store)
+    who->key = bearer_key(from.what.header("Authorization"));
   if (ctx.p.cluster)
     who->far = std::random_device{}() | std::uint64_t{std::random_device{}()} << 32;
   // Posted: what waits is on the connection's thread.
@@ -137,7 +190,8 @@ constexpr route event_table[] = {
   {"GET",
    "/v1/bots/{id}/events",
    "watchBot",
-   "What happens to the bot, as it happens: server-sent events, until the client leaves.",
+   "What happens to the bot, as it happens: server-sent events, until the client leaves, its key "
+   "is valid no more or the bot is removed.",
    access::viewer,
    show_events,
    200,
