@@ -1,6 +1,7 @@
 #include "actors/cluster/state.hpp"
 #include "messages/store.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/policy/mutation.hpp"
 
 #include <algorithm>
 
@@ -44,7 +45,8 @@ void cluster_state::lead() {
   if (!book.leads() || book_epoch != seen.leader.fence) {
     book_epoch = seen.leader.fence;
     // Whoever led before stopped a margin before its lease was over, or given back (end_lease).
-    book.elected(static_cast<std::uint64_t>(book_epoch), now(), cfg.margin);
+    book.elected(static_cast<std::uint64_t>(book_epoch), now(),
+                 TROUPE_MUTATION("leader-impatient") ? std::chrono::hours{1} : cfg.margin);
     log::event(log::level::info, "leader.elected", name, {{"epoch", book_epoch}});
   }
   if (planning)

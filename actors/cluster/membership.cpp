@@ -1,5 +1,6 @@
 #include "actors/cluster/state.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/policy/mutation.hpp"
 
 #include <algorithm>
 
@@ -54,7 +55,7 @@ void cluster_state::join() {
       return again();
     lease = said.value.lease;
     ports.view->lease = lease;
-    keeper.emplace(cfg.margin);
+    keeper.emplace(TROUPE_MUTATION("owner-beyond-lease") ? -cfg.ttl : cfg.margin);
     keeper->kept(said.sent, said.value.ttl, now());
     keeper->asked(now());
     arm_keep();

@@ -1,5 +1,7 @@
 #include "runtime/policy/budget_slices.hpp"
 
+#include "runtime/policy/mutation.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -83,7 +85,7 @@ void slice_leader::settle(time_point now) {
 }
 
 void slice_leader::rest(std::uint32_t count, time_point since) {
-  if (count > 0)
+  if (count > 0 && !TROUPE_MUTATION("slice-not-rested"))
     resting_.emplace_back(count, since + rules_.window + rules_.slack);
 }
 
@@ -221,7 +223,7 @@ void slice_holder::take(const slice_grant& x, time_point now) noexcept {
   last_count_ = x.count > 0 ? x.count : last_count_;
   largest_ = std::max(largest_, x.count);
   length_ = x.length;
-  expires_ = found->second + x.length;
+  expires_ = (TROUPE_MUTATION("slice-from-arrival") ? now : found->second) + x.length;
   begins_ = found->second + x.wait;
   sent_.erase(sent_.begin(), std::next(found));
 }
