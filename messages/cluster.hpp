@@ -24,6 +24,10 @@ struct cluster_node_row;
 struct cluster_report;
 struct slice_ask;
 struct slice_given;
+struct slice_part;
+struct slice_part_given;
+struct slices_ask;
+struct slices_given;
 struct peer_hello;
 struct peer_welcome;
 struct peer_request;
@@ -54,6 +58,10 @@ CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_leave))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_renew))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_steer))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_budget))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slice_part))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slice_part_given))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slices_ask))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slices_given))
 CAF_END_TYPE_ID_BLOCK(troupe_cluster)
 
 namespace troupe {
@@ -147,6 +155,25 @@ struct slice_given {
   caf::timespan wait{0}; ///< Nobody gets any before so long from the request's sending.
 };
 
+/// The same for many budgets at once: those of tenants that have a rate and want something.
+struct slice_part {
+  std::uint32_t tenant = 0; ///< 0: the global budget.
+  std::uint32_t rate = 0;   ///< The tenant's, as the asker knows it; the smallest known one holds.
+  slice_ask what;
+};
+struct slices_ask {
+  std::vector<slice_part> parts;
+};
+struct slice_part_given {
+  std::uint32_t tenant = 0;
+  slice_given what;
+};
+/// Parts that a newer question of this holder came before are missing. Errors: those of
+/// slice_given.
+struct slices_given {
+  std::vector<slice_part_given> parts;
+};
+
 /// The first word between two nodes: who asks, by the name and the life (its lease) under which it
 /// is registered in etcd, and where requests to it go. A node that is not registered is not
 /// answered.
@@ -228,11 +255,12 @@ struct box_filled {
 ///
 ///   peer_hello → peer_welcome, when the asker is registered so. Else ec::draining: ask again.
 ///   slice_ask → slice_given, of this node's governor or of another node: answered by the leader.
+///   slices_ask → slices_given, the same for tenants' rates.
 using cluster_actor =
   caf::typed_actor<caf::result<cluster_report>(get_report), caf::result<done>(cluster_drain),
                    caf::result<done>(cluster_leave), caf::result<done>(cluster_renew),
-                   caf::result<slice_given>(slice_ask), caf::result<peer_welcome>(peer_hello),
-                   caf::result<void>(cluster_budget)>;
+                   caf::result<slice_given>(slice_ask), caf::result<slices_given>(slices_ask),
+                   caf::result<peer_welcome>(peer_hello), caf::result<void>(cluster_budget)>;
 
 TROUPE_FIELDS(shard_hold, shard, revision)
 TROUPE_FIELDS(shards_gained, shards)
@@ -246,6 +274,10 @@ TROUPE_FIELDS(cluster_report, clustered, self, member, leader, nodes, unowned, m
               limited)
 TROUPE_FIELDS(slice_ask, holder, number, epoch, grant, used, waiting)
 TROUPE_FIELDS(slice_given, request, epoch, number, count, length, wait)
+TROUPE_FIELDS(slice_part, tenant, rate, what)
+TROUPE_FIELDS(slice_part_given, tenant, what)
+TROUPE_FIELDS(slices_ask, parts)
+TROUPE_FIELDS(slices_given, parts)
 TROUPE_FIELDS(peer_hello, node, life, desk)
 TROUPE_FIELDS(peer_welcome, node, life)
 TROUPE_FIELDS(peer_request, to, what)

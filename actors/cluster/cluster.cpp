@@ -37,6 +37,7 @@ cluster_impl::behavior_type cluster_state::make_behavior() {
       book.set_budget(std::max(x.rps, 1u));
     },
     [this](const slice_ask& x) { return give_slice(x); },
+    [this](const slices_ask& x) { return give_slices(x); },
     [this](caf::ok_atom) { run_inlet(); },
     [this](const peer_hello& x) { return welcome(x); },
   };

@@ -66,15 +66,16 @@ void cluster_state::lead() {
 }
 
 /// Of this node's governor, or of another node's: only the leader knows.
-caf::result<slice_given> cluster_state::give_slice(const slice_ask& x) {
+template <class Given, class Ask>
+caf::result<Given> cluster_state::give(const Ask& x) {
   bool foreign = self->current_sender() && self->current_sender()->node() != self->node();
   if (leads()) {
     auto given = book.answer(x, now());
     if (!given)
       return caf::make_error(ec::draining);
     if (!foreign)
-      slice = given->count;
-    return *given;
+      note(*given);
+    return std::move(*given);
   }
   if (foreign || !member() || seen.leader.node.empty())
     return caf::make_error(ec::draining);
@@ -84,14 +85,14 @@ caf::result<slice_given> cluster_state::give_slice(const slice_ask& x) {
   auto what = peer_request{peer_part::cluster, caf::make_message(x)};
   if (mute == leader) { // The connection may be dead, and nobody has noticed yet.
     self->request(leader, slice_patience, std::move(what))
-      .then([this](const slice_given&) { mute = nullptr; }, [](const caf::error&) {});
+      .then([this](const Given&) { mute = nullptr; }, [](const caf::error&) {});
     return write_letter(x);
   }
-  auto promise = self->make_response_promise<slice_given>();
+  auto promise = self->make_response_promise<Given>();
   self->request(leader, slice_patience, std::move(what))
     .then(
-      [this, promise](const slice_given& given) mutable {
-        slice = given.count;
+      [this, promise](const Given& given) mutable {
+        note(given);
         promise.deliver(given);
       },
       [this, promise, leader](caf::error& why) mutable {
@@ -100,6 +101,36 @@ caf::result<slice_given> cluster_state::give_slice(const slice_ask& x) {
         promise.deliver(std::move(why));
       });
   return promise;
+}
+
+caf::result<slice_given> cluster_state::give_slice(const slice_ask& x) {
+  return give<slice_given>(x);
+}
+
+caf::result<slices_given> cluster_state::give_slices(const slices_ask& x) {
+  return give<slices_given>(x);
+}
+
+/// By way of etcd goes the question for the global budget alone.
+caf::result<slices_given> cluster_state::write_letter(const slices_ask& x) {
+  auto global = std::ranges::find(x.parts, 0u, &slice_part::tenant);
+  if (global == x.parts.end())
+    return caf::make_error(ec::draining);
+  auto promise = self->make_response_promise<slices_given>();
+  auto me = caf::actor_cast<cluster_actor>(caf::strong_actor_ptr{self->ctrl()});
+  self->request(me, slice_patience, global->what)
+    .then(
+      [promise](const slice_given& given) mutable {
+        promise.deliver(slices_given{{slice_part_given{0, given}}});
+      },
+      [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+  return promise;
+}
+
+void cluster_state::note(const slices_given& x) {
+  for (const auto& part : x.parts)
+    if (part.tenant == 0)
+      note(part.what);
 }
 
 // -- nodes that give their shards away ------------------------------------------------------------

@@ -72,6 +72,11 @@ struct cluster_state {
   void lead();
   [[nodiscard]] bool leads() const;
   caf::result<slice_given> give_slice(const slice_ask& x);
+  caf::result<slices_given> give_slices(const slices_ask& x);
+  template <class Given, class Ask>
+  caf::result<Given> give(const Ask& x);
+  void note(const slice_given& x) { slice = x.count; }
+  void note(const slices_given& x);
   caf::result<done> drain(const cluster_drain& x);
   caf::result<done> leave();
   caf::result<done> renew(const cluster_renew& x);
@@ -81,6 +86,7 @@ struct cluster_state {
   // -- letters.cpp: asking a leader that cannot be reached
 
   caf::result<slice_given> write_letter(const slice_ask& x);
+  caf::result<slices_given> write_letter(const slices_ask& x);
   bool read_letter(const etcd::entry& x);
   void answer_letter(const std::string& from, const etcd::entry& x);
   void drop_letter();

@@ -22,6 +22,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+/// Of one question; what else is due goes with the next.
+constexpr std::size_t most_parts = 1000;
+
 std::uint32_t next_epoch() {
   static std::atomic<std::uint32_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -76,8 +79,9 @@ struct rate_governor_state {
         ask_slice();
       },
       [this](const tenant_limits& x) {
-        engine.limit_tenants(x.rates);
+        engine.limit_tenants(x.rates, now());
         serve();
+        ask_slice();
       },
       [this](pool_capacity x) { on_capacity(x, pool()); },
       [this](capacity_change x) {
@@ -212,8 +216,10 @@ struct rate_governor_state {
   /// The books that outlive a governor; the first one of a node of many opens those of its own.
   static std::shared_ptr<grant_memory> prepared(const rate_governor_ports& ports, time_point at) {
     auto result = ports.memory ? ports.memory : std::make_shared<grant_memory>();
-    if (ports.holder != 0 && !result->slice)
+    if (ports.holder != 0 && !result->slice) {
       result->slice.emplace(ports.holder, seconds{1}, at);
+      result->tenant_shares.emplace(ports.holder);
+    }
     if (ports.serves && !result->owned)
       result->owned = std::make_unique<grant_memory::shards>();
     return result;
@@ -243,25 +249,45 @@ struct rate_governor_state {
     return revision != 0 && (bot <= 0 || revision == memory->owned->revisions[shard_of(bot)]);
   }
 
-  /// Asks the leader for the next slice when it is time, one question at once.
+  /// Asks the leader for the next slices when it is time, one question at once: tenants' travel
+  /// with the node's slice of the global budget.
   void ask_slice() {
-    if (!memory->slice || asking_slice || !engine.book().limits().global.limited())
+    if (!memory->slice || asking_slice)
       return;
     auto at = now();
     auto waiting = engine.short_of_slice(at);
-    auto due = std::max(memory->slice->next_ask(at, waiting), ask_after);
+    auto global = engine.book().limits().global.limited() ? memory->slice->next_ask(at, waiting)
+                                                          : time_point::max();
+    auto due = std::max(std::min(global, engine.tenants_due()), ask_after);
     if (due > at)
       return ask_slice_at(due);
     auto cluster = ports.cluster ? ports.cluster() : cluster_actor{};
     ask_after = at + milliseconds{cluster ? 20 : 100};
     if (!cluster)
       return ask_slice_at(ask_after);
+    slices_ask what;
+    if (global <= at + tenant_slices::together)
+      what.parts.push_back({0, 0, to_ask(memory->slice->ask(at, waiting))});
+    if (engine.tenants_due() <= at + tenant_slices::together)
+      engine.ask_tenants(at, most_parts, [&](tenant_id tenant, auto rate, const slice_request& x) {
+        what.parts.push_back({tenant, rate, to_ask(x)});
+      });
+    if (what.parts.empty())
+      return ask_slice_at(ask_after);
     asking_slice = true;
-    self->request(cluster, milliseconds{500}, to_ask(memory->slice->ask(at, waiting)))
+    if (what.parts.size() == 1 && what.parts[0].tenant == 0)
+      await_slices<slice_given>(cluster, what.parts[0].what);
+    else
+      await_slices<slices_given>(cluster, std::move(what));
+  }
+
+  template <class Given, class Ask>
+  void await_slices(const cluster_actor& cluster, Ask&& what) {
+    self->request(cluster, milliseconds{500}, std::forward<Ask>(what))
       .then(
-        [this](const slice_given& x) {
+        [this](const Given& x) {
           asking_slice = false;
-          memory->slice->take(to_grant(x), now());
+          take(x);
           serve();
           ask_slice();
         },
@@ -271,8 +297,17 @@ struct rate_governor_state {
         });
   }
 
+  void take(const slice_given& x) { memory->slice->take(to_grant(x), now()); }
+  void take(const slices_given& x) {
+    for (const auto& part : x.parts)
+      if (part.tenant == 0)
+        take(part.what);
+      else
+        engine.take_tenant(part.tenant, to_grant(part.what), now());
+  }
+
   void ask_slice_at(time_point due) {
-    if (due >= slice_timer_at)
+    if (due >= slice_timer_at) // As the end of time, when nothing is to be asked.
       return;
     slice_timer.dispose();
     slice_timer_at = due;

@@ -58,6 +58,12 @@ public:
   /// @param unseen for how long after `now` slices of earlier leaders may last: the longest slice
   ///        that any of them could grant; 0: there was none
   slice_leader(const slice_rules& rules, std::uint64_t epoch, time_point now, duration unseen);
+  /// The book of another budget under the same leader, begun later than the election.
+  /// @param opens nothing is granted before
+  /// @param last above which its answers are numbered
+  slice_leader(const slice_rules& rules, std::uint64_t epoch, time_point now, time_point opens,
+               std::uint64_t last)
+    : rules_(rules), epoch_(epoch), opens_(opens), divided_(now), last_(last) {}
 
   /// Answers a request; nothing if a newer one of this holder came before.
   [[nodiscard]] std::optional<slice_grant> grant(const slice_request& x, time_point now);
@@ -78,6 +84,8 @@ public:
 
   /// Nothing is granted before.
   [[nodiscard]] time_point opens() const noexcept { return opens_; }
+  /// The number of the last answer.
+  [[nodiscard]] std::uint64_t last() const noexcept { return last_; }
 
 private:
   struct outstanding {
@@ -131,8 +139,9 @@ private:
 class slice_holder {
 public:
   /// @param id as in `slice_request`
-  slice_holder(std::uint64_t id, duration window, time_point now) noexcept
-    : id_(id), window_length_(window), length_(window), asked_(now - window) {}
+  /// @param last above which its requests are numbered
+  slice_holder(std::uint64_t id, duration window, time_point now, std::uint64_t last = 0) noexcept
+    : id_(id), window_length_(window), last_(last), length_(window), asked_(now - window) {}
 
   /// When to ask again: before the slice ends, soon while too little is held, at once after a
   /// smaller slice, which others wait for. `now` or earlier: do.
@@ -169,6 +178,10 @@ public:
   /// Requests in the window that ends now.
   [[nodiscard]] std::uint32_t used(time_point now) const noexcept {
     return events_.used(window_length_, now);
+  }
+  /// Whether its window is empty.
+  [[nodiscard]] bool idle(time_point now) const noexcept {
+    return events_.empty(window_length_, now);
   }
   [[nodiscard]] duration window() const noexcept { return window_length_; }
   /// Allows nothing before `until`: what went before is not known.

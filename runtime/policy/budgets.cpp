@@ -81,9 +81,33 @@ time_point budgets::tenant_opens(const charge& x, time_point now,
   auto rules = tenant_rules(x.tenant);
   if (!rules.limited())
     return now;
+  if (tenant_slices_) {
+    const auto* slice = std::as_const(*tenant_slices_).find(x.tenant);
+    return slice
+             ? std::max(held(budget_scope::tenant), slice->opens(now, ahead, rules.rules[0].limit))
+             : time_point::max();
+  }
   auto* window = tenants_.find(x.tenant);
   return std::max(held(budget_scope::tenant),
                   (window ? *window : untouched).opens(rules, now, ahead));
+}
+
+time_point budgets::tenant_expected(const charge& x, time_point now,
+                                    std::uint32_t ahead) const noexcept {
+  auto rules = tenant_rules(x.tenant);
+  if (!tenant_slices_ || !rules.limited())
+    return tenant_opens(x, now, ahead);
+  const auto* slice = std::as_const(*tenant_slices_).find(x.tenant);
+  return std::max(held(budget_scope::tenant), slice
+                                                ? slice->expected(now, ahead, rules.rules[0].limit)
+                                                : untouched.opens(rules, now, ahead));
+}
+
+bool budgets::without_slice(std::uint32_t tenant, time_point now) const noexcept {
+  if (!tenant_slices_ || !tenant_rules(tenant).limited())
+    return false;
+  const auto* slice = std::as_const(*tenant_slices_).find(tenant);
+  return !slice || slice->limit(now) == 0;
 }
 
 time_point budgets::bot_opens(const charge& x, time_point now, std::uint32_t ahead) const noexcept {
@@ -168,6 +192,11 @@ void budgets::record_tenant(std::uint32_t tenant, time_point now) {
   auto rules = tenant_rules(tenant);
   if (!rules.limited())
     return;
+  if (tenant_slices_) {
+    if (auto* slice = tenant_slices_->find(tenant))
+      slice->record(now);
+    return;
+  }
   forget_empty(tenants_, second, now);
   tenants_.touch(tenant).record(rules, now);
 }
@@ -190,6 +219,8 @@ void budgets::remove(const charge& x, time_point stamp) noexcept {
     window->remove(stamp);
   if (auto* window = tenants_.find(x.tenant))
     window->remove(stamp);
+  if (auto* slice = tenant_slices_ ? tenant_slices_->find(x.tenant) : nullptr)
+    slice->remove(stamp);
   if (auto* windows = bots_.find(x.bot)) {
     if (windows->lifted)
       windows->lifted->remove(stamp);
@@ -291,7 +322,10 @@ budgets::usage budgets::used(budget_scope scope, time_point now) const {
     }
     break;
   case budget_scope::tenant:
-    table(tenants_, limits_.tenant);
+    if (tenant_slices_)
+      result = {limits_.tenant.rules[0], tenant_slices_->used(now), tenant_slices_->size()};
+    else
+      table(tenants_, limits_.tenant);
     break;
   case budget_scope::bot:
     result = {limits_.bot.rules[0], 0, bots_.size()};

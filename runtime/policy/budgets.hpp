@@ -4,6 +4,7 @@
 #include "runtime/policy/recent_map.hpp"
 #include "runtime/policy/shard_map.hpp"
 #include "runtime/policy/sliding_window.hpp"
+#include "runtime/policy/tenant_slices.hpp"
 
 #include <memory>
 #include <optional>
@@ -52,6 +53,8 @@ public:
   /// From now on the global window is that of this slice, and never more than the global limit; the
   /// slice outlives the book. Nothing is asked of it while there is no global limit.
   void share(slice_holder& slice) noexcept { slice_ = &slice; }
+  /// The same for tenants' windows.
+  void share(tenant_slices& slices) noexcept { tenant_slices_ = &slices; }
   /// Bots of each shard had other owners before: their windows count as full until nothing is left
   /// in them of that time. `since` outlives the book.
   void see_shards(const shards_seen& since) noexcept { shards_ = &since; }
@@ -68,6 +71,15 @@ public:
   void see(std::uint32_t tenant) noexcept;
   [[nodiscard]] time_point tenant_opens(const charge& x, time_point now,
                                         std::uint32_t ahead = 0) const noexcept;
+  /// As `global_expected`.
+  [[nodiscard]] time_point tenant_expected(const charge& x, time_point now,
+                                           std::uint32_t ahead) const noexcept;
+  /// Whether nothing of this tenant may go from here until a slice of its rate comes.
+  [[nodiscard]] bool without_slice(std::uint32_t tenant, time_point now) const noexcept;
+  /// Requests in any second; 0: no limit.
+  [[nodiscard]] std::uint32_t tenant_rate(std::uint32_t tenant) const noexcept {
+    return tenant_rules(tenant).rules[0].limit;
+  }
   [[nodiscard]] time_point bot_opens(const charge& x, time_point now,
                                      std::uint32_t ahead = 0) const noexcept;
   [[nodiscard]] time_point chat_opens(const charge& x, time_point now,
@@ -138,6 +150,7 @@ private:
   std::array<time_point, budget_scopes> held_until_{};
   sliding_window global_;
   slice_holder* slice_ = nullptr; ///< Instead of `global_`.
+  tenant_slices* tenant_slices_ = nullptr; ///< Instead of `tenants_`.
   const shards_seen* shards_ = nullptr;
   recent_map<std::uint32_t, sliding_window> tenants_;
   recent_map<std::uint32_t, sliding_window> shares_; ///< What each had of the global budget.

@@ -100,6 +100,11 @@ public:
   [[nodiscard]] bool waits(std::uint32_t tenant) const noexcept {
     return tenant_index_.find(tenant) != nullptr;
   }
+  /// Waiters of the tenant that are not parked but for the tenant's sake.
+  [[nodiscard]] std::uint32_t ready_waiters(std::uint32_t tenant) const noexcept {
+    auto* known = tenant_index_.find(tenant);
+    return known ? tenants_[*known].ready : 0;
+  }
   [[nodiscard]] std::uint32_t waiting_in_lane(const waiter& x) const noexcept {
     auto* lane = lane_index_.find({x.bot, x.lane});
     return lane ? lanes_[*lane].count : 0;

@@ -27,6 +27,8 @@ grant_engine::grant_engine(const grant_limits& limits, grant_memory& memory,
 void grant_engine::share() {
   if (memory_->slice)
     budgets_.share(*memory_->slice);
+  if (memory_->tenant_shares)
+    budgets_.share(*memory_->tenant_shares);
   if (memory_->owned)
     budgets_.see_shards(memory_->owned->since);
 }
@@ -151,6 +153,8 @@ grant_engine::answer grant_engine::ask(const grant_request& x, time_point now) {
                        {x.chat, x.method, x.charged, x.group, x.paid},
                        now + std::clamp(x.patience, duration{0}, duration{std::chrono::hours{24}})};
   budgets_.see(x.tenant);
+  if (memory_->tenant_shares && budgets_.tenant_rate(x.tenant) > 0)
+    memory_->tenant_shares->want(x.tenant, now);
   // Who has waiters of the same kind before it goes behind them; all others in the queue are
   // parked, or the gate is closed to them.
   auto behind = !queue_.empty() && queue_.waiting_in_lane(w) > 0;
@@ -177,6 +181,8 @@ grant_engine::answer grant_engine::ask(const grant_request& x, time_point now) {
   if (at >= promised_.size())
     promised_.resize(std::size_t{at} + 1);
   promised_[at] = {now, expected.turns, expected.rest, expected.by};
+  if (memory_->tenant_shares)
+    memory_->tenant_shares->hurry(x.tenant, short_of_tenant(x.tenant), now);
   // Its bot may be parked for what binds only unpaid requests.
   if (x.paid)
     queue_.wake_bot(x.bot);
@@ -231,10 +237,12 @@ void grant_engine::share_waits(forecast& to, const fair_queue::waiter& w, const 
   // Where nearly all is taken of what can go before its deadline, a bot is let have its share of
   // that, and no more: others come in who have theirs.
   auto global = [&](std::uint32_t n) { return budgets_.global_expected(now, n); };
-  auto tenant = [&](std::uint32_t n) { return budgets_.tenant_opens(x, now, n); };
+  auto tenant = [&](std::uint32_t n) { return budgets_.tenant_expected(x, now, n); };
   to.plain = std::max({to.plain, global(std::max(ahead.global, ahead.global_all)),
                        tenant(std::max(ahead.tenant, ahead.tenant_all))});
-  if (budgets_.without_slice(now)) // Who is told to come again finds one at the earliest then.
+  if (budgets_.without_slice(now)
+      || budgets_.without_slice(x.tenant,
+                                now)) // Who is told to come again finds one at the earliest then.
     to.plain = std::max<time_point>(to.plain, now + std::chrono::seconds{1});
   auto crowded = [&](auto& opens, std::uint32_t all) { return opens(all + all / 4) > w.deadline; };
   auto turns = crowded(global, ahead.global_all) ? ahead.global_crowd : ahead.global;
@@ -320,12 +328,17 @@ void grant_engine::set_limits(const budget_limits& limits, time_point now) {
   // A new book, written from the log of what was granted, as a new governor's is: exact however
   // the limits change, and whatever was not counted before because it had no limit.
   auto uncounted = memory_->slice && !limits_.budgets.global.limited();
+  auto free_tenants = memory_->tenant_shares && !limits_.budgets.tenant.limited();
   limits_.budgets = limits;
   budgets_ = budgets{limits};
   replay(unseen_past::none(), now);
   share();
   if (uncounted) // A slice counts only while there is a limit.
     memory_->slice->hold(now + memory_->slice->window());
+  if (free_tenants && limits.tenant.limited())
+    memory_->tenant_shares->unseen(now + tenant_slices::window, [this](std::uint32_t tenant) {
+      return !memory_->tenant_rates.find(tenant);
+    });
   queue_.wake_all();
 }
 
@@ -342,15 +355,23 @@ void grant_engine::limit_bot(std::int64_t bot, std::uint32_t rps, time_point now
   queue_.wake_bot(bot);
 }
 
-void grant_engine::limit_tenant(std::uint32_t tenant, std::uint32_t rps) {
+void grant_engine::limit_tenant(std::uint32_t tenant, std::uint32_t rps, time_point now) {
   auto* known = memory_->tenant_rates.find(tenant);
   if ((known ? *known : 0) == rps)
     return;
+  auto before = budgets_.tenant_rate(tenant);
   if (rps == 0)
     memory_->tenant_rates.erase(tenant);
   else
     memory_->tenant_rates.touch(tenant) = rps;
   budgets_.limit_tenant(tenant, rps == 0 ? std::nullopt : std::optional{rps});
+  queue_.wake_tenant(tenant);
+  if (memory_->tenant_shares) { // Its window outlives this book.
+    if (before == 0 && memory_->rates.size() > 0)
+      memory_->tenant_shares->unseen(now + tenant_slices::window,
+                                     [=](std::uint32_t one) { return one == tenant; });
+    return;
+  }
   // From the log, as a new governor's: it may have had no limit, and nothing was counted.
   memory_->rates.for_each([&](time_point at, const charge& x) {
     if (x.tenant == tenant)
@@ -358,11 +379,10 @@ void grant_engine::limit_tenant(std::uint32_t tenant, std::uint32_t rps) {
   });
   if (auto lost = memory_->rates.lost_until(); lost != time_point::min())
     budgets_.hold(budget_scope::tenant, lost + std::chrono::seconds{1});
-  queue_.wake_tenant(tenant);
 }
 
-void grant_engine::limit_tenants(
-  const std::vector<std::pair<std::uint32_t, std::uint32_t>>& rates) {
+void grant_engine::limit_tenants(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& rates,
+                                 time_point now) {
   recent_map<std::uint32_t, std::uint32_t> wanted;
   for (auto [tenant, rps] : rates)
     wanted.touch(tenant) = rps;
@@ -370,7 +390,7 @@ void grant_engine::limit_tenants(
     if (!wanted.find(tenant))
       wanted.touch(tenant) = 0;
   });
-  wanted.for_each([&](std::uint32_t tenant, std::uint32_t rps) { limit_tenant(tenant, rps); });
+  wanted.for_each([&](std::uint32_t tenant, std::uint32_t rps) { limit_tenant(tenant, rps, now); });
 }
 
 void grant_engine::own_shard(shard_id shard, std::int64_t revision, time_point now) {
@@ -386,6 +406,15 @@ std::uint32_t grant_engine::short_of_slice(time_point now) const noexcept {
     return 0;
   // What is parked wakes only while the gate is open.
   return std::max(queue_.ready_waiters(), queue_.next_wake() <= now ? 1u : 0u);
+}
+
+std::uint32_t grant_engine::short_of_tenant(std::uint32_t tenant) const noexcept {
+  return credits_ == 0 || upstream_ != upstream::closed ? 0 : queue_.ready_waiters(tenant);
+}
+
+void grant_engine::take_tenant(std::uint32_t tenant, const slice_grant& x, time_point now) {
+  memory_->tenant_shares->take(tenant, x, now);
+  queue_.wake_tenant(tenant);
 }
 
 void grant_engine::cap_bot(std::int64_t bot, std::uint32_t concurrent) {

@@ -45,6 +45,8 @@ struct grant_memory {
   recent_map<std::int64_t, std::int64_t> merged;
   /// The node's slice of the global budget, if it is one of many; before the first governor.
   std::optional<slice_holder> slice;
+  /// Its slices of tenants' rates, likewise.
+  std::optional<tenant_slices> tenant_shares;
   /// Under which ownership each shard's bots are seen here, and since when; 0: they never were.
   struct shards {
     std::array<std::int64_t, shard_count> revisions{};
@@ -181,7 +183,8 @@ public:
   void unlimit_bot(std::int64_t bot, time_point now); ///< Back to the rate of all bots.
   /// The bots of these tenants together may have so many requests in any second, what went out
   /// before counted; those of others as many as all tenants' may.
-  void limit_tenants(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& rates);
+  void limit_tenants(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& rates,
+                     time_point now);
   /// Other limits for all windows; what went out before counts in them. Everybody who waits is
   /// looked at again.
   void set_limits(const budget_limits& limits, time_point now);
@@ -190,6 +193,22 @@ public:
   void own_shard(shard_id shard, std::int64_t revision, time_point now);
   /// Waiters that could go if the node had a larger slice.
   [[nodiscard]] std::uint32_t short_of_slice(time_point now) const noexcept;
+  /// When the leader is to be asked for slices of tenants' rates; `now` or earlier: at once. The
+  /// end of time: no tenant with a rate wants anything, or the node is by itself.
+  [[nodiscard]] time_point tenants_due() const noexcept {
+    return memory_->tenant_shares ? memory_->tenant_shares->due() : time_point::max();
+  }
+  /// What to ask it: `send(tenant, rate, slice_request)`.
+  template <class F>
+  void ask_tenants(time_point now, std::size_t most, F&& send) {
+    memory_->tenant_shares->ask(
+      now, most, [&](std::uint32_t tenant) { return short_of_tenant(tenant); },
+      [&](std::uint32_t tenant, const slice_request& x) {
+        if (auto rate = budgets_.tenant_rate(tenant); rate > 0)
+          send(tenant, rate, x);
+      });
+  }
+  void take_tenant(std::uint32_t tenant, const slice_grant& x, time_point now);
   /// A bot may have so many requests at once, instead of what the pool said.
   void cap_bot(std::int64_t bot, std::uint32_t concurrent);
   void uncap_bot(std::int64_t bot); ///< Back to what the pool said.
@@ -237,7 +256,8 @@ private:
     ++refused_;
     queue_.remove(at);
   }
-  void limit_tenant(std::uint32_t tenant, std::uint32_t rps);
+  void limit_tenant(std::uint32_t tenant, std::uint32_t rps, time_point now);
+  [[nodiscard]] std::uint32_t short_of_tenant(std::uint32_t tenant) const noexcept;
   [[nodiscard]] time_point gate(time_point now, bool calm = false) noexcept;
   [[nodiscard]] fair_queue::decision judge(const fair_queue::waiter& w, time_point now);
   /// What waiters of different bots share: the order among them is not only by age.

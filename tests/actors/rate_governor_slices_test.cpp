@@ -37,6 +37,11 @@ struct others {
         auto y = o->book.answer(x, self->clock().now());
         return y ? caf::result<slice_given>{*y} : caf::make_error(ec::draining);
       },
+      [=](const slices_ask& x) -> caf::result<slices_given> {
+        ++o->asked;
+        auto y = o->cut ? std::nullopt : o->book.answer(x, self->clock().now());
+        return y ? caf::result<slices_given>{*y} : caf::make_error(ec::draining);
+      },
     };
   }
 };

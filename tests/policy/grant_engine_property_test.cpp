@@ -137,7 +137,7 @@ struct world {
       if (pick(3) != 0)
         rates.emplace_back(tenant, 1 + pick(8));
     checker.tenant_rates.insert(rates.begin(), rates.end());
-    engine->limit_tenants(rates);
+    engine->limit_tenants(rates, now);
   }
 
   void give_credit() {
