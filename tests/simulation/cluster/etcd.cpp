@@ -257,25 +257,28 @@ void etcd_client::perform(etcd::request what, std::chrono::milliseconds limit,
                           std::function<void(etcd::result)> then) {
   if (world_.lives[node_] != life_)
     return; // The process is gone.
+  // What is on its way may arrive when this is gone with its node.
   auto sent = world_.local_now(node_);
+  auto& world = world_;
+  auto node = node_;
   auto open = std::make_shared<bool>(true);
-  auto end = [this, open, sent, then = std::move(then)](etcd::result said) {
+  auto end = [&world, node, life = life_, open, sent, then = std::move(then)](etcd::result said) {
     if (!std::exchange(*open, false))
       return;
     said.sent = sent;
-    world_.deliver(node_, life_, [then, said] { then(said); });
+    world.deliver(node, life, [then, said] { then(said); });
   };
   // Who is asked once may have been heard.
   auto lost = repeatable(what) ? etcd::status::unavailable : etcd::status::unknown;
-  world_.later(limit, [end, lost] { end(said_of(lost)); });
-  world_.later(world_.way_to_etcd(node_), [this, what = std::move(what), end] {
-    if (world_.etcd_away)
+  world.later(limit, [end, lost] { end(said_of(lost)); });
+  world.later(world.way_to_etcd(node), [&world, node, what = std::move(what), end] {
+    if (world.etcd_away)
       return end(said_of(etcd::status::unavailable));
-    if (!world_.reaches_etcd(node_))
+    if (!world.reaches_etcd(node))
       return;
-    auto said = world_.etcd.execute(what);
-    world_.later(world_.way_to_etcd(node_), [this, said, end] {
-      if (world_.reaches_etcd(node_))
+    auto said = world.etcd.execute(what);
+    world.later(world.way_to_etcd(node), [&world, node, said, end] {
+      if (world.reaches_etcd(node))
         end(said);
     });
   });
