@@ -13,8 +13,10 @@ describe('nodes that stand still or are slow', { concurrency: 2 }, () => {
     const fleet = await Fleet.start(t, { gated: true, options: { 'node.threads': lanes } });
     const { cluster } = fleet;
     const { n2 } = cluster.nodes;
-    const own = (await fleet.botsOf('n2')).length;
+    const ours = await fleet.botsOf('n2');
+    const own = ours.length;
     fleet.witness();
+    assert.equal((await n2.ask('PATCH', `/v1/bots/${ours[0].id}`, { limits: { rps: 20 } })).status, 200);
     await until('it writes what it owns', () => fleet.written('n2', new Date(0), new Date()).length > 0);
     n2.program.child.kill('SIGSTOP');
     const stopped = performance.now();
@@ -62,11 +64,12 @@ describe('nodes that stand still or are slow', { concurrency: 2 }, () => {
     const { cluster } = fleet;
     const { child } = cluster.nodes.n2.program;
     const before = await cluster.status();
-    const starved = { over: false };
+    const starved = { over: false, stops: 0 };
     t.after(() => { starved.over = true; child.kill('SIGCONT'); });
     starved.done = (async () => {
       while (!starved.over) {
         child.kill('SIGSTOP');
+        ++starved.stops;
         await pause(300);
         child.kill('SIGCONT');
         await pause(100);
@@ -79,7 +82,8 @@ describe('nodes that stand still or are slow', { concurrency: 2 }, () => {
     await starved.done;
     const after = await cluster.settled();
     assert.deepEqual(after.nodes.map((x) => [x.name, x.shards]), before.nodes.map((x) => [x.name, x.shards]));
-    await fleet.end(t);
+    // What stands between its permit and the network while the node does arrives that much later: docs/cluster.md.
+    await fleet.end(t, { delayed: starved.stops });
   });
 });
 
