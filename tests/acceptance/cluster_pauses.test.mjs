@@ -22,7 +22,7 @@ describe('nodes that stand still or are slow', { concurrency: 2 }, () => {
     const stopped = performance.now();
     const took = await fleet.everyBot(['n1', 'n3'], stopped);
     t.diagnostic(`every bot answers at the others after ${(took / 1000).toFixed(2)} s`);
-    assert.ok(took < 5000);
+    assert.ok(took < 8000);
     await until('a minute is over', () => performance.now() - stopped > 60_000, { within: 70_000, every: 200 });
     const woken = new Date();
     n2.program.child.kill('SIGCONT');
