@@ -127,7 +127,8 @@ struct cluster_report {
   std::string leader;  ///< Empty: none is known.
   std::vector<cluster_node_row> nodes;
   std::uint32_t unowned = 0; ///< Shards that nobody has.
-  std::uint32_t moving = 0;  ///< Shards that another node is to have.
+  /// Shards that another node is to have, and those of this node that it does not serve yet.
+  std::uint32_t moving = 0;
   std::uint32_t budget = 0;  ///< Requests per window that this node may let through; see `limited`.
   bool limited = false;      ///< Whether there is a global budget.
 };

@@ -86,7 +86,8 @@ cluster_report cluster_state::report() const {
       ++result.unowned;
     else
       ++owned[owner];
-    if (!owner.empty() && !seen.target(i).empty() && owner != seen.target(i))
+    bool leaves = !owner.empty() && !seen.target(i).empty() && owner != seen.target(i);
+    if (leaves || held[i] == holding::gaining)
       ++result.moving;
   }
   for (const auto& [node, x] : seen.nodes) {

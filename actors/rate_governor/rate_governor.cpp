@@ -255,6 +255,8 @@ struct rate_governor_state {
     if (!memory->slice || asking_slice)
       return;
     auto at = now();
+    if (ports.nodes)
+      memory->slice->shared_by(ports.nodes());
     auto waiting = engine.short_of_slice(at);
     auto global = engine.book().limits().global.limited() ? memory->slice->next_ask(at, waiting)
                                                           : time_point::max();

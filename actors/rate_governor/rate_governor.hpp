@@ -30,6 +30,8 @@ struct rate_governor_ports {
   std::uint64_t holder = 0; ///< This life of the node; none ever had it before.
   /// Who passes questions on to the leader; asked at each use, may return an empty handle.
   std::function<cluster_actor()> cluster;
+  /// How many nodes share the budgets, this one included; for estimates. Empty: not known.
+  std::function<std::uint32_t()> nodes;
   /// The revision under which the node owns the bot's shard, if it serves it at that time: its
   /// lease holds. 0: it must grant nothing to it. Asked before each permit.
   std::function<std::int64_t(bot_id, time_point)> serves;

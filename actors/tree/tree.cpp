@@ -381,6 +381,7 @@ supervisor_spec tree::services_spec() {
       if (auto view = found_->cluster) {
         ports.holder = ports_.holder;
         ports.cluster = [view] { return view->actor.get(); };
+        ports.nodes = [view] { return view->nodes(); };
         ports.serves = [view](bot_id bot, time_point at) {
           // A token that nobody accepted yet is looked at where it came in.
           auto since = bot < 0 ? view->life() : view->fence_of(shard_of(bot));

@@ -15,6 +15,12 @@ constexpr std::size_t most_sent = 32;
 /// share that follows every change of demand rests more than it works.
 constexpr double smooth_windows = 10;
 
+/// What waits all the time is no such change, and should be gone in so many. Of a share that is
+/// right, that is two standard deviations of what comes in a window, if it comes by chance.
+constexpr double standing_windows = 2;
+constexpr double standing_learnt = 0.7;
+constexpr double standing_by_chance = 2;
+
 /// Whoever has the odd request keeps it until another is owed so many turns more.
 constexpr double stickiness = 1;
 
@@ -93,8 +99,12 @@ void slice_leader::rest(std::uint32_t count, time_point since) {
 void slice_leader::note(account& of, const slice_request& x, time_point now) const {
   auto first = of.request == 0;
   auto windows = seconds_of(now - of.heard) / seconds_of(rules_.window);
-  auto weight = first ? 1.0 : 1.0 - std::exp(-windows / smooth_windows);
-  of.used += weight * (x.used - of.used);
+  auto weight = [&](double over) { return first ? 1.0 : 1.0 - std::exp(-windows / over); };
+  of.used += weight(smooth_windows) * (x.used - of.used);
+  if (x.waiting < of.standing)
+    of.standing = x.waiting;
+  else if (!first)
+    of.standing += weight(standing_learnt) * (x.waiting - of.standing);
   of.waiting = x.waiting;
   of.request = x.number;
   of.heard = now;
@@ -142,7 +152,9 @@ double slice_leader::pour(double left, F holds) {
 void slice_leader::divide_fairly() {
   auto left = pour(rules_.budget, [&](account& of) {
     of.fair = 0;
-    return std::pair{of.used + of.waiting / smooth_windows, &of.fair};
+    auto stands = of.standing - standing_by_chance * std::sqrt(of.used);
+    auto more = std::max(of.waiting / smooth_windows, stands / standing_windows);
+    return std::pair{of.used + more, &of.fair};
   });
   left = pour(left, [&](account& of) { return std::pair<double, double*>{of.waiting, &of.fair}; });
   for (auto& [id, of] : holders_)
@@ -237,11 +249,15 @@ time_point slice_holder::opens(time_point now, std::uint32_t ahead,
   return at < expires_ ? at : time_point::max();
 }
 
-time_point slice_holder::expected(time_point now, std::uint32_t ahead,
-                                  std::uint32_t most) const noexcept {
+time_point slice_holder::expected(time_point now, std::uint32_t ahead, std::uint32_t most,
+                                  std::uint32_t holders, std::uint32_t without) const noexcept {
   auto held = limit(now) > 0 ? limit(now) : last_count_;
   auto from = limit(now) > 0 ? now : std::max(now, begins_);
-  return events_.opens(rules(held > 0 ? std::min(held, most) : most), from, ahead);
+  if (held == 0)
+    return events_.opens(rules(most), from, ahead);
+  auto even = holders > 0 ? most / holders : 0;
+  auto count = std::min(std::max(held, even), most);
+  return events_.opens(rules(count > without ? count - without : 1), from, ahead);
 }
 
 void slice_holder::record(time_point now) {

@@ -101,7 +101,8 @@ private:
     time_point heard{};
     double used = 0; ///< Smoothed.
     std::uint32_t waiting = 0;
-    double owed = 0; ///< Requests times turns that it got less than its fair part.
+    double standing = 0; ///< Of those, how many have been waiting all the time lately.
+    double owed = 0;     ///< Requests times turns that it got less than its fair part.
     double fair = 0;
     std::uint32_t want = 0; ///< `fair` in whole requests.
 
@@ -163,12 +164,16 @@ public:
   /// @param most no more than so many in any window, whatever the slice allows
   [[nodiscard]] time_point opens(time_point now, std::uint32_t ahead = 0,
                                  std::uint32_t most = unbounded) const noexcept;
-  /// The same as far as can be told: as if the slice went on as it is. While there is none, as if
-  /// as many as were held last, or `most` if there never were any, came this moment; or when a new
-  /// leader begins, if it told.
+  /// The same as far as can be told: as if the slice went on as it is, but for one that is less
+  /// than an even part of `most`, which is what a holder gets soon if it lacks some. While there is
+  /// none, as if as many as were held last, or `most` if there never were any, came this moment; or
+  /// when a new leader begins, if it told.
+  /// @param holders among whom `most` is shared; 0: not known
+  /// @param without so many of the slice are not for it
   /// @pre most > 0
-  [[nodiscard]] time_point expected(time_point now, std::uint32_t ahead,
-                                    std::uint32_t most) const noexcept;
+  [[nodiscard]] time_point expected(time_point now, std::uint32_t ahead, std::uint32_t most,
+                                    std::uint32_t holders = 0,
+                                    std::uint32_t without = 0) const noexcept;
   /// A request goes. @pre opens(now) <= now
   void record(time_point now);
   /// It did not go after all.
@@ -187,6 +192,10 @@ public:
   /// Allows nothing before `until`: what went before is not known.
   void hold(time_point until) noexcept { events_.hold(until); }
 
+  /// So many holders share budgets, as far as the node knows.
+  void shared_by(std::uint32_t holders) noexcept { holders_ = holders; }
+  [[nodiscard]] std::uint32_t holders() const noexcept { return holders_; }
+
   static constexpr std::uint32_t unbounded = 0xffffffffu;
 
 private:
@@ -204,6 +213,7 @@ private:
   std::uint32_t count_ = 0;
   std::uint32_t last_count_ = 0; ///< The last one above 0.
   std::uint32_t largest_ = 1;    ///< Ever held: no window looks back on more.
+  std::uint32_t holders_ = 0;
   time_point expires_ = time_point::min();
   time_point begins_ = time_point::min(); ///< Nobody gets any before.
   duration length_;

@@ -59,9 +59,9 @@ time_point budgets::global_opens(time_point now, std::uint32_t ahead, bool calm)
 time_point budgets::global_expected(time_point now, std::uint32_t ahead) const noexcept {
   if (!slice_ || !limits_.global.limited())
     return global_opens(now, ahead);
-  auto here = global_limit(now);
-  auto most = here > 0 ? here - kept(now) : limits_.global.rules[0].limit;
-  return std::max(held(budget_scope::global), slice_->expected(now, ahead, most));
+  return std::max(
+    held(budget_scope::global),
+    slice_->expected(now, ahead, limits_.global.rules[0].limit, slice_->holders(), kept(now)));
 }
 
 void budgets::see(std::uint32_t tenant) noexcept {
@@ -99,7 +99,8 @@ time_point budgets::tenant_expected(const charge& x, time_point now,
     return tenant_opens(x, now, ahead);
   const auto* slice = std::as_const(*tenant_slices_).find(x.tenant);
   return std::max(held(budget_scope::tenant), slice
-                                                ? slice->expected(now, ahead, rules.rules[0].limit)
+                                                ? slice->expected(now, ahead, rules.rules[0].limit,
+                                                                  slice_ ? slice_->holders() : 0)
                                                 : untouched.opens(rules, now, ahead));
 }
 

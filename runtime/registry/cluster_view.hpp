@@ -85,6 +85,11 @@ public:
     return result;
   }
 
+  /// How many nodes there are, this one included.
+  [[nodiscard]] std::uint32_t nodes() const noexcept {
+    return nodes_.load(std::memory_order_relaxed);
+  }
+
   /// Whether it is another node of this cluster that said who it is.
   [[nodiscard]] bool knows(const caf::node_id& node) const {
     std::shared_lock lock{mutex_};
@@ -121,6 +126,7 @@ public:
   /// @param owners indices into `desks`; `no_node` for none and for ourselves
   void set_others(std::vector<std::pair<std::string, caf::actor>> desks,
                   const shard_owners& owners) {
+    nodes_.store(static_cast<std::uint32_t>(desks.size()) + 1, std::memory_order_relaxed);
     std::unique_lock lock{mutex_};
     desks_.swap(desks); // The old ones are let go behind the lock.
     owners_ = owners;
@@ -134,6 +140,7 @@ private:
   std::atomic<std::int64_t> life_{0};
   std::atomic<std::int64_t> lease_ends_{
     std::chrono::steady_clock::time_point::min().time_since_epoch().count()};
+  std::atomic<std::uint32_t> nodes_{1};
   mutable std::shared_mutex mutex_;
   std::vector<std::pair<std::string, caf::actor>> desks_;
   shard_owners owners_ = unowned_shards();

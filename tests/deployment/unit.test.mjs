@@ -54,7 +54,8 @@ async function traced(work) {
 /// A bot is registered and called, the node reloads.
 async function use(node, sandbox) {
   const bot = await sandbox.createBot();
-  assert.equal((await node.ask('POST', '/v1/bots', { token: bot.token })).status, 201);
+  const made = await node.ask('POST', '/v1/bots', { token: bot.token });
+  assert.equal(made.status, 201, made.text);
   assert.equal((await node.ask('POST', `/v1/bots/${bot.id}:activate`, { trusted: true })).status, 200);
   assert.equal((await node.call(bot.token, 'getMe')).status, 200);
   node.program.child.kill('SIGHUP');

@@ -1,6 +1,7 @@
 #define CAF_SUITE policy_budget_slices
 #include "tests/policy/slice_cluster.hpp"
 
+#include <caf/deep_to_string.hpp>
 #include <caf/test/bdd_dsl.hpp>
 
 #include <cmath>
@@ -279,6 +280,28 @@ SCENARIO("when there is not enough, nobody goes short for another, and small nee
   CHECK(per_second(2) > 2.9);
   CHECK(per_second(3) > 1.9);
   CHECK(std::abs(per_second(0) - per_second(1)) < 1);
+}
+
+SCENARIO("a node that comes to much work has its part of the budget within seconds") {
+  for (double others : {40.0, 120.0}) {
+    slice_cluster cluster{{.budget = 60, .length = 1s}, 3, 11};
+    cluster.elect(0, true);
+    steady_demand demand{{others, others, 0}, cluster};
+    rate(cluster, std::ref(demand), 0s, 20s);
+    demand.per_second[2] = 40;
+    auto second = [&] {
+      auto before = cluster.served(2);
+      rate(cluster, std::ref(demand), 0s, 1s);
+      return static_cast<double>(cluster.served(2) - before);
+    };
+    std::vector<double> seen;
+    for (int i = 0; i < 6; ++i)
+      seen.push_back(second());
+    MESSAGE("in its first seconds: " << caf::deep_to_string(seen));
+    CHECK(seen[1] + seen[2] >= 15);
+    CHECK(seen[3] + seen[4] + seen[5] >= 0.9 * 3 * 20);
+    CHECK(cluster.closest() >= 1s);
+  }
 }
 
 SCENARIO("with fewer requests than nodes, each has its turn") {

@@ -110,6 +110,18 @@ SCENARIO("a slice is foretold to go on: who has patience waits beyond its end") 
   CHECK(node.ask(start, 2s).what == result::refused_patience);
 }
 
+SCENARIO("a slice below an even part is foretold to grow to one") {
+  clustered node;
+  node.memory.slice->shared_by(5); // Of 25.
+  node.take(1, start);
+  CHECK(node.ask(start).what == result::granted);
+  for (int i = 0; i < 9; ++i)
+    CHECK(node.ask(start, 2s).what == result::waiting);
+  CHECK(node.ask(start, 500ms).what == result::refused_patience);
+  node.memory.slice->shared_by(25);
+  CHECK(node.ask(start, 2s).what == result::refused_patience);
+}
+
 SCENARIO("a slice is never worth more than the global limit that the node knows") {
   clustered node;
   node.limits.budgets.global.rules[0].limit = 2;
