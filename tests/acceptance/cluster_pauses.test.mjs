@@ -15,9 +15,9 @@ describe('nodes that stand still or are slow', { concurrency: 2 }, () => {
     const { n2 } = cluster.nodes;
     const ours = await fleet.botsOf('n2');
     const own = ours.length;
-    fleet.witness();
+    await fleet.witness();
     assert.equal((await n2.ask('PATCH', `/v1/bots/${ours[0].id}`, { limits: { rps: 20 } })).status, 200);
-    await until('it writes what it owns', () => fleet.written('n2', new Date(0), new Date()).length > 0);
+    await until('it writes what it owns', async () => (await fleet.written('n2', new Date(0), new Date())).length > 0);
     n2.program.child.kill('SIGSTOP');
     const stopped = performance.now();
     const took = await fleet.everyBot(['n1', 'n3'], stopped);
@@ -33,7 +33,7 @@ describe('nodes that stand still or are slow', { concurrency: 2 }, () => {
     await fleet.everyBot(['n2']);
     const whole = performance.now();
     await fleet.goesOn();
-    assert.deepEqual(fleet.written('n2', woken, back), []);
+    assert.deepEqual(await fleet.written('n2', woken, back), []);
     const late = (await cluster.status(n2)).late_calls_total;
     const sent = cluster.exits.n2.sent.filter((at) => at >= woken.getTime() && at < back.getTime()).length;
     t.diagnostic(`${sent} pieces sent between waking up and joining again, ${late} requests counted as late`);

@@ -17,7 +17,7 @@ test('node after node is drained, stopped, started with another version and take
   const { cluster } = fleet;
   const old = (await cluster.status()).nodes[0].version;
   // What a next version's migrations may do (tests/store: additive) while this one runs.
-  cluster.database.query(`ALTER TABLE bots ADD COLUMN of_the_next TEXT NOT NULL DEFAULT '';
+  await cluster.database.query(`ALTER TABLE bots ADD COLUMN of_the_next TEXT NOT NULL DEFAULT '';
     ALTER TABLE updates ADD COLUMN of_the_next BIGINT NOT NULL DEFAULT 0;
     ALTER TABLE update_box ADD COLUMN of_the_next BIGINT; CREATE TABLE of_the_next (bot BIGINT PRIMARY KEY)`);
   await fleet.goesOn();

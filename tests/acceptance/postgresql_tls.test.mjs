@@ -48,9 +48,9 @@ describe('PostgreSQL that is reached over TLS alone', { concurrency: 7 }, () => 
     const made = await node.ask('POST', '/v1/bots', { token: bot.token, trusted: true });
     assert.equal(made.status, 201, made.text);
     assert.equal((await node.call(bot.token, 'getMe')).status, 200);
-    assert.equal(database.query('SELECT count(*) FROM bots'), '1');
-    const seen = database.query(`SELECT ssl, version, client_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
-      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`).split('\n');
+    assert.equal(await database.query('SELECT count(*) FROM bots'), '1');
+    const seen = (await database.query(`SELECT ssl, version, client_dn FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)).split('\n');
     assert.ok(seen.length > 0 && seen.every((line) => /^t\|TLSv1\.[23]\|\/CN=troupe$/.test(line)), seen.join('\n'));
     await node.stop();
   });

@@ -39,9 +39,9 @@ void stamp_ring::pop() noexcept {
   --size_;
 }
 
-void violation_totals::saw(std::uint64_t count) noexcept {
-  auto known = largest.load(std::memory_order_relaxed);
-  while (known < count && !largest.compare_exchange_weak(known, count, std::memory_order_relaxed))
+void violation_totals::raise(std::atomic<std::uint64_t>& most, std::uint64_t x) noexcept {
+  auto known = most.load(std::memory_order_relaxed);
+  while (known < x && !most.compare_exchange_weak(known, x, std::memory_order_relaxed))
     ;
 }
 
@@ -56,7 +56,10 @@ void arrival_window::arrived(const window_rule& rule, clock::time_point now,
     return;
   totals.violations_raw.fetch_add(1, std::memory_order_relaxed);
   // The arrival that must have left a window shorter by the tolerance.
-  if (now - arrivals_[count - 1 - rule.limit] < rule.length - tolerance)
+  auto early = rule.length - (now - arrivals_[count - 1 - rule.limit]);
+  auto us = std::chrono::duration_cast<std::chrono::microseconds>(early).count();
+  violation_totals::raise(totals.earliest_us, static_cast<std::uint64_t>(us));
+  if (early > tolerance)
     totals.violations.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -138,7 +141,8 @@ std::string limits::report() const {
     out += std::string{r.name} + R"(":{"limit":)" + std::to_string(r.limit) + R"(,"window_ms":)"
            + std::to_string(length) + R"(,"violations":)" + std::to_string(t.violations.load())
            + R"(,"violations_raw":)" + std::to_string(t.violations_raw.load()) + R"(,"largest":)"
-           + std::to_string(t.largest.load()) + '}';
+           + std::to_string(t.largest.load()) + R"(,"early_ms":)"
+           + std::to_string(t.earliest_us.load() / 1000) + '}';
   }
   auto tolerance =
     std::chrono::duration_cast<std::chrono::milliseconds>(config_.jitter_tolerance).count();

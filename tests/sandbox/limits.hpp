@@ -49,8 +49,10 @@ struct violation_totals {
   std::atomic<std::uint64_t> violations{0};
   std::atomic<std::uint64_t> violations_raw{0};
   std::atomic<std::uint64_t> largest{0};
-  void reset() noexcept { violations = violations_raw = largest = 0; }
-  void saw(std::uint64_t count) noexcept;
+  std::atomic<std::uint64_t> earliest_us{0}; ///< By how much an arrival came too early at most.
+  void reset() noexcept { violations = violations_raw = largest = earliest_us = 0; }
+  void saw(std::uint64_t count) noexcept { raise(largest, count); }
+  static void raise(std::atomic<std::uint64_t>& most, std::uint64_t x) noexcept;
 };
 
 /// One sliding window: watches all arrivals, and admits so many that the rule holds for what it

@@ -106,6 +106,7 @@ SCENARIO("windows count what a brute count of all sliding windows counts") {
     std::uint64_t raw = 0;
     std::uint64_t tolerant = 0;
     std::uint64_t largest = 0;
+    sandbox_clock::duration earliest{0};
     sandbox_clock::time_point now{};
     for (int i = 0; i < 500; ++i) {
       now += std::chrono::milliseconds{random() % (2000 / rule.limit)};
@@ -115,12 +116,15 @@ SCENARIO("windows count what a brute count of all sliding windows counts") {
         return static_cast<std::uint64_t>(
           std::count_if(all.begin(), all.end(), [&](auto x) { return now - x < length; }));
       };
+      if (all.size() > rule.limit)
+        earliest = std::max(earliest, 1s - (now - all[all.size() - 1 - rule.limit]));
       raw += within(1s) > rule.limit;
       tolerant += within(970ms) > rule.limit;
       largest = std::max(largest, within(1s));
     }
     CHECK_EQ(totals.violations_raw.load(), raw);
     CHECK_EQ(totals.violations.load(), tolerant);
+    CHECK_EQ(totals.earliest_us.load() * 1us, earliest);
     CHECK_EQ(totals.largest.load(), std::min<std::uint64_t>(largest, 16u * rule.limit + 64));
   }
 }

@@ -1,9 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { chownSync, copyFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { freePorts } from './ports.mjs';
 import { soon, until } from './wait.mjs';
 
+/// Others' work goes on in this process meanwhile.
+const run = promisify(execFile);
 const running = new Set();
 process.on('exit', () => running.forEach((server) => server.remove()));
 
@@ -30,11 +33,11 @@ export class PostgreSql {
       chownSync(server.dir, server.as.uid, server.as.gid);
     }
     server.data = join(server.dir, 'data');
-    execFileSync(program('initdb'), ['-D', server.data, '-U', 'troupe', '-A', 'trust', '-E', 'UTF8',
+    await run(program('initdb'), ['-D', server.data, '-U', 'troupe', '-A', 'trust', '-E', 'UTF8',
       '--locale=C', '--no-sync', '--no-instructions'], server.as);
     if (tls) await server.#takeTls(tls);
     await server.resume();
-    execFileSync(program('createdb'), ['-h', server.dir, ...server.#on, '-U', 'troupe', 'bots'], server.as);
+    await run(program('createdb'), ['-h', server.dir, ...server.#on, '-U', 'troupe', 'bots'], server.as);
     return server;
   }
 
@@ -61,9 +64,9 @@ export class PostgreSql {
   }
 
   /// What a query says, a row a line, asked by the Unix socket.
-  query(sql) {
-    return execFileSync(program('psql'), ['-h', this.dir, ...this.#on, '-U', 'troupe', '-d', 'bots', '-AtXq', '-c', sql],
-      { ...this.as, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' }).trim();
+  async query(sql) {
+    const { stdout } = await run(program('psql'), ['-h', this.dir, ...this.#on, '-U', 'troupe', '-d', 'bots', '-AtXq', '-c', sql], this.as);
+    return stdout.trim();
   }
 
   get uri() { return `postgresql://troupe@/bots?host=${this.dir}`; }
@@ -74,8 +77,8 @@ export class PostgreSql {
       '-c', 'max_connections=40', ...this.settings.flatMap((setting) => ['-c', setting])], this.as);
     this.child.unref();
     this.exited = new Promise((resolve) => { this.child.on('exit', resolve); });
-    await until('PostgreSQL takes connections', () => {
-      execFileSync(program('pg_isready'), ['-h', this.dir, ...this.#on, '-U', 'troupe', '-d', 'postgres'], this.as);
+    await until('PostgreSQL takes connections', async () => {
+      await run(program('pg_isready'), ['-h', this.dir, ...this.#on, '-U', 'troupe', '-d', 'postgres'], this.as);
       return true;
     });
   }
