@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/cluster_ids.hpp"
 #include "messages/store_rows.hpp"
 
 #include <caf/message.hpp>
@@ -9,61 +10,6 @@
 
 /// Many nodes as one: who is there, who has which shards of bots, and what nodes tell each other.
 /// What crosses nodes is laid out for ever: a change is a new type.
-namespace troupe {
-
-enum class peer_part : std::uint8_t;
-
-struct shard_hold;
-struct shards_gained;
-struct shards_lost;
-struct cluster_drain;
-struct cluster_leave;
-struct cluster_renew;
-struct cluster_budget;
-struct cluster_node_row;
-struct cluster_report;
-struct slice_ask;
-struct slice_given;
-struct slice_part;
-struct slice_part_given;
-struct slices_ask;
-struct slices_given;
-struct peer_hello;
-struct peer_welcome;
-struct peer_request;
-struct bot_find;
-struct bot_found;
-struct box_filled;
-struct bot_steer;
-
-} // namespace troupe
-
-CAF_BEGIN_TYPE_ID_BLOCK(troupe_cluster, caf::first_custom_type_id + 1300)
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_part))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shard_hold))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shards_gained))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::shards_lost))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_drain))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_node_row))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_report))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slice_ask))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slice_given))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_hello))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_welcome))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::peer_request))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_find))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_found))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::box_filled))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_leave))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_renew))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::bot_steer))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::cluster_budget))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slice_part))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slice_part_given))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slices_ask))
-CAF_ADD_TYPE_ID(troupe_cluster, (troupe::slices_given))
-CAF_END_TYPE_ID_BLOCK(troupe_cluster)
-
 namespace troupe {
 
 // -- within a node
@@ -87,6 +33,33 @@ struct shards_gained {
 struct shards_lost {
   std::vector<std::uint16_t> shards;
   bool planned = true;
+};
+
+/// A message of a bot that counts yet, so long before its node gave the shard up.
+struct past_message {
+  std::int64_t bot = 0;
+  std::int64_t chat = 0;
+  bool group = false;
+  caf::timespan age{0};
+};
+/// What may count in the windows of a shard's bots for whoever owns it next.
+struct past_of_shard {
+  std::uint16_t shard = 0;
+  std::int64_t revision = 0;          ///< Of the ownership that was given up.
+  caf::timespan seen{0};              ///< For so long before nothing is missing.
+  std::vector<past_message> messages; ///< Oldest first.
+};
+/// To be kept for the next owners.
+struct pasts_keep {
+  std::vector<past_of_shard> shards;
+};
+/// Of these, which the asker owns: what the owner right before it left, if it did.
+struct pasts_ask {
+  std::vector<shard_hold> shards;
+};
+/// `revision` is the asker's. Shards that are missing had an owner of whom nothing is known.
+struct pasts_kept {
+  std::vector<past_of_shard> shards;
 };
 
 /// A node gives all its shards away and gets none, or takes part again. Of any node of the cluster.
@@ -129,8 +102,8 @@ struct cluster_report {
   std::uint32_t unowned = 0; ///< Shards that nobody has.
   /// Shards that another node is to have, and those of this node that it does not serve yet.
   std::uint32_t moving = 0;
-  std::uint32_t budget = 0;  ///< Requests per window that this node may let through; see `limited`.
-  bool limited = false;      ///< Whether there is a global budget.
+  std::uint32_t budget = 0; ///< Requests per window that this node may let through; see `limited`.
+  bool limited = false;     ///< Whether there is a global budget.
 };
 
 // -- between nodes
@@ -266,6 +239,11 @@ using cluster_actor =
 TROUPE_FIELDS(shard_hold, shard, revision)
 TROUPE_FIELDS(shards_gained, shards)
 TROUPE_FIELDS(shards_lost, shards, planned)
+TROUPE_FIELDS(past_message, bot, chat, group, age)
+TROUPE_FIELDS(past_of_shard, shard, revision, seen, messages)
+TROUPE_FIELDS(pasts_keep, shards)
+TROUPE_FIELDS(pasts_ask, shards)
+TROUPE_FIELDS(pasts_kept, shards)
 TROUPE_FIELDS(cluster_drain, by, node, draining)
 TROUPE_FIELDS(cluster_renew, certificate)
 TROUPE_FIELDS(cluster_budget, rps)

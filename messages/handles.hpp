@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/call.hpp"
+#include "messages/cluster_ids.hpp"
 #include "messages/update_ids.hpp"
 
 #include <caf/actor.hpp>
@@ -33,7 +34,8 @@ using rate_governor_actor =
                    caf::result<void>(pool_capacity), caf::result<void>(capacity_change),
                    caf::result<void>(credit), caf::result<void>(rate_limits),
                    caf::result<void>(tenant_limits), caf::result<void>(identity_proven),
-                   caf::result<void>(breaker_change), caf::result<governor_report>(get_report)>;
+                   caf::result<void>(breaker_change), caf::result<governor_report>(get_report),
+                   caf::result<done>(shards_gained), caf::result<done>(shards_lost)>;
 
 /// See messages/health.hpp.
 using health_actor =
@@ -46,12 +48,10 @@ using supervisor_actor =
   caf::typed_actor<caf::result<supervision_report>(get_report), caf::result<bool>(restart_child)>;
 
 /// See messages/supervisor.hpp.
-using bots_actor =
-  caf::typed_actor<caf::result<supervision_report>(get_report),
-                   caf::result<caf::strong_actor_ptr>(start_bot), caf::result<void>(stop_bot),
-                   caf::result<void>(identity_proven), caf::result<void>(bot_command),
-                   caf::result<caf::strong_actor_ptr>(activate_bot),
-                   caf::result<void>(passivation_limits)>;
+using bots_actor = caf::typed_actor<
+  caf::result<supervision_report>(get_report), caf::result<caf::strong_actor_ptr>(start_bot),
+  caf::result<void>(stop_bot), caf::result<void>(identity_proven), caf::result<void>(bot_command),
+  caf::result<caf::strong_actor_ptr>(activate_bot), caf::result<void>(passivation_limits)>;
 
 /// See messages/gateway.hpp.
 using gateway_actor =

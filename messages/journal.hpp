@@ -25,8 +25,8 @@ struct append_result {
 struct update_fetch {
   bot_id bot = 0;
   /// By arrival: urgent ones behind `after_urgent` first, then the others behind `after`. By id:
-  /// those whose update_id is above `after`, in its order; of those with that very id the ones whose
-  /// seq is above `after_seq`.
+  /// those whose update_id is above `after`, in its order; of those with that very id the ones
+  /// whose seq is above `after_seq`.
   bool by_id = false;
   std::int64_t after_urgent = 0;
   std::int64_t after = 0;
@@ -67,8 +67,9 @@ struct update_confirm {
   bot_id bot = 0;
   std::int64_t below = 0;
   std::uint32_t keep_last = 0;
-  bool all = false;                ///< Everything: drop_pending_updates.
-  std::vector<std::int64_t> seqs{}; ///< When not empty: only these. An id may be that of two updates.
+  bool all = false; ///< Everything: drop_pending_updates.
+  std::vector<std::int64_t>
+    seqs{}; ///< When not empty: only these. An id may be that of two updates.
 };
 struct confirm_result {
   std::uint32_t confirmed = 0;
@@ -128,11 +129,11 @@ struct replay_result {
 
 /// Live limits.
 struct journal_limits {
-  std::uint32_t max_pending = 1000;                   ///< Of one bot; more are refused.
-  caf::timespan lifetime = std::chrono::hours{24};    ///< At most, whatever the kind.
-  std::uint64_t cache_bytes = 64u << 20;              ///< Bodies kept in memory, over all bots.
-  std::uint32_t remembered = 1000;                    ///< Ends per bot by which duplicates are known.
-  std::uint32_t max_dead = 1000;                      ///< Dead letters of one bot; the oldest go.
+  std::uint32_t max_pending = 1000;                ///< Of one bot; more are refused.
+  caf::timespan lifetime = std::chrono::hours{24}; ///< At most, whatever the kind.
+  std::uint64_t cache_bytes = 64u << 20;           ///< Bodies kept in memory, over all bots.
+  std::uint32_t remembered = 1000;                 ///< Ends per bot by which duplicates are known.
+  std::uint32_t max_dead = 1000;                   ///< Dead letters of one bot; the oldest go.
 };
 
 struct journal_report {
@@ -165,9 +166,11 @@ struct journal_report {
 ///   update_ends, journal_forget, journal_limits: notifications.
 ///
 /// Of many nodes on one store each has the bots of its shards alone. An update_append for another's
-/// bot goes to the store's box, from where the bot's owner takes it: answered as stored. Anything else
-/// about such a bot: store_refusal::fenced, also when the shard went to another before it was stored.
-///   shards_gained, shards_lost: see messages/cluster.hpp. box_filled: a notification.
+/// bot goes to the store's box, from where the bot's owner takes it: answered as stored. Anything
+/// else about such a bot: store_refusal::fenced, also when the shard went to another before it was
+/// stored.
+///   shards_gained, shards_lost, pasts_keep, pasts_ask: see messages/cluster.hpp. box_filled: a
+///   notification.
 using journal_actor = caf::typed_actor<
   caf::result<append_result>(update_append), caf::result<update_page>(update_fetch),
   caf::result<void>(update_ends), caf::result<confirm_result>(update_confirm),
@@ -175,7 +178,8 @@ using journal_actor = caf::typed_actor<
   caf::result<pending_count>(pending_query), caf::result<dead_letter_page>(dead_letter_query),
   caf::result<replay_result>(dead_letter_replay), caf::result<void>(journal_limits),
   caf::result<journal_report>(get_report), caf::result<done>(shards_gained),
-  caf::result<done>(shards_lost), caf::result<void>(box_filled)>;
+  caf::result<done>(shards_lost), caf::result<void>(box_filled), caf::result<done>(pasts_keep),
+  caf::result<pasts_kept>(pasts_ask)>;
 
 TROUPE_FIELDS(update_append, bot, updates)
 TROUPE_FIELDS(append_result, stored, duplicates)

@@ -139,6 +139,9 @@ struct governor_report {
 ///                    no_session, deadline_passed, upstream_open, cancelled. no_session before the
 ///                    patience is over: the pool had no place for the credit; give the permit back
 ///                    (permit_unused) and ask again.
+///   shards_gained, shards_lost: see messages/cluster.hpp; answered when what may count yet in the
+///                    windows of their bots is known, or nobody can tell; and when it is kept for
+///                    the next owner.
 ///   The rest: notifications.
 
 template <class Inspector>

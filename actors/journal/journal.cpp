@@ -52,6 +52,8 @@ journal_impl::behavior_type journal_state::make_behavior() {
     [this](get_report) { return report(); },
     [this](const shards_gained& x) { return gained(x); },
     [this](const shards_lost& x) { return lost(x); },
+    [this](const pasts_keep& x) { return keep_pasts(x); },
+    [this](const pasts_ask& x) { return find_pasts(x); },
     [this](const box_filled& x) {
       if (ready)
         look_in_box(x.bot);

@@ -1,5 +1,6 @@
 #include "actors/journal/state.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/store/shard_pasts.hpp"
 
 /// Of many nodes on one store each has the bots of its shards: those that come are read, those that
 /// go are dropped from memory. In the store all stays where it is.
@@ -248,6 +249,39 @@ void journal_state::drop_shard(shard_id shard) {
     else
       others.push_back(std::move(one));
   appends = std::move(others);
+}
+
+// -- for the rate governor ------------------------------------------------------------------------
+
+caf::result<done> journal_state::keep_pasts(const pasts_keep& x) {
+  auto to = self->make_response_promise<done>();
+  auto failed = std::make_shared<caf::error>();
+  storage::work one;
+  one.how = storage::work::kind::write;
+  one.run = [failed, what = x.shards](store::unit& u) {
+    *failed = {};
+    store::keep_pasts(u, what);
+  };
+  one.fail = [failed](caf::error why) { *failed = std::move(why); };
+  submit(std::move(one), [to, failed]() mutable {
+    if (*failed)
+      to.deliver(std::move(*failed));
+    else
+      to.deliver(done{});
+  });
+  return to;
+}
+
+caf::result<pasts_kept> journal_state::find_pasts(const pasts_ask& x) {
+  auto to = self->make_response_promise<pasts_kept>();
+  read([what = x.shards](store::unit& u) { return store::find_pasts(u, what); },
+       [to](caf::error& why, std::vector<past_of_shard>& found) mutable {
+         if (why)
+           to.deliver(std::move(why));
+         else
+           to.deliver(pasts_kept{std::move(found)});
+       });
+  return to;
 }
 
 /// After a group: shards that went to another node without a word to us.

@@ -65,6 +65,8 @@ struct journal_state {
   void raise_and_load(const std::shared_ptr<gain>& what);
   void end_gain(const std::shared_ptr<gain>& what);
   caf::result<done> lost(const shards_lost& x);
+  caf::result<done> keep_pasts(const pasts_keep& x);
+  caf::result<pasts_kept> find_pasts(const pasts_ask& x);
   void check_leaving();
   void drop_shard(shard_id shard);
   void drop_queue(bot_id bot, const caf::error& why);

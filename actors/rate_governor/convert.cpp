@@ -44,6 +44,20 @@ grant_request to_request(const permit_request& x) {
           x.chat.group, x.paid_broadcast, x.chat.key, x.patience};
 }
 
+shard_past to_past(const past_of_shard& x) {
+  shard_past result{x.seen, {}};
+  for (const auto& one : x.messages)
+    result.permits.push_back({one.bot, one.chat, one.group, one.age});
+  return result;
+}
+
+past_of_shard to_words(const grant_engine::given_up& x) {
+  past_of_shard result{x.shard, x.revision, x.past.seen, {}};
+  for (const auto& one : x.past.permits)
+    result.messages.push_back({one.bot, one.chat, one.group, one.age});
+  return result;
+}
+
 governor_report report_of(const grant_engine& engine, time_point at) {
   governor_report result;
   result.granted = engine.granted();

@@ -22,6 +22,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+/// A shard that moves waits no longer for what its bots' windows hold.
+constexpr seconds past_patience{2};
+
 /// Of one question; what else is due goes with the next.
 constexpr std::size_t most_parts = 1000;
 
@@ -93,6 +96,8 @@ struct rate_governor_state {
         serve();
       },
       [this](breaker_change x) { on_breaker(x); },
+      [this](const shards_gained& x) { return gain(x); },
+      [this](const shards_lost& x) { return lose(x); },
       [this](get_report) { return report_of(engine, now()); },
     };
   }
@@ -236,9 +241,63 @@ struct rate_governor_state {
     if (!ports.serves || TROUPE_MUTATION("grants-without-lease"))
       return true;
     auto revision = ports.serves(bot, at);
-    if (revision != 0 && bot > 0) // A bot without a number yet is of no shard.
-      engine.own_shard(shard_of(bot), revision, ports.since ? std::min(ports.since(bot), at) : at);
-    return revision != 0;
+    if (revision == 0 || bot <= 0) // A bot without a number yet is of no shard.
+      return revision != 0;
+    auto shard = shard_of(bot);
+    if (engine.gave_up(shard, revision))
+      return false;
+    engine.own_shard(shard, revision, since(shard, at));
+    return true;
+  }
+
+  time_point since(shard_id shard, time_point at) const {
+    return ports.since ? std::min(ports.since(shard), at) : at;
+  }
+
+  /// What earlier owners let through is inherited before anything of the shards' bots begins; where
+  /// nobody can tell, it counts as full.
+  caf::result<done> gain(const shards_gained& x) {
+    auto journal = ports.journal ? ports.journal() : journal_actor{};
+    if (!memory->owned || !journal)
+      return done{};
+    auto promise = self->make_response_promise<done>();
+    std::function<void(const pasts_kept&)> begin =
+      [this, promise, shards = x.shards](const pasts_kept& known) mutable {
+        begin_with(known, shards);
+        promise.deliver(done{});
+      };
+    self->request(journal, past_patience, pasts_ask{x.shards})
+      .then(begin, [begin](const caf::error&) { begin({}); });
+    return promise;
+  }
+
+  void begin_with(const pasts_kept& known, const std::vector<shard_hold>& shards) {
+    auto at = now();
+    for (const auto& one : known.shards)
+      if (one.shard < shard_count)
+        engine.inherit(one.shard, one.revision, to_past(one), since(one.shard, at), at);
+    for (const auto& one : shards)
+      if (one.shard < shard_count)
+        engine.own_shard(one.shard, one.revision, since(one.shard, at));
+  }
+
+  caf::result<done> lose(const shards_lost& x) {
+    if (!memory->owned)
+      return done{};
+    std::vector<shard_id> shards;
+    std::ranges::copy_if(x.shards, std::back_inserter(shards),
+                         [](auto shard) { return shard < shard_count; });
+    pasts_keep what;
+    for (const auto& one : engine.give_up(shards, now()))
+      what.shards.push_back(to_words(one));
+    auto journal = ports.journal ? ports.journal() : journal_actor{};
+    if (!x.planned || what.shards.empty() || !journal)
+      return done{};
+    auto promise = self->make_response_promise<done>();
+    self->request(journal, past_patience, std::move(what))
+      .then([promise](done x) mutable { promise.deliver(x); },
+            [promise](const caf::error&) mutable { promise.deliver(done{}); });
+    return promise;
   }
 
   /// The same for one that waited: an ownership that came meanwhile is another.

@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/cluster.hpp"
+#include "messages/journal.hpp"
 #include "messages/rate_governor.hpp"
 #include "runtime/policy/grant_engine.hpp"
 
@@ -35,8 +36,12 @@ struct rate_governor_ports {
   /// The revision under which the node owns the bot's shard, if it serves it at that time: its
   /// lease holds. 0: it must grant nothing to it. Asked before each permit.
   std::function<std::int64_t(bot_id, time_point)> serves;
-  /// Since when, if it does: others may have filled the windows until then. Empty: until it is asked.
-  std::function<time_point(bot_id)> since;
+  /// Since when the node has a shard: others may have filled its bots' windows until then. Empty:
+  /// until it is asked.
+  std::function<time_point(shard_id)> since;
+  /// Keeps what may count yet in the windows of shards that go, for who has them next; asked at
+  /// each use, may be empty.
+  std::function<journal_actor()> journal;
 };
 
 /// Spawns a governor. It asks the pool for its capacity, and until it has it grants nothing.

@@ -203,6 +203,7 @@ supervisor_spec tree::durable_spec() {
 std::vector<std::function<caf::actor()>> tree::rooms() const {
   return {
     [found = found_] { return caf::actor_cast<caf::actor>(found->updates->journal.get()); },
+    [found = found_] { return caf::actor_cast<caf::actor>(found->rate_governor.get()); },
     [found = found_] { return caf::actor_cast<caf::actor>(found->updates->registrar.get()); }};
 }
 
@@ -387,7 +388,8 @@ supervisor_spec tree::services_spec() {
           auto since = bot < 0 ? view->life() : view->fence_of(shard_of(bot));
           return view->holds(at) ? since : std::int64_t{0};
         };
-        ports.since = [view](bot_id bot) { return view->since(shard_of(bot)); };
+        ports.since = [view](shard_id shard) { return view->since(shard); };
+        ports.journal = [found = found_] { return found->updates->journal.get(); };
       }
       return spawn_rate_governor(system, config, std::move(ports));
     };

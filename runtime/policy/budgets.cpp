@@ -115,7 +115,8 @@ time_point budgets::bot_opens(const charge& x, time_point now, std::uint32_t ahe
   auto own = rules_of(x.bot);
   if (!own.limited())
     return now;
-  auto result = std::max({held(budget_scope::bot), now, seen(x.bot, second)});
+  auto result = std::max(
+    {held(budget_scope::bot), now, seen(shards_ ? &shards_->rates : nullptr, x.bot, second)});
   auto lifted = lifted_rules(own);
   auto* windows = bots_.find(x.bot);
   if (!windows) {
@@ -138,8 +139,8 @@ time_point budgets::chat_opens(const charge& x, time_point now,
   if (x.chat == 0 || !rules.limited())
     return now;
   auto& table = x.group ? groups_ : chats_;
-  auto result = std::max(
-    {held(x.group ? budget_scope::group : budget_scope::chat), now, seen(x.bot, rules.longest())});
+  auto result = std::max({held(x.group ? budget_scope::group : budget_scope::chat), now,
+                          seen(shards_ ? &shards_->chats : nullptr, x.bot, rules.longest())});
   if (auto* window = table.find({x.bot, x.chat}))
     return std::max(result, window->opens(rules, now, ahead));
   if (table.size() >= limits_.max_chats)
@@ -209,6 +210,19 @@ void budgets::record_chat(const charge& x, time_point now) {
   auto& table = x.group ? groups_ : chats_;
   forget_empty(table, rules.longest(), now);
   table.touch({x.bot, x.chat}).record(rules, now);
+}
+
+void budgets::inherit_chat(const charge& x, time_point at, time_point now) {
+  auto& rules = x.group ? limits_.group : limits_.chat;
+  if (x.chat == 0 || !rules.limited() || now - at >= rules.longest())
+    return;
+  sliding_window one;
+  one.record(rules, at);
+  (x.group ? groups_ : chats_).touch({x.bot, x.chat}).merge(rules, one, now);
+}
+
+void budgets::forget_chat(const charge& x) {
+  (x.group ? groups_ : chats_).erase({x.bot, x.chat});
 }
 
 void budgets::remove(const charge& x, time_point stamp) noexcept {

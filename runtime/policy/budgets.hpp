@@ -2,7 +2,7 @@
 #include "runtime/policy/budget_slices.hpp"
 #include "runtime/policy/permit_log.hpp"
 #include "runtime/policy/recent_map.hpp"
-#include "runtime/policy/shard_map.hpp"
+#include "runtime/policy/shard_past.hpp"
 #include "runtime/policy/sliding_window.hpp"
 #include "runtime/policy/tenant_slices.hpp"
 
@@ -25,9 +25,6 @@ struct budget_limits {
   std::size_t max_bots = 262'144;    ///< Windows in memory; when none is empty, new ones wait.
   std::size_t max_chats = 1'000'000; ///< Of private chats, and of groups.
 };
-
-/// Since when what the bots of each shard do is seen here; `time_point::min()`: always was.
-using shards_seen = std::array<time_point, shard_count>;
 
 /// The book of all budgets: global, tenants, bots, chats, groups. Keeps a window only while it
 /// holds an event; only empty windows are ever forgotten, so limits hold whatever the memory limit.
@@ -89,6 +86,10 @@ public:
   void record_rates(const charge& x, time_point now);
   /// Charges a request to its chat's window, if it has a chat; full or not.
   void record_chat(const charge& x, time_point now);
+  /// A message that an earlier owner of the bot let through, at a time that has passed.
+  void inherit_chat(const charge& x, time_point at, time_point now);
+  /// Another node counts the messages to this chat from now on.
+  void forget_chat(const charge& x);
   /// Takes a request out of every window again.
   void remove(const charge& x, time_point stamp) noexcept;
 
@@ -133,8 +134,10 @@ private:
   using chat_table = recent_map<chat_key, sliding_window, chat_hash>;
 
   /// When nothing that another owner let through can be left in the bot's windows of that length.
-  [[nodiscard]] time_point seen(std::int64_t bot, duration length) const noexcept {
-    return shards_ ? (*shards_)[shard_of(bot)] + length : time_point::min();
+  [[nodiscard]] static time_point seen(const shards_seen::times* since, std::int64_t bot,
+                                       duration length) noexcept {
+    auto at = since ? (*since)[shard_of(bot)] : time_point::min();
+    return at == time_point::min() ? at : at + length;
   }
   [[nodiscard]] rate_rules rules_of(std::int64_t bot) const noexcept;
   [[nodiscard]] rate_rules tenant_rules(std::uint32_t tenant) const noexcept;
@@ -149,7 +152,7 @@ private:
   budget_limits limits_;
   std::array<time_point, budget_scopes> held_until_{};
   sliding_window global_;
-  slice_holder* slice_ = nullptr; ///< Instead of `global_`.
+  slice_holder* slice_ = nullptr;          ///< Instead of `global_`.
   tenant_slices* tenant_slices_ = nullptr; ///< Instead of `tenants_`.
   const shards_seen* shards_ = nullptr;
   recent_map<std::uint32_t, sliding_window> tenants_;

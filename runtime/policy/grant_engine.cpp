@@ -42,9 +42,10 @@ void grant_engine::replay(const unseen_past& past, time_point now) {
   };
   if (!memory_->used) {
     memory_->used = true;
-    memory_->rates_full_until = now + past.rates;
-    memory_->chats_full_until = now + past.chats;
-    memory_->groups_full_until = now + past.groups;
+    auto until = [now](duration x) { return x > duration{0} ? now + x : time_point::min(); };
+    memory_->rates_full_until = until(past.rates);
+    memory_->chats_full_until = until(past.chats);
+    memory_->groups_full_until = until(past.groups);
   }
   hold_rates(memory_->rates_full_until);
   budgets_.hold(budget_scope::chat, memory_->chats_full_until);
@@ -55,6 +56,9 @@ void grant_engine::replay(const unseen_past& past, time_point now) {
     [&](std::uint32_t tenant, std::uint32_t rps) { budgets_.limit_tenant(tenant, rps); });
   memory_->rates.for_each([&](time_point at, const charge& x) { budgets_.record_rates(x, at); });
   memory_->chats.for_each([&](time_point at, const charge& x) { budgets_.record_chat(x, at); });
+  if (memory_->owned)
+    for (const auto& [at, what] : memory_->owned->inherited)
+      budgets_.inherit_chat(what, at, now);
   // What the log lost is no younger than `lost_until`; beyond that every stamp is known.
   if (auto lost = memory_->rates.lost_until(); lost != time_point::min())
     hold_rates(lost + std::chrono::seconds{1});
@@ -391,14 +395,6 @@ void grant_engine::limit_tenants(const std::vector<std::pair<std::uint32_t, std:
       wanted.touch(tenant) = 0;
   });
   wanted.for_each([&](std::uint32_t tenant, std::uint32_t rps) { limit_tenant(tenant, rps, now); });
-}
-
-void grant_engine::own_shard(shard_id shard, std::int64_t revision, time_point now) {
-  auto& owned = *memory_->owned;
-  if (owned.revisions[shard] == revision)
-    return;
-  owned.revisions[shard] = revision;
-  owned.since[shard] = now;
 }
 
 std::uint32_t grant_engine::short_of_slice(time_point now) const noexcept {

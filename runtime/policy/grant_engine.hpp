@@ -47,14 +47,16 @@ struct grant_memory {
   std::optional<slice_holder> slice;
   /// Its slices of tenants' rates, likewise.
   std::optional<tenant_slices> tenant_shares;
-  /// Under which ownership each shard's bots are seen here, and since when; 0: they never were.
+  /// Under which ownership each shard's bots are seen here, and since when; 0: they are not.
   struct shards {
+    struct message {
+      time_point at;
+      charge what;
+    };
     std::array<std::int64_t, shard_count> revisions{};
-    shards_seen since = [] {
-      shards_seen never;
-      never.fill(time_point::min());
-      return never;
-    }();
+    std::array<std::int64_t, shard_count> left{}; ///< The last one that was given up.
+    shards_seen since;
+    std::vector<message> inherited; ///< What earlier owners let through.
   };
   std::unique_ptr<shards> owned; ///< Of one node of many.
 };
@@ -190,7 +192,21 @@ public:
   void set_limits(const budget_limits& limits, time_point now);
   /// The node owns this shard under `revision`: what its bots did under others is not known, and
   /// counts as full. Told again what is known does nothing. @pre the memory has `owned`
-  void own_shard(shard_id shard, std::int64_t revision, time_point now);
+  void own_shard(shard_id shard, std::int64_t revision, time_point since);
+  /// The same with what the owner before says of it, who gave it up.
+  /// @param since when the node became the owner
+  void inherit(shard_id shard, std::int64_t revision, const shard_past& past, time_point since,
+               time_point now);
+  struct given_up {
+    shard_id shard = 0;
+    std::int64_t revision = 0;
+    shard_past past;
+  };
+  /// Nothing of these shards' bots may go under their ownerships any more. @returns what the next
+  /// owner of each should know, of those of which something is known
+  std::vector<given_up> give_up(const std::vector<shard_id>& shards, time_point now);
+  /// Whether this ownership was given up.
+  [[nodiscard]] bool gave_up(shard_id shard, std::int64_t revision) const noexcept;
   /// Waiters that could go if the node had a larger slice.
   [[nodiscard]] std::uint32_t short_of_slice(time_point now) const noexcept;
   /// When the leader is to be asked for slices of tenants' rates; `now` or earlier: at once. The

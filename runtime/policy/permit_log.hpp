@@ -41,6 +41,14 @@ public:
   /// The same for the last permit of a call, if it is stamped later than `after`.
   std::optional<stamp> revoke_call(std::uint64_t call, time_point after) noexcept;
 
+  /// Those of which `which(charge)` holds count no longer.
+  template <class P>
+  void revoke_if(P&& which) {
+    for (std::size_t i = 0; i < size_; ++i)
+      if (auto& entry = at(i); which(entry.what))
+        entry.revoked = true;
+  }
+
   /// `from` turned out to be `to`.
   void merge_bot(std::int64_t from, std::int64_t to) noexcept;
 

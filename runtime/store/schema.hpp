@@ -280,4 +280,14 @@ inline constexpr std::array shards_and_box{
   "CREATE INDEX update_box_of_bot ON update_box (bot, place)"sv,
 };
 
+/// Version 8. The owner before the newest one (0: none; -1: not known), and what owners that gave a
+/// shard up know of its bots' windows: runtime/store/shard_pasts.hpp.
+inline constexpr std::array shard_pasts{
+  "ALTER TABLE shard_fences ADD COLUMN previous BIGINT NOT NULL DEFAULT -1"sv,
+  R"(CREATE TABLE shard_pasts (
+    shard {key},
+    revision BIGINT NOT NULL,
+    past TEXT NOT NULL))"sv,
+};
+
 } // namespace troupe::store::schema

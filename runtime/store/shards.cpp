@@ -54,7 +54,8 @@ void raise_fences(unit& u, std::span<const shard_hold> of) {
     rows.emplace_back(one.revision);
   }
   static const row_insert raise{"INSERT INTO shard_fences (shard, revision) VALUES", 2,
-                                "ON CONFLICT (shard) DO UPDATE SET revision = excluded.revision "
+                                "ON CONFLICT (shard) DO UPDATE SET "
+                                "previous = shard_fences.revision, revision = excluded.revision "
                                 "WHERE shard_fences.revision < excluded.revision"};
   raise.run(u, rows);
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/bot/bot.hpp"
+#include "messages/cluster.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
@@ -90,6 +91,8 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
     [](const capacity_change&) {},
     [](const credit&) {},
     [](const rate_limits&) {},
+    [](const shards_gained&) { return done{}; },
+    [](const shards_lost&) { return done{}; },
     [](const tenant_limits&) {},
     [=](const identity_proven& x) { s->proofs.push_back(x); },
     [](const breaker_change&) {},

@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/health/health.hpp"
+#include "messages/cluster.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/updates.hpp"
@@ -33,6 +34,8 @@ inline rate_governor_actor::behavior_type listen(rate_governor_actor::pointer,
     [](capacity_change) {},
     [](credit) {},
     [](const rate_limits&) {},
+    [](const shards_gained&) { return done{}; },
+    [](const shards_lost&) { return done{}; },
     [](const tenant_limits&) {},
     [](identity_proven) {},
     [=](breaker_change x) { notes->changes.push_back(x); },

@@ -86,6 +86,8 @@ inline journal_actor::behavior_type fake_journal(journal_actor::pointer self,
           s->ended[end.seq].push_back(end);
     },
     [](const get_report&) { return journal_report{}; },
+    [](const pasts_keep&) { return done{}; },
+    [](const pasts_ask&) { return pasts_kept{}; },
     [](const shards_gained&) { return done{}; },
     [](const shards_lost&) { return done{}; },
     [](const box_filled&) {},
@@ -164,12 +166,11 @@ struct fixture : test_coordinator_fixture<> {
   }
 
   ~fixture() {
-    for (const auto& x :
-         {caf::actor_cast<caf::actor>(bot), caf::actor_cast<caf::actor>(journal),
-          caf::actor_cast<caf::actor>(delivery),
-          caf::actor_cast<caf::actor>(found->rate_governor.get()),
-          caf::actor_cast<caf::actor>(found->session_pool.get()),
-          caf::actor_cast<caf::actor>(found->health.get())})
+    for (const auto& x : {caf::actor_cast<caf::actor>(bot), caf::actor_cast<caf::actor>(journal),
+                          caf::actor_cast<caf::actor>(delivery),
+                          caf::actor_cast<caf::actor>(found->rate_governor.get()),
+                          caf::actor_cast<caf::actor>(found->session_pool.get()),
+                          caf::actor_cast<caf::actor>(found->health.get())})
       caf::anon_send_exit(x, caf::exit_reason::kill);
     if (registrar)
       caf::anon_send_exit(registrar, caf::exit_reason::kill);
@@ -203,7 +204,8 @@ struct fixture : test_coordinator_fixture<> {
   }
 
   /// An update of this chat arrives and is stored; the bot is not told. @returns its seq
-  std::int64_t store_update(std::int64_t chat, bool urgent = false, std::int64_t expires_in = 86'400'000) {
+  std::int64_t store_update(std::int64_t chat, bool urgent = false,
+                            std::int64_t expires_in = 86'400'000) {
     stored_update x;
     x.seq = ++last_seq;
     x.id = x.seq;

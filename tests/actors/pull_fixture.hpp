@@ -113,6 +113,8 @@ inline journal_actor::behavior_type fake_journal(journal_actor::pointer self,
         x.promise.deliver(std::move(x.page));
     },
     [](const get_report&) { return journal_report{}; },
+    [](const pasts_keep&) { return done{}; },
+    [](const pasts_ask&) { return pasts_kept{}; },
     [](const shards_gained&) { return done{}; },
     [](const shards_lost&) { return done{}; },
     [](const box_filled&) {},

@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/session_pool/session_pool.hpp"
+#include "messages/cluster.hpp"
 #include "messages/rate_governor.hpp"
 
 #include <caf/event_based_actor.hpp>
@@ -81,6 +82,8 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
       book->returned.push_back(x.bot);
     },
     [](const rate_limits&) {},
+    [](const shards_gained&) { return done{}; },
+    [](const shards_lost&) { return done{}; },
     [](const tenant_limits&) {},
     [](identity_proven) {},
     [](const breaker_change&) {},

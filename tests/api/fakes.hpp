@@ -1,5 +1,6 @@
 #pragma once
 #include "messages/all_ids.hpp"
+#include "messages/cluster.hpp"
 #include "messages/gateway.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
@@ -63,6 +64,8 @@ inline rate_governor_actor spawn_governor(caf::actor_system& sys, std::shared_pt
             [](capacity_change) {},
             [](credit) {},
             [](rate_limits) {},
+            [](const shards_gained&) { return done{}; },
+            [](const shards_lost&) { return done{}; },
             [](const tenant_limits&) {},
             [](identity_proven) {},
             [](breaker_change) {},

@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/registrar/registrar.hpp"
+#include "messages/cluster.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/supervisor.hpp"
 #include "messages/updates.hpp"
@@ -94,6 +95,8 @@ inline rate_governor_actor::behavior_type fake_governor(rate_governor_actor::poi
     [](const capacity_change&) {},
     [](const credit&) {},
     [](const rate_limits&) {},
+    [](const shards_gained&) { return done{}; },
+    [](const shards_lost&) { return done{}; },
     [=](const tenant_limits& x) { heard->tenants.push_back(x.rates); },
     [=](const identity_proven& x) { heard->proofs.push_back(x); },
     [](const breaker_change&) {},

@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/cluster.hpp"
 #include "messages/journal.hpp"
 #include "messages/registrar.hpp"
 #include "runtime/registry/directory.hpp"
@@ -111,6 +112,8 @@ inline journal_actor::behavior_type fake_journal(journal_actor::pointer,
     [](const dead_letter_replay&) { return replay_result{}; },
     [](const journal_limits&) {},
     [](const get_report&) { return journal_report{}; },
+    [](const pasts_keep&) { return done{}; },
+    [](const pasts_ask&) { return pasts_kept{}; },
     [](const shards_gained&) { return done{}; },
     [](const shards_lost&) { return done{}; },
     [](const box_filled&) {},

@@ -6,6 +6,7 @@
 #include "runtime/store/idempotency.hpp"
 #include "runtime/store/keys.hpp"
 #include "runtime/store/secrets.hpp"
+#include "runtime/store/shard_pasts.hpp"
 #include "runtime/store/tenants.hpp"
 #include "runtime/store/tokens.hpp"
 #include "runtime/store/updates.hpp"
@@ -21,7 +22,7 @@ inline constexpr std::array published{
   "EWlO9ihyRtudCIzxPBG2GnDvs1CUDPSD5zKl-OmXfpg", "E7UvvkESnyniDjPwLelnBP2zTzueVbxS5ZadEa0SsSk",
   "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg", "5rHgsXCY5b-rMKk6j7EbF17K8QOzEzGqzj3jM30XHZM",
   "sMTIbXF3xKXXGzZRHR0LjL2JL_aGBdt1oYlz0sTiU7E", "rgxslPa09_Y6ITepLGwm2UgLF8wCfrqpYIkOfNooll4",
-  "FE8t0GoQ1SZ0HR61t-V3GGiTIK0fGLiqSRKq8SiSeBM",
+  "FE8t0GoQ1SZ0HR61t-V3GGiTIK0fGLiqSRKq8SiSeBM", "nGUrk0mYYFrAnxM_u03ZU53-HjxgDJAfJIOeCy0b65g",
 };
 
 /// What `version` added, into a store of version `of`.
@@ -90,6 +91,9 @@ inline void fill(unit& u, int version, int of) {
            "1700000000025, '{\"update_id\":905}')",
          })
       u.define(sql);
+  } else if (version == 8) {
+    u.define("UPDATE shard_fences SET revision = 57, previous = 56 WHERE shard = 814");
+    u.define("INSERT INTO shard_pasts VALUES (814, 56, '60000;4242 -100 1 1500')");
   }
 }
 
@@ -164,10 +168,16 @@ inline void check(unit& u, int version, int of) {
     CAF_CHECK_EQUAL(u.value<std::string>("SELECT marks FROM fresh_marks WHERE seq = 22").value(),
                     ";4242 903 -8 21;4243 1 9 22");
   } else if (version == 7) {
-    CAF_CHECK_EQUAL(u.value<int>("SELECT revision FROM shard_fences WHERE shard = 813").value(), 55);
+    CAF_CHECK_EQUAL(u.value<int>("SELECT revision FROM shard_fences WHERE shard = 813").value(),
+                    55);
     CAF_CHECK_EQUAL(u.value<int>("SELECT COUNT(*) FROM shard_fences").value(), 1024);
     CAF_CHECK_EQUAL(u.value<std::string>("SELECT body FROM update_box WHERE bot = 4242").value(),
                     "{\"update_id\":905}");
+  } else if (version == 8) {
+    auto left = find_pasts(u, std::array{shard_hold{814, 57}}).at(0);
+    CAF_CHECK(left.seen == std::chrono::seconds{60});
+    CAF_CHECK_EQUAL(left.messages.at(0).chat, -100);
+    CAF_CHECK(left.messages.at(0).age == std::chrono::milliseconds{1500});
   }
   // A bot's shard is known whichever version it is of.
   std::vector<shard_id> its{shard_of(4242)};

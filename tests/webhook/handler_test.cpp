@@ -1,6 +1,7 @@
 #define CAF_SUITE webhook_handler
 #include "runtime/webhook/handler.hpp"
 
+#include "messages/cluster.hpp"
 #include "messages/journal.hpp"
 #include "messages/store.hpp"
 #include "runtime/registry/cluster_view.hpp"
@@ -16,8 +17,8 @@
 #include <boost/beast/http.hpp>
 
 #include <caf/actor_system.hpp>
-#include <caf/event_based_actor.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <caf/test/bdd_dsl.hpp>
@@ -54,8 +55,8 @@ journal_actor::behavior_type fake_journal(journal_actor::pointer self,
         return notes->refusal;
       bool before = false;
       for (auto& one : notes->appended)
-        before = before
-                 || (one.bot == x.bot && one.updates[0].body.str() == x.updates[0].body.str());
+        before =
+          before || (one.bot == x.bot && one.updates[0].body.str() == x.updates[0].body.str());
       notes->appended.push_back(x);
       if (notes->silent) {
         notes->kept.push_back(self->make_response_promise<append_result>());
@@ -73,6 +74,8 @@ journal_actor::behavior_type fake_journal(journal_actor::pointer self,
     [](const dead_letter_replay&) { return replay_result{}; },
     [](const journal_limits&) {},
     [](const get_report&) { return journal_report{}; },
+    [](const pasts_keep&) { return done{}; },
+    [](const pasts_ask&) { return pasts_kept{}; },
     [](const shards_gained&) { return done{}; },
     [](const shards_lost&) { return done{}; },
     [](const box_filled&) {},
@@ -150,8 +153,7 @@ struct handler_fixture {
     server = std::make_unique<net::http_server>(config, std::move(handler));
     server->start();
   }
-  answer send(http::verb method, std::string_view path, std::string_view token,
-              std::string body) {
+  answer send(http::verb method, std::string_view path, std::string_view token, std::string body) {
     if (!server)
       start();
     boost::asio::io_context io;
@@ -175,8 +177,8 @@ struct handler_fixture {
     return send(http::verb::post, "/webhook/" + std::to_string(id), secret->of(id),
                 std::move(body));
   }
-  /// Another node beside this one: bots are its own unless this one has them. Its desk keeps what it
-  /// is told; the store knows `stored`.
+  /// Another node beside this one: bots are its own unless this one has them. Its desk keeps what
+  /// it is told; the store knows `stored`.
   void join() {
     found->cluster = std::make_shared<cluster_view>();
     desk = sys.spawn([this]() -> caf::behavior {
@@ -212,9 +214,8 @@ struct handler_fixture {
   std::shared_ptr<journal_notes> notes = std::make_shared<journal_notes>();
   std::shared_ptr<services> found = std::make_shared<services>();
   std::shared_ptr<directory> names = std::make_shared<directory>();
-  std::shared_ptr<const updates::webhook_secret> secret
-    = std::make_shared<updates::webhook_secret>(
-      crypto::secret_key{std::vector<std::uint8_t>(crypto::secret_key::size, 7)});
+  std::shared_ptr<const updates::webhook_secret> secret = std::make_shared<updates::webhook_secret>(
+    crypto::secret_key{std::vector<std::uint8_t>(crypto::secret_key::size, 7)});
   journal_actor journal;
   webhooks_actor webhooks;
   std::atomic<bool> draining{false};
@@ -312,7 +313,8 @@ SCENARIO("what is no webhook is refused") {
 }
 
 SCENARIO("what Telegram would send again and again is kept as well as it can be") {
-  CHECK_EQ(post("{\"update_id\":6,\"message\":{\"chat\":{\"id\":9},\"text\":\"a\xFF\"}}").status, 200);
+  CHECK_EQ(post("{\"update_id\":6,\"message\":{\"chat\":{\"id\":9},\"text\":\"a\xFF\"}}").status,
+           200);
   CHECK_EQ(post(R"({"update_id":7,"message":{]})").status, 200);
   REQUIRE_EQ(notes->appended.size(), 2u);
   CHECK_EQ(notes->appended[0].updates[0].id, 6);
@@ -373,7 +375,8 @@ SCENARIO("only Telegram's networks may be let in") {
 SCENARIO("a code for a pending bot is told") {
   auto start = [](int id, std::string_view text) {
     return R"({"update_id":)" + std::to_string(id)
-           + R"(,"message":{"from":{"id":77},"chat":{"id":78},"text":")" + std::string{text} + "\"}}";
+           + R"(,"message":{"from":{"id":77},"chat":{"id":78},"text":")" + std::string{text}
+           + "\"}}";
   };
   serve(12, bot_phase::pending);
   CHECK_EQ(post(start(1, "/start ABC"), bot).status, 200); // Its owner is known.
@@ -424,7 +427,8 @@ SCENARIO("updates of another node's bot are taken here, while the store knows th
   CHECK_EQ(send(http::verb::post, "/webhook/815", "wrong", update).status, 403);
 }
 
-SCENARIO("nobody's bot is refused in a cluster, too, and what the store cannot say is asked again") {
+SCENARIO(
+  "nobody's bot is refused in a cluster, too, and what the store cannot say is asked again") {
   join();
   constexpr bot_id other = 815;
   auto gone = post(update, other);

@@ -1,0 +1,62 @@
+// A shard that moves as planned takes along what its bots' windows hold: nobody waits for a past that is known,
+// and nothing of it is forgotten.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Cluster } from './harness/cluster.mjs';
+import { Sandbox } from './harness/sandbox.mjs';
+import { until } from './harness/wait.mjs';
+
+const limit = { timeout: 180_000 };
+
+test('messages go on when their bot moves, and no window is exceeded', limit, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=telegram', '--global-rps=1000'] });
+  t.after(() => sandbox.stop());
+  const cluster = await Cluster.start(t, sandbox, { options: { 'rate-governor.global-rps': 1000 } });
+  const stages = [];
+  for (let i = 0; i < 18; ++i) {
+    const stage = await sandbox.stage(i % 2 === 0 ? 'private' : 'group');
+    stages.push({ ...stage, group: i % 2 !== 0 });
+    assert.equal((await cluster.all[i % 3].ask('POST', '/v1/bots', { token: stage.bot.token, trusted: true })).status, 201);
+  }
+  const groups = stages.filter(({ group }) => group);
+  const say = (node, { bot, chat }, deadline = '3s') =>
+    node.call(bot.token, 'sendMessage', { chat_id: chat.id, text: 'hello' }, { headers: { 'x-troupe-deadline': deadline } });
+  const allSay = async (node, of, times = 1) => {
+    for (let i = 0; i < times; ++i)
+      for (const said of await Promise.all(of.map((stage) => say(node, stage)))) assert.equal(said.status, 200, said.text);
+  };
+  // A cluster that begins has no past to wait for.
+  await allSay(cluster.nodes.n1, stages);
+  await allSay(cluster.nodes.n2, groups, 14);
+
+  for (const leaving of ['n3', 'n2']) {
+    assert.equal((await cluster.nodes.n1.ctl('cluster', 'drain', leaving)).code, 0);
+    await until(`${leaving} has no shard left`, async () =>
+      (await cluster.status()).nodes.find(({ name }) => name === leaving).shards === 0, { within: 60_000 });
+    await allSay(cluster.nodes[leaving], stages);
+    await allSay(cluster.nodes.n1, groups);
+  }
+  // All bots are n1's by now, some by way of n2; nineteen messages went to each group.
+  await allSay(cluster.nodes.n1, groups);
+  const one = await Promise.all(groups.map((stage) => say(cluster.nodes.n1, stage)));
+  for (const said of one) {
+    assert.equal(said.status, 429, said.text);
+    assert.ok(said.json.parameters.retry_after <= 60, said.text);
+  }
+  const { limits } = await sandbox.violations();
+  for (const [name, { violations }] of Object.entries(limits)) assert.equal(violations, 0, `${name}: ${JSON.stringify(limits)}`);
+
+  // A node whose end is not planned leaves nothing: its windows count as full.
+  for (const name of ['n2', 'n3']) assert.equal((await cluster.nodes.n1.ctl('cluster', 'drain', name, '--undo')).code, 0);
+  const shards = async () => (await cluster.status()).nodes.map(({ shards: n }) => n);
+  await until('all serve again', async () => (await shards()).every((n) => n > 300), { within: 60_000 });
+  await cluster.settled();
+  const quiet = stages.filter(({ group }) => !group);
+  await allSay(cluster.nodes.n1, quiet);
+  await cluster.kill('n3');
+  await cluster.settled();
+  const after = await Promise.all(quiet.map((stage) => say(cluster.nodes.n1, stage)));
+  const refused = after.filter(({ status }) => status === 429);
+  assert.ok(refused.length > 0 && refused.length < after.length, `${refused.length} of ${after.length}`);
+  assert.ok(after.every(({ status }) => [200, 429].includes(status)));
+});
