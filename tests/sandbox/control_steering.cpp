@@ -1,6 +1,7 @@
 // Control routes: faults, load, time, counts.
 #include "tests/sandbox/control.hpp"
 #include "tests/sandbox/load.hpp"
+#include "tests/sandbox/parameters.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -151,6 +152,15 @@ std::string show_violations(const control_request& r) {
   return r.w().windows.report();
 }
 
+std::string show_arrivals(const control_request& r) {
+  parameters query;
+  query.read_query(r.query);
+  auto from = query.integer("from").value_or(0);
+  if (from < 0)
+    throw control_error{400, "from must not be below 0"};
+  return r.w().arrivals.report(static_cast<std::uint64_t>(from));
+}
+
 std::string reset(const control_request& r) {
   r.context.load.stop();
   r.w().reset();
@@ -169,6 +179,7 @@ constexpr control_route steering_table[]{
   {"POST", "clock", advance_clock},
   {"GET", "stats", show_stats},
   {"GET", "violations", show_violations},
+  {"GET", "arrivals", show_arrivals},
   {"POST", "reset", reset},
 };
 

@@ -69,6 +69,10 @@ const std::vector<option>& all_options() {
      [](options& o, std::string_view x) { o.jitter_tolerance = duration(x, &parse_duration); }},
     {"threads", "N", "threads that serve requests (default 2)",
      [](options& o, std::string_view x) { o.threads = number_in<unsigned>(x, 1, 64); }},
+    {"keep-arrivals", "N", "requests whose bot and time are remembered (default 0)",
+     [](options& o, std::string_view x) {
+       o.keep_arrivals = number_in<std::size_t>(x, 0, 10'000'000);
+     }},
     {"keep-messages", "N", "messages remembered per chat (default 500)",
      [](options& o, std::string_view x) {
        o.keep_messages = number_in<std::size_t>(x, 1, 1'000'000);
@@ -167,6 +171,7 @@ Control API (JSON in and out):
          kinds: status reset_before reset_after half_answer hang latency tls flood
   POST   /sandbox/load {bots, users, updates_per_second, seconds}   simulated users at work
   POST   /sandbox/clock {advance: "150s"}                      lets time pass at once
+  GET    /sandbox/arrivals?from=N       the N-th and later: [[bot, microseconds], ...]
   GET    /sandbox/stats    GET /sandbox/violations    POST /sandbox/reset
 )";
   return out;

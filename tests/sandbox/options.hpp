@@ -19,6 +19,7 @@ struct options {
   std::uint32_t global_rps = 0;
   std::chrono::microseconds jitter_tolerance{50'000};
   unsigned threads = 2;
+  std::size_t keep_arrivals = 0;              ///< Over all bots.
   std::size_t keep_messages = 500;            ///< Per chat.
   std::size_t keep_files = 256 * 1024 * 1024; ///< Bytes, over all bots.
   std::size_t body_limit = 64 * 1024 * 1024;  ///< Bytes of one request.

@@ -197,6 +197,30 @@ SCENARIO("statistics count requests by method and outcome") {
   CHECK_EQ(call("getMe").status, 401);
 }
 
+SCENARIO("which bot's requests arrived when is remembered, as many as were asked for") {
+  auto opts = quick();
+  opts.keep_arrivals = 3;
+  scene watched{opts};
+  auto arrivals = [&](int from) {
+    return watched.control("GET", "arrivals?from=" + std::to_string(from));
+  };
+  watched.call("getMe");
+  watched.call("getUpdates"); // Long polls are in no window.
+  watched.call("sendMessage", "{}");
+  auto seen = arrivals(0);
+  CHECK_EQ(seen.at("next").to_number<int>(), 2);
+  auto& both = seen.at("arrivals").as_array();
+  REQUIRE_EQ(both.size(), 2u);
+  CHECK_EQ(both[0].at(0).to_number<std::int64_t>(), watched.bot);
+  CHECK_LE(both[0].at(1).to_number<std::int64_t>(), both[1].at(1).to_number<std::int64_t>());
+  for (int i = 0; i < 3; ++i)
+    watched.call("getMe");
+  CHECK(arrivals(1).as_object().contains("lost"));
+  CHECK(!arrivals(2).as_object().contains("lost"));
+  CHECK_EQ(arrivals(4).at("arrivals").as_array().size(), 1u);
+  CHECK_EQ(arrivals(9).at("arrivals").as_array().size(), 0u);
+}
+
 SCENARIO("the control API explains what is wrong with a request") {
   CHECK_EQ(http.post("/sandbox/users", "{}").body, R"({"error":"first_name is missing"})");
   CHECK_EQ(http.post("/sandbox/users", "nonsense").status, 400);

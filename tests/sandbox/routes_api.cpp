@@ -185,6 +185,8 @@ net::http_pending serve_api(world& w, const net::http_request& request, net::htt
   if (unreadable)
     return refuse(*unreadable);
   call c{w, b, method, args, out};
+  if (!telegram::method(method).has(method_trait::long_poll))
+    w.arrivals.note(b->id);
   if (w.windows.watching() && over_limits(c, w.now())) {
     w.stats.count(request.thread, method, out.status);
     return std::nullopt;

@@ -55,7 +55,7 @@ world::world(options opts)
   : settings(std::move(opts)), windows({.enforce = settings.enforce_limits,
                                         .global_rps = settings.global_rps,
                                         .jitter_tolerance = settings.jitter_tolerance}),
-    stats(settings.threads), files(settings.keep_files),
+    arrivals(settings.keep_arrivals), stats(settings.threads), files(settings.keep_files),
     next_user_(random_between(100'000'000, 900'000'000)),
     next_group_(random_between(1'000'000'000, 2'000'000'000)),
     next_query_(
@@ -237,6 +237,7 @@ void world::reset() {
   }
   faults.remove(0);
   windows.reset();
+  arrivals.reset();
   stats.reset();
   files.clear();
   shift_ = 0;

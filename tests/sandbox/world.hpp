@@ -1,4 +1,5 @@
 #pragma once
+#include "tests/sandbox/arrivals.hpp"
 #include "tests/sandbox/bot.hpp"
 #include "tests/sandbox/faults.hpp"
 #include "tests/sandbox/files.hpp"
@@ -41,6 +42,7 @@ public:
 
   const options settings;
   limits windows;
+  arrival_log arrivals;
   fault_list faults;
   call_stats stats;
   file_store files;

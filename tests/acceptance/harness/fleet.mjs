@@ -5,7 +5,7 @@ import { Sandbox } from './sandbox.mjs';
 import { pause, soon, until } from './wait.mjs';
 
 /// The shard of a bot: docs/cluster.md.
-function shardOf(id) {
+export function shardOf(id) {
   const wide = (1n << 64n) - 1n;
   let x = BigInt(id);
   x = ((x ^ (x >> 30n)) * 0xBF58476D1CE4E5B9n) & wide;

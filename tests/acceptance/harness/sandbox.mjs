@@ -65,6 +65,10 @@ export class Sandbox {
   stats() { return this.control('GET', '/stats'); }
   violations() { return this.control('GET', '/violations'); }
 
+  /// The requests from the `from`-th on, long polls aside, as [bot, microseconds] on the machine's monotonic clock:
+  /// {next, arrivals}. Needs --keep-arrivals.
+  arrivals(from = 0) { return this.control('GET', `/arrivals?from=${from}`); }
+
   /// Requests of a method that reached the sandbox, over all bots.
   async requests(method) {
     const { methods } = await this.stats();
