@@ -75,6 +75,12 @@ struct tenant_changed {
   tenant_id tenant = 1;
 };
 
+/// To the desks of other nodes: what this one said of a bot that it owns (`bot_found`) may be true
+/// no more. → done: nothing that came in later goes by it there.
+struct bot_changed {
+  bot_id bot = 0;
+};
+
 /// What is written down nowhere of bots: asked of the node that has them.
 struct live_query {
   std::vector<bot_id> bots;
@@ -136,6 +142,7 @@ TROUPE_FIELDS(bot_rotate, by, tenant, bot, token, patience)
 TROUPE_FIELDS(method_call, tenant, bot, method, body, patience, own, content_type)
 TROUPE_FIELDS(method_answer, status, content_type, body)
 TROUPE_FIELDS(tenant_changed, tenant)
+TROUPE_FIELDS(bot_changed, bot)
 TROUPE_FIELDS(live_query, bots)
 TROUPE_FIELDS(bot_live, bot, passive, rests_until, rests_because)
 TROUPE_FIELDS(live_list, bots)

@@ -83,6 +83,7 @@ struct tenant_changed;
 struct live_query;
 struct bot_live;
 struct live_list;
+struct bot_changed;
 
 } // namespace troupe
 
@@ -163,4 +164,5 @@ CAF_ADD_TYPE_ID(troupe_registrar, (troupe::tenant_changed))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::live_query))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::bot_live))
 CAF_ADD_TYPE_ID(troupe_registrar, (troupe::live_list))
+CAF_ADD_TYPE_ID(troupe_registrar, (troupe::bot_changed))
 CAF_END_TYPE_ID_BLOCK(troupe_registrar)

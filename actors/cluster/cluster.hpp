@@ -63,8 +63,8 @@ struct desk_ports {
 
 /// Spawns the desk: where other nodes' requests come in, one for a node's whole life. Takes
 /// `peer_hello` from anybody, and from nodes that said it and were believed `peer_request`,
-/// `bot_find`, `bot_steer` and `box_filled`. Others are answered ec::draining, ask again: they may
-/// be nodes that this one knows again soon, and to whoever else it says nothing.
+/// `bot_find`, `bot_steer`, `bot_changed` and `box_filled`. Others are answered ec::draining, ask
+/// again: they may be nodes that this one knows again soon, and to whoever else it says nothing.
 caf::actor spawn_desk(caf::actor_system& sys, desk_ports ports);
 
 /// Spawns the actor of this node's membership; it joins at once, and again whenever its lease is

@@ -28,6 +28,12 @@ struct desk_state {
         return ports.find(self, x);
       },
       [this](const bot_steer& x) { return steer(x); },
+      [this](const bot_changed& x) -> caf::result<done> {
+        if (!knows_sender())
+          return caf::make_error(ec::draining);
+        ports.view->note_change(shard_of(x.bot));
+        return done{};
+      },
       [this](const box_filled& x) {
         if (auto to = knows_sender() && ports.part ? ports.part(peer_part::journal) : caf::actor{})
           caf::anon_send(to, x);

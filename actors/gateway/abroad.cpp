@@ -11,6 +11,9 @@ namespace {
 
 /// More bots than that are asked for anew.
 constexpr std::size_t most_bots = 20'000;
+/// What was said is asked for anew: the word that it changed may have been lost, and virtual tokens
+/// end by themselves.
+constexpr auto longest_known = std::chrono::seconds{10};
 /// Connections kept open while nobody uses them.
 constexpr std::size_t most_spares = 64;
 constexpr auto longest_idle = std::chrono::seconds{50};
@@ -19,17 +22,20 @@ constexpr std::uint32_t own_epoch = 0xFFFFFF;
 
 } // namespace
 
-const bot_found* abroad::find(const token_digest& token) {
+const bot_found* abroad::find(const token_digest& token, std::uint32_t changes,
+                              clock::time_point now) {
   auto found = bots_.find(token.key);
   if (found == bots_.end() || !same_digest(found->second.token, token))
     return nullptr;
-  return &found->second.what;
+  const auto& x = found->second;
+  return x.changes == changes && now - x.asked < longest_known ? &x.what : nullptr;
 }
 
-void abroad::put(const token_digest& token, bot_found what) {
+void abroad::put(const token_digest& token, bot_found what, std::uint32_t changes,
+                 clock::time_point asked) {
   if (bots_.size() >= most_bots)
     bots_.clear();
-  bots_[token.key] = {token, std::move(what)};
+  bots_[token.key] = {token, std::move(what), changes, asked};
 }
 
 void abroad::sent(const caf::strong_actor_ptr& whom, std::uint64_t ticket,

@@ -23,9 +23,14 @@ public:
   explicit abroad(std::shared_ptr<net::upstream_sessions> sessions)
     : sessions_(std::move(sessions)) {}
 
-  /// The bot of a token, as its node said; null when it was not asked yet, or the bot ended since.
-  [[nodiscard]] const bot_found* find(const token_digest& token);
-  void put(const token_digest& token, bot_found what);
+  /// The bot of a token, as its node said; null when it was not asked yet or long ago, the bot
+  /// ended since, or its node said that something changed.
+  /// @param changes see `cluster_view`: as it is now
+  [[nodiscard]] const bot_found* find(const token_digest& token, std::uint32_t changes,
+                                      clock::time_point now);
+  /// @param changes, asked  as it was, and when, the node was asked
+  void put(const token_digest& token, bot_found what, std::uint32_t changes,
+           clock::time_point asked);
   void drop(const token_digest& token) { bots_.erase(token.key); }
 
   /// A request goes to `whom`, on another node: should that end before it answers, `ended` is
@@ -49,6 +54,8 @@ private:
   struct entry {
     token_digest token;
     bot_found what;
+    std::uint32_t changes = 0;
+    clock::time_point asked;
   };
   struct spare {
     std::uint64_t session = 0;

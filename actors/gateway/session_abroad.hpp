@@ -35,7 +35,9 @@ session<Stream>::look_abroad(request_facts& facts, bot_id bot, directory::found&
       facts.abroad.reset();
       co_return whereabouts::here;
     }
-    if (const auto* known = ctx_->others->find(digest)) {
+    const auto changes = view.changes(shard_of(bot)); // Before it is asked.
+    const auto asked = clock::now();
+    if (const auto* known = ctx_->others->find(digest, changes, asked)) {
       if (known->actor && known->actor != caf::actor_cast<caf::strong_actor_ptr>(bot_)) {
         take_over(facts, *known, entry);
         co_return whereabouts::abroad;
@@ -48,7 +50,7 @@ session<Stream>::look_abroad(request_facts& facts, bot_id bot, directory::found&
       request(desk, what);
       co_await answered();
       if (auto* said = std::get_if<bot_found>(&*verdict_)) {
-        ctx_->others->put(digest, *said);
+        ctx_->others->put(digest, *said, changes, asked);
         take_over(facts, *said, entry);
         co_return whereabouts::abroad;
       }

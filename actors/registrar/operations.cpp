@@ -119,7 +119,7 @@ caf::result<bot_row> registrar_state::rotate(const bot_rotate& x) {
               ask_store<bot_row>(std::move(what), [=, this](expected<bot_row> stored) mutable {
                 if (stored)
                   serve(*stored, x.token.text);
-                finish(op, std::move(stored));
+                tell_changed(x.bot, [=, this]() mutable { finish(op, std::move(stored)); });
               });
             });
     });
@@ -236,7 +236,7 @@ caf::result<bot_row> registrar_state::change(const bot_change& x) {
     ask_store<bot_row>(x, [=, this](expected<bot_row> stored) mutable {
       if (stored)
         apply(*stored);
-      finish(op, std::move(stored));
+      tell_changed(x.bot, [=, this]() mutable { finish(op, std::move(stored)); });
     });
   });
 }
@@ -287,7 +287,7 @@ caf::result<done> registrar_state::revoke_token(const virtual_token_revoke& x) {
       // Unknown: rather one that is refused until the next start than one that is not.
       if (revoked || revoked.error() == store_refusal::outcome_unknown)
         ports.virtuals->erase(x.bot, x.id);
-      finish(op, std::move(revoked));
+      tell_changed(x.bot, [=, this]() mutable { finish(op, std::move(revoked)); });
     });
   });
 }

@@ -239,6 +239,9 @@ struct registrar_state {
   /// The other nodes read the tenant anew; then `then`, also when some of them say nothing.
   void tell_others(tenant_id tenant, std::function<void()> then);
   caf::result<done> hear_of(const tenant_changed& x);
+  /// The other nodes' gateways ask anew for the bot; then `then`, also when some of them say
+  /// nothing.
+  void tell_changed(bot_id bot, std::function<void()> then);
   void set_rate(tenant_id tenant, std::uint32_t rps);
   /// A suspended tenant's bots take no calls, as if each of them were suspended; what is stored of
   /// them stays as it is, and is what they go on with.

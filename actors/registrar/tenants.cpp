@@ -16,6 +16,9 @@ constexpr caf::timespan tell_pause = std::chrono::milliseconds{25};
 /// A change does not wait longer for a bot that takes its time to start.
 constexpr caf::timespan shard_patience = std::chrono::milliseconds{500};
 
+/// Nor for another node's gateways.
+constexpr caf::timespan word_patience = std::chrono::seconds{1};
+
 /// Whose turn it is when a tenant is changed: no bot has such a number.
 bot_id turn_of(tenant_id x) noexcept {
   return -static_cast<bot_id>(x) - 1;
@@ -70,6 +73,22 @@ void registrar_state::tell_others(tenant_id tenant, std::function<void()> then) 
     self->request(desk, cfg.peer_patience, what)
       .then([told](done) { told(); },
             [told](const caf::error&) { told(); }); // It reads all of them anew before long.
+  told();
+}
+
+void registrar_state::tell_changed(bot_id bot, std::function<void()> then) {
+  if (!mine)
+    return then();
+  auto desks = ports.found->cluster->desks();
+  auto left = std::make_shared<std::size_t>(desks.size() + 1);
+  auto told = [left, then] {
+    if (--*left == 0)
+      then();
+  };
+  for (const auto& [node, desk] : desks)
+    self->request(desk, word_patience, bot_changed{bot})
+      .then([told](done) { told(); },
+            [told](const caf::error&) { told(); }); // It asks anew before long.
   told();
 }
 

@@ -59,6 +59,11 @@ public:
   [[nodiscard]] time_point since(shard_id shard) const noexcept {
     return time_point{time_point::duration{since_[shard].load(std::memory_order_acquire)}};
   }
+  /// Counts what other nodes said of changes among the shard's bots: what was learnt of one under
+  /// another count may be true no more.
+  [[nodiscard]] std::uint32_t changes(shard_id shard) const noexcept {
+    return changes_[shard].load(std::memory_order_acquire);
+  }
   /// All that the node owns.
   [[nodiscard]] std::vector<shard_hold> owned() const {
     std::vector<shard_hold> result;
@@ -115,6 +120,9 @@ public:
   void set_ready(shard_id shard, bool ready) noexcept {
     ready_[shard].store(ready, std::memory_order_release);
   }
+  void note_change(shard_id shard) noexcept {
+    changes_[shard].fetch_add(1, std::memory_order_release);
+  }
   void set_life(std::int64_t life) noexcept { life_.store(life, std::memory_order_release); }
   /// The lease in etcd, for an actor that takes over from one that died. 0: none.
   std::atomic<std::int64_t> lease{0};
@@ -137,6 +145,7 @@ private:
   std::array<std::atomic<std::int64_t>, shard_count> fences_{};
   std::array<std::atomic<bool>, shard_count> ready_{};
   std::array<std::atomic<std::int64_t>, shard_count> since_{};
+  std::array<std::atomic<std::uint32_t>, shard_count> changes_{};
   std::atomic<std::int64_t> life_{0};
   std::atomic<std::int64_t> lease_ends_{
     std::chrono::steady_clock::time_point::min().time_since_epoch().count()};

@@ -84,14 +84,19 @@ struct node_under_test {
 /// Passes on as the real desk does: the answer is the registrar's, its sender who asked first.
 inline caf::behavior passing_desk(caf::event_based_actor* self, node_under_test* of) {
   return {[=](peer_request& x) -> caf::result<caf::message> {
-    ++of->passed;
-    auto* element = self->current_mailbox_element();
-    caf::actor_cast<caf::actor>(of->registrar)
-      ->enqueue(caf::make_mailbox_element(element->sender, element->mid, {}, std::move(x.what)),
+            ++of->passed;
+            auto* element = self->current_mailbox_element();
+            caf::actor_cast<caf::actor>(of->registrar)
+              ->enqueue(
+                caf::make_mailbox_element(element->sender, element->mid, {}, std::move(x.what)),
                 self->context());
-    element->mid.mark_as_answered();
-    return caf::delegated<caf::message>{};
-  }};
+            element->mid.mark_as_answered();
+            return caf::delegated<caf::message>{};
+          },
+          [=](const bot_changed& x) {
+            of->view->note_change(shard_of(x.bot));
+            return done{};
+          }};
 }
 
 /// Two nodes on one store. `a` has the shards below the middle, `b` the others.

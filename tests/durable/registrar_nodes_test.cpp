@@ -165,6 +165,26 @@ SCENARIO("a tenant's rate reaches the governors of all nodes, also of one that m
   CHECK_EQ(rate(b), 0u);
 }
 
+SCENARIO("what others were told of a bot is over there before a change of it is answered") {
+  auto bot = bot_of(b);
+  want_at<bot_row>(b, registration(bot, true));
+  auto before = a.view->changes(shard_of(bot));
+  auto is_told = [&] { return std::exchange(before, a.view->changes(shard_of(bot))) != before; };
+  want_at<bot_row>(b, bot_change{ada(), 1, bot, 0, "another name", 5, 0, "{}"});
+  CHECK(is_told());
+  want_at<bot_row>(a, bot_rotate{ada(), 1, bot, {known(bot, 'B')}, {}});
+  CHECK(is_told());
+  auto made = want_at<made_virtual_token>(b, virtual_token_make{ada(), 1, bot, "ci", {}, 0});
+  CHECK(!is_told()); // Nobody was told anything of it.
+  want_at<done>(b, virtual_token_revoke{ada(), 1, bot, made.row.id});
+  CHECK(is_told());
+  CHECK_EQ(b.view->changes(shard_of(bot)), 0u);
+  b.view->set_others({}, unowned_shards()); // Nobody can be reached: that is no reason to wait.
+  want_at<bot_row>(b, bot_change{ada(), 1, bot, 0, "a third name", 5, 0, "{}"});
+  CHECK(!is_told());
+  point();
+}
+
 SCENARIO("a node that starts serves the bots of its own shards alone") {
   for (int n = 1; n <= 3; ++n) {
     want_at<bot_row>(a, registration(bot_of(a, n)));
