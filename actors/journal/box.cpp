@@ -102,7 +102,9 @@ void journal_state::boxed(std::vector<waiting_append>& what, const caf::error& w
     if (mine(bot)) // It came to us meanwhile.
       look_in_box(bot);
     else if (auto desk = ports.cluster->desk_of(bot))
-      caf::anon_send(desk, box_filled{bot});
+      // Not without a sender: a desk listens to those alone whose node it knows.
+      desk->enqueue(caf::strong_actor_ptr{self->ctrl()}, caf::make_message_id(),
+                    caf::make_message(box_filled{bot}), self->context());
 }
 
 // -- out ------------------------------------------------------------------------------------------
