@@ -168,10 +168,11 @@ enum class peer_part : std::uint8_t {
   webhooks,
   health,
   cluster,
-  api, ///< The control API; messages/api_peer.hpp.
+  api,      ///< The control API; messages/api_peer.hpp.
+  governor, ///< What is charged to windows of its bots' chats: a notification.
 };
-inline constexpr std::array peer_part_names{"registrar", "journal", "webhooks",
-                                            "health",    "cluster", "api"};
+inline constexpr std::array peer_part_names{"registrar", "journal", "webhooks", "health",
+                                            "cluster",   "api",     "governor"};
 TROUPE_ENUM(peer_part, peer_part_names)
 
 /// A request for a part of another node, as if it had been sent there: its answer is that part's,

@@ -1,7 +1,9 @@
 #include "actors/gateway/connection.hpp"
 
+#include "messages/rate_governor.hpp"
 #include "messages/updates.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/registry/cluster_view.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -42,6 +44,16 @@ connection_base::~connection_base() {
 void connection_base::note_abroad(const caf::strong_actor_ptr& whom) {
   if (whom->node() != ctx_->replies->node())
     ctx_->sent_abroad(whom, ticket_);
+}
+
+void connection_base::charge(bot_id bot, const chat_ref& chat, bool abroad) const {
+  chat_charge what{bot, chat};
+  if (!abroad)
+    return ctx_->lane().tell(ctx_->ports.found->rate_governor.get(), what);
+  auto desk = ctx_->ports.found->cluster->desk_of(bot);
+  if (desk && ctx_->replies)
+    caf::actor_cast<reply_port*>(ctx_->replies)
+      ->tell(desk, peer_request{peer_part::governor, caf::make_message(what)}, &ctx_->lane());
 }
 
 void connection_base::resolve(std::uint64_t ticket, verdict what) {

@@ -69,6 +69,9 @@ protected:
   }
   /// The request under way goes to `whom`: another node's actor may end without an answer.
   void note_abroad(const caf::strong_actor_ptr& whom);
+  /// Charges a message to its chat, whose windows are where the bot is.
+  /// @param abroad another node owns the bot
+  void charge(bot_id bot, const chat_ref& chat, bool abroad) const;
   /// Waits for `verdict_`.
   struct verdict_awaiter {
     connection_base& self;

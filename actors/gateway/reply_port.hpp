@@ -18,10 +18,9 @@ namespace troupe::gateway {
 
 struct context;
 
-/// An answer: the grant, or why not; of the store, what it says of an Idempotency-Key; updates; what
-/// became of a change of delivery. A default-made grant says no more than that it was done.
-using verdict = std::variant<grant, caf::error, kept_answer, pull_answer, method_answer,
-                             bot_found>;
+/// An answer: the grant, or why not; of the store, what it says of an Idempotency-Key; updates;
+/// what became of a change of delivery. A default-made grant says no more than that it was done.
+using verdict = std::variant<grant, caf::error, kept_answer, pull_answer, method_answer, bot_found>;
 
 /// The address under which the connections of one lane send requests: what is sent back to it goes
 /// straight to the connection that waits, without an actor between. Has no mailbox; on other
@@ -41,6 +40,15 @@ public:
   void request(const Handle& dest, std::uint64_t ticket, T&& what, caf::execution_unit* lane) {
     caf::actor_cast<caf::abstract_actor*>(dest)->enqueue(
       caf::make_mailbox_element(caf::strong_actor_ptr{ctrl()}, id_of(ticket), {},
+                                std::forward<T>(what)),
+      lane);
+  }
+
+  /// Sends `what` to `dest`, which may be another node's and is to know whose it is.
+  template <class Handle, class T>
+  void tell(const Handle& dest, T&& what, caf::execution_unit* lane) {
+    caf::actor_cast<caf::abstract_actor*>(dest)->enqueue(
+      caf::make_mailbox_element(caf::strong_actor_ptr{ctrl()}, caf::make_message_id(), {},
                                 std::forward<T>(what)),
       lane);
   }

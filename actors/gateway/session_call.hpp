@@ -244,7 +244,7 @@ void session<Stream>::look_for_chat(request_facts& facts, std::string_view part)
   if (seen.chat) {
     facts.chat_may_come = false;
     late_ = {};
-    ctx_->lane().tell(ctx_->ports.found->rate_governor.get(), chat_charge{facts.bot, seen.chat});
+    charge(facts.bot, seen.chat, foreign_);
   } else if (late_.size() > late_window) {
     late_.erase(0, late_.size() - late_window);
   }

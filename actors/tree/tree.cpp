@@ -222,6 +222,8 @@ desk_ports tree::for_others() const {
       return caf::actor_cast<caf::actor>(found->health.get());
     case peer_part::api:
       return caf::actor_cast<caf::actor>(found->cluster->api.get());
+    case peer_part::governor:
+      return caf::actor_cast<caf::actor>(found->rate_governor.get());
     case peer_part::cluster:
       break;
     }

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { request } from './harness/http.mjs';
+import { Cluster } from './harness/cluster.mjs';
+import { shardOf } from './harness/fleet.mjs';
 import { Node } from './harness/node.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { until } from './harness/wait.mjs';
@@ -15,6 +17,15 @@ const upload = (chat, size) => Buffer.concat([
   Buffer.alloc(size, 0x2d), // Dashes, to look like the beginning of a delimiter all the time.
   Buffer.from(`\r\n--${boundary}\r\nContent-Disposition: form-data; name="chat_id"\r\n\r\n${chat}\r\n--${boundary}--\r\n`),
 ]);
+
+const send = (node, bot, chat, headers = {}) => request(`${node.root}/bot${bot.token}/sendDocument`, {
+  method: 'POST', body: upload(chat, 300_000),
+  headers: { 'content-type': `multipart/form-data; boundary=${boundary}`, ...headers },
+});
+
+/** How many windows a node's governor keeps of chats or groups. */
+const windowsOf = async (node, scope) => (await node.get('/v1/budgets')).budgets
+  .find((x) => x.scope === scope).windows;
 
 describe('a chat_id behind the file', () => {
   let sandbox;
@@ -30,20 +41,30 @@ describe('a chat_id behind the file', () => {
     await sandbox?.stop();
   });
 
-  const windows = async (scope) => (await node.get('/v1/budgets')).budgets
-    .find((x) => x.scope === scope).windows;
+  const windows = (scope) => windowsOf(node, scope);
 
   for (const [name, chat, scope, headers] of [
     ['with a length', 777001, 'chat', {}],
     ['in chunks', -100777002, 'group', { 'transfer-encoding': 'chunked' }]]) {
     test(`is charged to its ${scope} (${name})`, limit, async () => {
       assert.equal(await windows(scope), 0);
-      const answer = await request(`${node.root}/bot${bot.token}/sendDocument`, {
-        method: 'POST', body: upload(chat, 300_000),
-        headers: { 'content-type': `multipart/form-data; boundary=${boundary}`, ...headers },
-      });
+      const answer = await send(node, bot, chat, headers);
       assert.notEqual(answer.status, 502, answer.text);
       await until(`the ${scope} has a window`, async () => (await windows(scope)) === 1);
     });
   }
+});
+
+test('a chat_id behind the file is charged where the bot is, whichever node the call came to', { timeout: 120_000 }, async (t) => {
+  const sandbox = await Sandbox.start();
+  t.after(() => sandbox.stop());
+  const cluster = await Cluster.start(t, sandbox);
+  const bot = await sandbox.createBot();
+  assert.equal((await cluster.nodes.n1.ask('POST', '/v1/bots', { token: bot.token, trusted: true })).status, 201);
+  const owner = (await cluster.owners()).get(shardOf(bot.id));
+  let chat = 777100;
+  for (const node of cluster.all) assert.notEqual((await send(node, bot, ++chat)).status, 502);
+  await until(`${owner} has charged three chats`, async () => (await windowsOf(cluster.nodes[owner], 'chat')) === 3);
+  for (const [name, node] of Object.entries(cluster.nodes))
+    if (name !== owner) assert.equal(await windowsOf(node, 'chat'), 0, `${name} has charged what is not its own`);
 });
