@@ -20,7 +20,7 @@ export class Fleet {
   /// `budget`: requests a second of the whole cluster, watched by the emulated Telegram. `start`: of Cluster.
   static async start(t, { bots = 24, talkers = 6, budget = 60, loops = 2, deadline = '10s', ...start } = {}) {
     const fleet = new Fleet();
-    Object.assign(fleet, { budget, deadline, said: [], clients: [], work: [], loops: [], stopped: false, away: new Set(), busy: {} });
+    Object.assign(fleet, { budget, deadline, said: [], clients: [], work: [], loops: [], stopped: false, away: new Set(), killed: new Set(), unheard: 0, busy: {} });
     fleet.sandbox = await Sandbox.start({ args: ['--limits=telegram', `--global-rps=${budget}`] });
     t.after(() => { fleet.stopped = true; });
     t.after(() => fleet.sandbox.stop());
@@ -75,7 +75,8 @@ export class Fleet {
     }
     one.at = performance.now();
     --this.busy[name];
-    this.work.push(one);
+    if (one.status === 0 && this.killed.has(name)) ++this.unheard;
+    else this.work.push(one);
     return one;
   }
 
@@ -119,6 +120,13 @@ export class Fleet {
     await until(`no call is under way at ${name}`, () => !this.busy[name]);
   }
 
+  /// kill -9 of a node. What its clients had asked nobody answers: `unheard` counts it.
+  async kill(name) {
+    this.away.add(name);
+    this.killed.add(name);
+    await this.cluster.kill(name);
+  }
+
   /// Every bot is called at one of the nodes given, all at once and until it answers.
   /// @returns how long after `since` the last one did, in milliseconds
   async everyBot(names, since = performance.now(), bots = this.bots) {
@@ -138,9 +146,11 @@ export class Fleet {
 
   /// From now on the database notes which node writes what of a bot that only the bot's owner may write.
   async witness() {
-    await this.cluster.database.query(`CREATE TABLE witness (node TEXT, what TEXT, at TIMESTAMPTZ);
-      CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO witness VALUES (current_setting('application_name'), TG_TABLE_NAME || ' ' || TG_OP, clock_timestamp());
+    await this.cluster.database.query(`CREATE TABLE witness (node TEXT, what TEXT, at TIMESTAMPTZ, bot BIGINT);
+      CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE x JSONB; BEGIN
+        x := to_jsonb(CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END);
+        INSERT INTO witness VALUES (current_setting('application_name'), TG_TABLE_NAME || ' ' || TG_OP, clock_timestamp(),
+          (CASE WHEN TG_TABLE_NAME = 'bots' THEN x->>'id' ELSE x->>'bot' END)::BIGINT);
         RETURN NULL; END $$;`
       + ['updates', 'dead_letters', 'bots', 'virtual_tokens'].map((table) => `
       CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION witness();`).join(''));
@@ -152,10 +162,21 @@ export class Fleet {
     return rows.split('\n').filter(Boolean);
   }
 
+  /// Which nodes wrote of each bot what only its owner may, one after the other: [{bot, nodes}].
+  async owners() {
+    const runs = new Map();
+    for (const line of (await this.cluster.database.query('SELECT bot, node FROM witness ORDER BY at')).split('\n').filter(Boolean)) {
+      const [bot, node] = line.split('|');
+      if (!runs.has(bot)) runs.set(bot, []);
+      if (runs.get(bot).at(-1) !== node) runs.get(bot).push(node);
+    }
+    return [...runs].map(([bot, nodes]) => ({ bot, nodes }));
+  }
+
   /// The bots that a node has now, by what etcd says.
-  async botsOf(name) {
+  async botsOf(name, bots = this.bots) {
     const owners = await this.cluster.owners();
-    return this.bots.filter(({ id }) => owners.get(shardOf(id)) === name);
+    return bots.filter(({ id }) => owners.get(shardOf(id)) === name);
   }
 
   /// The end of the load: every update that Telegram gave away has reached its client, and the counts of both
@@ -186,7 +207,7 @@ export class Fleet {
     const wrong = refused.filter((one) => ![429, 502, 503].includes(one.status) || !(one.retry > 0) || !refusals(one));
     assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} refusals that should not be`);
     // An attempt that a node does not begin, for it lost its lease, arrives nowhere.
-    assert.ok(arrived >= ok && arrived <= attempts + unsure,
+    assert.ok(arrived >= ok && arrived <= attempts + unsure + this.unheard,
       `${arrived} requests arrived, ${ok} were answered in ${attempts} attempts, ${unsure} may be unheard of`);
     // What goes through gates of this process arrives that much later when it stood still.
     for (const [name, { violations, early_ms }] of Object.entries(limits))
