@@ -157,28 +157,31 @@ caf::result<done> cluster_state::drain(const cluster_drain& x) {
   return promise;
 }
 
-/// What the node registered says something else from now on.
-void cluster_state::write_record(std::function<void(bool)> then) {
+/// The node's key says what it is to say. Whatever is lost on the way to etcd, the next look tries
+/// again.
+void cluster_state::keep_record(const node_record& registered) {
+  if (registered.certificate == cfg.certificate)
+    for (auto& one : std::exchange(renewers, {}))
+      one.deliver(done{});
+  bool same = registered.certificate == cfg.certificate && registered.leaving == going;
+  if (same || std::exchange(recording, true))
+    return;
   node_record record{cfg.version, cfg.address, cfg.certificate, cfg.capacity, going};
   etcd::txn what;
   what.when.push_back(still(keys.node(cfg.node), seen.nodes.at(cfg.node).joined));
   what.then.emplace_back(etcd::put{keys.node(cfg.node), to_text(record), lease});
-  ask(std::move(what), write_limit, [then = std::move(then)](const etcd::result& said) {
-    then(said.what == etcd::status::done);
+  ask(std::move(what), write_limit, [this](const etcd::result& said) {
+    recording = false;
+    if (said.what != etcd::status::done) // What was written, the watch tells.
+      later(cfg.retry, [this] { reconcile(); });
   });
 }
 
 caf::result<done> cluster_state::leave() {
   auto promise = self->make_response_promise<done>();
   leavers.push_back(promise);
-  if (!std::exchange(going, true) && member())
-    write_record([this](bool written) {
-      if (written)
-        return check_left();
-      // It will be missed as after a crash.
-      for (auto& one : std::exchange(leavers, {}))
-        one.deliver(done{});
-    });
+  going = true;
+  reconcile();
   check_left();
   return promise;
 }
@@ -189,13 +192,8 @@ caf::result<done> cluster_state::renew(const cluster_renew& x) {
   if (!member())
     return done{};
   auto promise = self->make_response_promise<done>();
-  write_record([promise](bool written) mutable {
-    if (written)
-      promise.deliver(done{});
-    else
-      promise.deliver(
-        caf::make_error(store_refusal::unavailable, refusal{std::chrono::seconds{1}}));
-  });
+  renewers.push_back(promise);
+  reconcile();
   return promise;
 }
 

@@ -46,7 +46,7 @@ void cluster_state::dropped() {
 
 void cluster_state::join() {
   ++era;
-  in = campaigning = planning = trusting_later = false;
+  in = campaigning = planning = recording = trusting_later = false;
   claiming = 0;
   book.deposed();
   auto again = [this] { later(cfg.retry, [this] { join(); }); };
@@ -211,8 +211,9 @@ void cluster_state::lose(std::string_view why) {
   drop_letter();
   while (!peers.empty())
     forget_peer(peers.begin()->first);
-  for (auto& one : std::exchange(leavers, {}))
-    one.deliver(done{});
+  for (auto* waiting : {&leavers, &renewers})
+    for (auto& one : std::exchange(*waiting, {}))
+      one.deliver(done{});
   drop_rooms(std::move(all), ports.rooms.size());
 }
 

@@ -22,12 +22,26 @@ void cluster_state::reconcile() {
   auto me = seen.nodes.find(cfg.node);
   if (me == seen.nodes.end() || me->second.lease != lease)
     return lose("the node's key is gone");
+  if (!keeps_shards())
+    return lose("a shard's key is gone");
+  keep_record(me->second.what);
   campaign();
   lead();
   own();
   meet();
   publish();
   check_left();
+}
+
+/// What is served here is ours in etcd as well. Only somebody's hand takes a key away from under a
+/// lease that holds; then anybody may have the shard.
+bool cluster_state::keeps_shards() const {
+  for (shard_id i = 0; i < shard_count; ++i) {
+    bool mine = seen.shards[i].node == cfg.node && seen.shards[i].lease == lease;
+    if (!mine && (held[i] == holding::gaining || held[i] == holding::serving))
+      return false;
+  }
+  return true;
 }
 
 void cluster_state::own() {

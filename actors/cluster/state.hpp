@@ -80,7 +80,7 @@ struct cluster_state {
   caf::result<done> drain(const cluster_drain& x);
   caf::result<done> leave();
   caf::result<done> renew(const cluster_renew& x);
-  void write_record(std::function<void(bool)> then);
+  void keep_record(const node_record& registered);
   void check_left();
 
   // -- letters.cpp: asking a leader that cannot be reached
@@ -95,6 +95,7 @@ struct cluster_state {
 
   void reconcile();
   void own();
+  [[nodiscard]] bool keeps_shards() const;
   void claim(std::vector<shard_id> wanted);
   void gained(std::vector<shard_hold> what, std::size_t room);
   void release(std::vector<shard_id> what);
@@ -149,8 +150,10 @@ struct cluster_state {
 
   bool campaigning = false;
   bool planning = false;
-  bool going = false; ///< The node is about to stop.
+  bool going = false;     ///< The node is about to stop.
+  bool recording = false; ///< What the node's key says is being written.
   std::vector<caf::typed_response_promise<done>> leavers;
+  std::vector<caf::typed_response_promise<done>> renewers;
   slice_desk book; ///< Of the leader.
   std::int64_t book_epoch = 0;
   std::uint32_t slice = 0;     ///< What this node's governor was given last.

@@ -5,9 +5,10 @@ import { connect as connectTls } from 'node:tls';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Cluster } from './harness/cluster.mjs';
+import { shardOf } from './harness/fleet.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { makeAuthority, makeNodeCertificate } from './harness/tls.mjs';
-import { until } from './harness/wait.mjs';
+import { pause, soon, until } from './harness/wait.mjs';
 
 const limit = { timeout: 180_000 };
 
@@ -135,4 +136,62 @@ test('a certificate is renewed while the node runs', limit, async (t) => {
   await cluster.settled();
   await allAnswer(cluster.all, bots);
   assert.deepEqual(work.failed, []);
+});
+
+/// With leases that outlast it, etcd refuses the node's connections for longer than a write is tried.
+const patientLeases = { gated: true, options: { 'cluster.lease-ttl': '10s' } };
+async function withoutEtcd(cluster, name, meanwhile) {
+  for (const gate of cluster.ways[name]) gate.cut('refused');
+  await meanwhile();
+  await pause(2500);
+  for (const gate of cluster.ways[name]) gate.open();
+}
+
+test('a node is told to stop in a moment in which it cannot write that down: it gives its bots away all the same, and no call fails', limit, async (t) => {
+  const { cluster, bots } = await start(t, patientLeases);
+  const { n2: leaving, ...others } = cluster.nodes;
+  const work = { stop: false, failed: [] };
+  work.over = Promise.all(Object.values(others).map(async (node) => {
+    for (let i = 0; !work.stop; ++i) {
+      const said = await node.call(bots[i % bots.length].token, 'getMe', undefined, patient);
+      if (said.status !== 200) work.failed.push(said.text);
+    }
+  }));
+  const began = performance.now();
+  await withoutEtcd(cluster, 'n2', () => leaving.program.child.kill('SIGTERM'));
+  assert.equal((await soon('n2 has stopped', leaving.program.exited, 60_000)).code, 0);
+  const took = (performance.now() - began) / 1000;
+  delete cluster.nodes.n2;
+  await cluster.settled();
+  work.stop = true;
+  await work.over;
+  t.diagnostic(`it stopped after ${took.toFixed(1)} s`);
+  assert.ok(took < 15, `${took} s`); // Not by `node.drain-timeout`.
+  assert.deepEqual(leaving.events('node.lost'), []);
+  assert.deepEqual(work.failed, []);
+});
+
+test('a certificate is renewed in a moment in which that cannot be written down: the others learn it all the same', limit, async (t) => {
+  const { cluster, bots } = await start(t, patientLeases);
+  await withoutEtcd(cluster, 'n2', async () => {
+    makeNodeCertificate(cluster.dir, cluster.authority, 'n2');
+    cluster.nodes.n2.program.child.kill('SIGHUP');
+    await cluster.nodes.n2.logged('certificate.renewed');
+  });
+  const now = readFileSync(join(cluster.dir, 'n2.pem'), 'utf8').trim();
+  await until('etcd has the new one', async () =>
+    JSON.parse((await cluster.etcd.range('/troupe/nodes/n2'))[0].value).certificate.includes(now));
+  assert.deepEqual(cluster.nodes.n2.events('node.lost'), []);
+  await allAnswer(cluster.all, bots);
+});
+
+test("a shard's key is taken away under its owner: the node stops serving before anybody else has it, and all bots answer again", limit, async (t) => {
+  const { cluster, bots } = await start(t);
+  const owners = await cluster.owners();
+  const shard = shardOf(bots[0].id);
+  const owner = cluster.nodes[owners.get(shard)];
+  await cluster.etcd.erase(`/troupe/shards/${String(shard).padStart(4, '0')}`);
+  await owner.logged('node.lost');
+  await cluster.settled();
+  await allAnswer(cluster.all, bots);
 });

@@ -62,6 +62,11 @@ export class Etcd {
     return (said.json.kvs ?? []).map(({ key, value }) => ({ key: text(key), value: text(value) }));
   }
 
+  async erase(key) {
+    const body = JSON.stringify({ key: Buffer.from(key).toString('base64') });
+    await request(`${this.members[0].url}/v3/kv/deleterange`, { method: 'POST', body });
+  }
+
   /// As a crash ends it.
   async kill(i) {
     this.members[i].child.kill('SIGKILL');
