@@ -199,8 +199,10 @@ void cluster_state::lose(std::string_view why) {
   shards_lost all;
   all.planned = false;
   for (shard_id i = 0; i < shard_count; ++i)
-    if (held[i] != holding::none)
-      all.shards.push_back(i);
+    if (held[i] != holding::none) {
+      ports.view->set_ready(i, false); // Before the rooms forget: who does not know a bot then may
+      all.shards.push_back(i);         // not take it for one that was removed.
+    }
   log::event(
     log::level::warning, "node.lost", name,
     {{"reason", why}, {"shards", static_cast<std::int64_t>(all.shards.size())}},

@@ -106,7 +106,8 @@ std::optional<ending> check(context& ctx, const net::http_request& from, net::ht
     fill(answer, 503, "The node is about to stop.\n", soon);
     return ending::draining;
   }
-  if (ctx.to.found->updates->book.find(bot) == nullptr && !may_be_abroad(ctx, bot)) {
+  auto& book = ctx.to.found->updates->book;
+  if (!book.find(bot) && !may_be_abroad(ctx, bot) && !book.find(bot)) { // It may just have come.
     if (!ctx.to.names->complete()) { // It may be one of those that are still to come.
       fill(answer, 503, "The node starts.\n", soon);
       return ending::unavailable;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cluster } from './harness/cluster.mjs';
+import { shardOf } from './harness/fleet.mjs';
 import { Middleman } from './harness/middleman.mjs';
 import { freePorts } from './harness/ports.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
@@ -88,4 +89,48 @@ test('updates that come to any node are at their client within a second, and non
   t.diagnostic(`answers to Telegram: ${JSON.stringify(balancer.statuses)}; given again, as what was confirmed at the lost node may be: ${again()}`);
   assert.deepEqual(Object.keys(balancer.statuses), ['200'], 'updates are taken throughout');
   assert.ok(again() <= clients.length, `${again()} came again`);
+});
+
+test('a node that loses its lease says of none of its bots that it was removed', { timeout: 180_000 }, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  t.after(() => sandbox.stop());
+  const [port] = await freePorts(1);
+  const balancer = await Middleman.start(port);
+  t.after(() => balancer.stop());
+  const cluster = await Cluster.start(t, sandbox, { gated: true, only: { n2: { 'webhook.port': port } },
+    options: { 'webhook.public-url': balancer.url, 'webhook.looks-per-second': 100 } });
+  const scenes = [];
+  for (let i = 0; i < 90; ++i) {
+    const scene = await sandbox.stage();
+    const made = await cluster.all[i % 3].ask('POST', '/v1/bots', { token: scene.bot.token, trusted: true, updates: { mode: 'webhook' } });
+    assert.equal(made.status, 201, made.text);
+    scenes.push(scene);
+  }
+  const owners = await cluster.owners();
+  const ours = scenes.filter(({ bot }) => owners.get(shardOf(bot.id)) === 'n2');
+  for (const { bot, chat, user } of ours) await until('its secret went by', async () => {
+    await sandbox.say(chat, user, 'x');
+    return balancer.secrets[`/webhook/${bot.id}`];
+  }, { every: 100, within: 20_000 });
+  balancer.statuses = {};
+  let id = 1_000_000;
+  let stop = false;
+  const over = Promise.all(Array.from({ length: 8 }, async (_, at) => {
+    for (let i = at; !stop; ++i) {
+      const { bot, chat, user } = ours[i % ours.length];
+      await balancer.post(bot, { update_id: ++id, message: { message_id: id, date: 1, text: 'y',
+        chat: { id: chat.id, type: 'private' }, from: { id: user.id, is_bot: false, first_name: 'A' } } });
+    }
+  }));
+  for (let round = 0; round < 3; ++round) {
+    for (const gate of cluster.ways.n2) gate.cut('refused');
+    await until('it has lost its lease', () => cluster.nodes.n2.events('node.lost').length > round);
+    await pause(300);
+    for (const gate of cluster.ways.n2) gate.open();
+    await cluster.settled();
+  }
+  stop = true;
+  await over;
+  t.diagnostic(`answers to Telegram at the node: ${JSON.stringify(balancer.statuses)}`);
+  assert.equal(balancer.statuses[410], undefined, JSON.stringify(balancer.statuses));
 });
