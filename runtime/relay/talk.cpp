@@ -22,6 +22,10 @@ constexpr asio::use_awaitable_t<net::io_executor> awaited_talk{};
 constexpr std::size_t largest_answer = std::size_t{256} * 1024;
 constexpr std::uint32_t largest_head = 64 * 1024;
 
+/// What is not parsed yet: heads, and between chunks their extensions and what trails the last one,
+/// which the parser sets no limit to.
+constexpr std::size_t most_buffered = 2 * std::size_t{largest_head};
+
 /// Interim answers before the real one (RFC 9110, 15.2): a few, not for ever.
 constexpr int most_interim = 8;
 
@@ -44,9 +48,9 @@ asio::awaitable<bool, net::io_executor> read_body(Stream& stream, buffer_type& b
   while (fits && !parser.is_done()) {
     error_code ec;
     co_await http::async_read_some(stream, buffer, parser, asio::redirect_error(awaited_talk, ec));
-    if (ec)
+    if (ec && ec != http::error::buffer_overflow)
       co_return false;
-    fits = parser.get().body().size() <= largest_answer;
+    fits = !ec && parser.get().body().size() <= largest_answer;
   }
   if (!fits)
     parser.get().body().clear();
@@ -85,7 +89,7 @@ asio::awaitable<void, net::io_executor> talk_on(Stream& stream, exchange& x, tal
     x.result.reason = "the connection broke while the update was sent";
     co_return;
   }
-  buffer_type buffer;
+  buffer_type buffer{most_buffered};
   for (int interim = 0; interim < most_interim; ++interim) {
     parser_type parser;
     parser.header_limit(largest_head);

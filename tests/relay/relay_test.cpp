@@ -198,6 +198,23 @@ SCENARIO("long answers are left out, interim ones passed over") {
   }
 }
 
+SCENARIO("what stands between an answer's chunks and behind them is bounded, too") {
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n";
+  const std::string much(4 * 1024 * 1024, 'x');
+  for (const auto& bytes : {chunked + "2;" + much, chunked + "0\r\nTrailer: " + much}) {
+    server->answers = [&](const request&) { return tenant_server::answer{bytes}; }; // And no end.
+    auto got = send(here(), 5s);
+    CHECK_EQ(got.how, relay_end::answered);
+    CHECK_EQ(got.status, 200u);
+    CHECK(got.body.empty());
+  }
+  CHECK_EQ(relay().open(), 0u);
+  server->answers = [&](const request&) {
+    return tenant_server::answer{chunked + "1;name=value\r\n!\r\n0;last\r\nTrailer: x\r\n\r\n"};
+  };
+  CHECK_EQ(send(here()).body, "ok!");
+}
+
 SCENARIO("private addresses are not connected to, however they are written") {
   limits.allow_private_addresses = false;
   names["mixed.test"] = {asio::ip::make_address("10.0.0.1"), loopback()};
