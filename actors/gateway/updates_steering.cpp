@@ -70,11 +70,28 @@ struct steering_state {
         [this](page<tenant_row>& x) {
           if (!x.rows.empty() && x.rows.front().suspended)
             return refuse(caf::make_error(ec::suspended));
-          method == "getWebhookInfo" ? inform() : drop();
+          method == "getWebhookInfo" ? inform() : prepare();
         },
         [this](const caf::error&) {
           end(503, "Service Unavailable: what is stored cannot be read now");
         });
+  }
+
+  [[nodiscard]] bool sets() const { return method == "setWebhook" && !params.url.empty(); }
+
+  /// A change that is refused drops nothing, so it is made ready first.
+  void prepare() {
+    try {
+      next = sets()                   ? with_webhook(row.settings, params)
+             : method == "getUpdates" ? with_kinds(row.settings, params)
+                                      : with_pull(row.settings);
+      bool guarded = sets() && !ports.found->updates->private_urls;
+      if (auto wrong = guarded ? relay::wrong_to_deliver_to(params.url) : ""; !wrong.empty())
+        throw updates::bad_settings{"delivery.url: " + wrong};
+    } catch (const updates::bad_settings& x) {
+      return end(400, std::string{"Bad Request: bad webhook: "} + x.what());
+    }
+    drop();
   }
 
   /// Before anything changes: what comes afterwards is for the new receiver.
@@ -101,19 +118,7 @@ struct steering_state {
   }
 
   void change() {
-    bool sets = method == "setWebhook" && !params.url.empty();
-    steered_settings next;
-    try {
-      next = sets                     ? with_webhook(row.settings, params)
-             : method == "getUpdates" ? with_kinds(row.settings, params)
-                                      : with_pull(row.settings);
-      bool guarded = sets && !ports.found->updates->private_urls;
-      if (auto wrong = guarded ? relay::wrong_to_deliver_to(params.url) : ""; !wrong.empty())
-        throw updates::bad_settings{"delivery.url: " + wrong};
-    } catch (const updates::bad_settings& x) {
-      return end(400, std::string{"Bad Request: bad webhook: "} + x.what());
-    }
-    std::string done = sets ? "set" : "deleted";
+    std::string done = sets() ? "set" : "deleted";
     if (!next.changed)
       return succeed("Webhook is already " + done);
     auto registrar = ports.found->updates->registrar.get();
@@ -201,6 +206,7 @@ struct steering_state {
   method_call call;
   std::string_view method; ///< As the table has it.
   bot_row row;
+  steered_settings next;
   bool dropped = false;
   int rounds = 0;
   caf::typed_response_promise<method_answer> promise;

@@ -158,6 +158,17 @@ SCENARIO("a webhook to which nothing would be delivered is refused, but for deve
   }
 }
 
+SCENARIO("a webhook that is refused drops nothing of what waits") {
+  gateway::update_params params;
+  params.drop_pending = true;
+  for (auto url : {"https://127.0.0.1/x", "ftp://b.example/x", "https://b.example:0/x"}) {
+    params.url = url;
+    CHECK(ask("setWebhook", params).find("Bad Request: bad webhook: ") != std::string::npos);
+  }
+  CHECK(changes.empty());
+  CHECK_EQ(dropped, 0u);
+}
+
 SCENARIO("dropping what waits makes the bot ask anew, also when nothing else changes") {
   auto before = found->updates->book.find(7);
   gateway::update_params params;
