@@ -93,6 +93,9 @@ private:
   void answered(std::int64_t seq, const method_answer& x) {
     if (x.status == 429 || x.status >= 500)
       return in.failed(seq, {"the Bot API answered " + std::to_string(x.status), true, {}});
+    // Of the token, not of what was asked for: the update waits for another one.
+    if (x.status == 401)
+      return in.failed(seq, {"the Bot API rejects the bot's token", false, {}});
     auto found = work_.find(seq);
     if (x.status != 200 && found != work_.end())
       log::event(log::level::warning, "rules.refused", bot_state::name,

@@ -109,6 +109,19 @@ SCENARIO("what the Bot API refuses is not repeated") {
   CHECK(store->ended.at(1).how == update_verdict::delivered);
 }
 
+SCENARIO("an update that meets a rejected token waits for another one") {
+  answers = {status(401), status(401), status(401), status(401)};
+  hears("/help");
+  for (int i = 0; i < 20; ++i)
+    advance(100ms);
+  CHECK(store->ended.empty());
+  answers.clear();
+  for (int i = 0; i < 600 && store->ended.empty(); ++i)
+    advance(100ms);
+  REQUIRE(store->ended.contains(1));
+  CHECK(store->ended.at(1).how == update_verdict::delivered);
+}
+
 SCENARIO("an update whose answers fail again and again is a dead letter, others go on") {
   answers = {status(502), status(502), status(502)};
   hears("/help", 1);
