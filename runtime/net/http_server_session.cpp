@@ -50,8 +50,12 @@ http_session::progress http_session::parse() {
     auto used = parser_->put(buffer_.cdata(), ec);
     buffer_.consume(used);
     between_ = false;
-    if (ec == http::error::need_more)
-      return progress::more;
+    if (ec == http::error::need_more) {
+      // Between chunks and behind the last one the parser sets no limit.
+      if (!parser_->is_header_done() || buffer_.size() <= shard_.config->head_limit)
+        return progress::more;
+      ec = http::error::body_limit;
+    }
     if (ec == http::error::body_limit) {
       refuse(413, "Request Entity Too Large");
       return progress::failed;

@@ -78,7 +78,11 @@ SCENARIO("what never reaches a route is a problem document, too") {
     const char* code;
   };
   auto large = std::to_string(api::largest_body + 1);
+  const std::string chunked = "POST /v1/bots HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string endless(512 * 1024, 'x');
   const one all[] = {{"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400, "malformed_http"},
+                     {chunked + "2;" + endless, 413, "body_too_large"},
+                     {chunked + "0\r\nTrailer: " + endless, 413, "body_too_large"},
                      {"POST /v1/bots HTTP/1.1\r\nContent-Length: " + large + "\r\n\r\n", 413,
                       "body_too_large"}};
   for (auto& one : all) {
