@@ -1,33 +1,22 @@
 #include "runtime/net/dns_cache.hpp"
 
+#include "runtime/net/blocking_lookups.hpp"
+
 #include <boost/asio/error.hpp>
-#include <boost/asio/ip/basic_resolver.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe::net {
 namespace {
 
 using error_code = boost::system::error_code;
 
-// getaddrinfo on the io_context's resolver thread.
-void ask_system(const std::string& host, io_executor ex, dns_cache::answer answer) {
-  using tcp_resolver = asio::ip::basic_resolver<asio::ip::tcp, io_executor>;
-  auto resolver = std::make_shared<tcp_resolver>(ex);
-  resolver->async_resolve(
-    host, "", [resolver, answer = std::move(answer)](error_code ec, const auto& results) {
-      dns_cache::address_list list;
-      for (const auto& entry : results) {
-        auto address = entry.endpoint().address();
-        if (std::find(list.begin(), list.end(), address) == list.end())
-          list.push_back(address);
-      }
-      answer(ec, std::move(list));
-    });
-}
+/// Whoever asks for a name whose address was known waits no longer than this for a newer one.
+constexpr std::chrono::seconds patience_with_old{1};
 
 } // namespace
 
@@ -46,6 +35,7 @@ struct dns_cache::entry {
   error_code failed;
   clock::time_point failed_until{};
   bool asking = false;
+  clock::time_point asked{}; ///< When that began, whatever the tests' clock says.
   std::vector<std::shared_ptr<waiter>> waiters;
 };
 
@@ -60,8 +50,10 @@ struct dns_cache::shared {
 
   enum class step { answered, join, ask };
 
-  // With the mutex held. `answered`: from memory, in `found` or `ec`.
-  step look(const std::string& host, addresses& found, error_code& ec) {
+  // With the mutex held. `answered`: from memory, in `found` or `ec`. Otherwise `found` is an old
+  // answer, if there is one: good enough if no newer one comes until `wait_until`.
+  step look(const std::string& host, addresses& found, error_code& ec,
+            clock::time_point& wait_until) {
     auto pos = names.find(host);
     if (pos == names.end()) {
       make_room();
@@ -69,6 +61,10 @@ struct dns_cache::shared {
     }
     auto& known = pos->second;
     auto at = now();
+    if (known.asking && known.good) {
+      found = known.good;
+      wait_until = std::min(wait_until, known.asked + patience_with_old);
+    }
     if (known.asking)
       return hits.fetch_add(1, std::memory_order_relaxed), step::join;
     if (at < known.fresh_until || at < known.failed_until) {
@@ -79,6 +75,9 @@ struct dns_cache::shared {
       return step::answered;
     }
     known.asking = true;
+    known.asked = clock::now();
+    if ((found = known.good))
+      wait_until = std::min(wait_until, known.asked + patience_with_old);
     misses.fetch_add(1, std::memory_order_relaxed);
     return step::ask;
   }
@@ -111,25 +110,23 @@ struct dns_cache::shared {
   }
 
   void finish(const std::string& host, error_code ec, address_list list) {
-    std::vector<std::shared_ptr<waiter>> served;
     addresses result;
     if (!ec && list.empty())
       ec = asio::error::host_not_found;
-    {
-      std::lock_guard lock{mutex};
-      auto& known = names[host];
-      known.asking = false;
-      served.swap(known.waiters);
-      if (ec) {
-        known.failed = ec;
-        known.failed_until = now() + options.negative_ttl;
-      } else {
-        known.good = std::make_shared<const address_list>(std::move(list));
-        known.fresh_until = now() + options.ttl;
-        known.failed_until = {};
-      }
-      result = known.good; // After a failure: the stale answer, if there is one.
+    // All of it under the lock: who is still in the list has a lane that is still there.
+    std::lock_guard lock{mutex};
+    auto& known = names[host];
+    known.asking = false;
+    auto served = std::exchange(known.waiters, {});
+    if (ec) {
+      known.failed = ec;
+      known.failed_until = now() + options.negative_ttl;
+    } else {
+      known.good = std::make_shared<const address_list>(std::move(list));
+      known.fresh_until = now() + options.ttl;
+      known.failed_until = {};
     }
+    result = known.good; // After a failure: the stale answer, if there is one.
     for (auto& w : served)
       asio::post(w->ex, [w, result, ec] {
         w->answered = true;
@@ -138,13 +135,14 @@ struct dns_cache::shared {
           w->ec = ec;
         w->done.cancel();
       });
+    served.clear();
   }
 };
 
 dns_cache::dns_cache(dns_options options, resolver resolve, std::function<clock::time_point()> now)
   : shared_(std::make_shared<shared>()) {
   shared_->options = options;
-  shared_->resolve = resolve ? std::move(resolve) : resolver{ask_system};
+  shared_->resolve = resolve ? std::move(resolve) : resolve_on_threads();
   shared_->now = now ? std::move(now) : [] { return clock::now(); };
 }
 
@@ -161,9 +159,10 @@ dns_cache::resolve(std::string host, io_executor ex, clock::time_point deadline,
   addresses found;
   shared::step next{};
   std::shared_ptr<waiter> me;
+  auto wait_until = deadline;
   {
     std::lock_guard lock{cache->mutex};
-    next = cache->look(host, found, ec);
+    next = cache->look(host, found, ec, wait_until);
     if (next != shared::step::answered) {
       me = std::make_shared<waiter>(ex);
       cache->names[host].waiters.push_back(me);
@@ -171,7 +170,14 @@ dns_cache::resolve(std::string host, io_executor ex, clock::time_point deadline,
   }
   if (next == shared::step::answered)
     co_return found;
-  me->done.expires_at(deadline);
+  // Also when the lane ends while this waits.
+  struct leaver {
+    shared& from;
+    const std::string& host;
+    const std::shared_ptr<waiter>& who;
+    ~leaver() { from.leave(host, who); }
+  } leaves{*cache, host, me};
+  me->done.expires_at(wait_until);
   if (next == shared::step::ask)
     cache->resolve(host, ex, [cache, host](error_code failed, address_list list) {
       cache->finish(host, failed, std::move(list));
@@ -179,13 +185,13 @@ dns_cache::resolve(std::string host, io_executor ex, clock::time_point deadline,
   error_code ignored;
   // An answer is posted to this lane, so it cannot come before the wait has begun.
   co_await me->done.async_wait(asio::redirect_error(asio::use_awaitable_t<io_executor>{}, ignored));
-  if (!me->answered) {
-    ec = asio::error::timed_out;
-    cache->leave(host, me);
-  }
-  if (me->answered && me->ec)
+  if (me->answered) {
     ec = me->ec;
-  co_return me->answered ? me->result : nullptr;
+    co_return me->result;
+  }
+  if (!found)
+    ec = asio::error::timed_out;
+  co_return found;
 }
 
 std::size_t dns_cache::waiting() const {

@@ -1,8 +1,12 @@
 #define CAF_SUITE net_dns_cache
 
+#include "runtime/net/blocking_lookups.hpp"
 #include "tests/net/upstream_fixture.hpp"
 
 #include <caf/test/bdd_dsl.hpp>
+
+#include <atomic>
+#include <future>
 
 namespace troupe::dns_cache_suite {
 
@@ -179,6 +183,57 @@ SCENARIO("a resolver that hangs does not gather those who gave up") {
   CHECK_EQ(cache.waiting(), 0u);
   answer({}, {one});
   CHECK_EQ(get("api.test").found->front(), one);
+}
+
+SCENARIO("an old answer is better than waiting long for a newer one") {
+  always({}, {one});
+  get("api.test");
+  now += 300s;
+  at_once = nullptr; // From now on it hangs.
+  auto began = steady::now();
+  for (int i = 0; i < 3; ++i) {
+    auto got = get("api.test");
+    CHECK(!got.ec);
+    REQUIRE(got.found != nullptr);
+    CHECK_EQ(got.found->front(), one);
+  }
+  CHECK(steady::now() - began < 2s); // Waited for once, not by each.
+  CHECK_EQ(asked.size(), 2u);
+  answer({}, {two});
+  CHECK_EQ(get("api.test").found->front(), two);
+}
+
+SCENARIO("names whose servers are silent hold up no others") {
+  auto silence = std::make_shared<std::promise<void>>();
+  auto ended = std::make_shared<std::atomic<int>>(0);
+  auto look = [over = silence->get_future().share(), ended](const std::string& host, error_code&) {
+    if (host.starts_with("silent"))
+      over.wait();
+    ++*ended;
+    return dns_cache::address_list{one};
+  };
+  dns_cache slow{{}, resolve_on_threads(look, 4)};
+  std::vector<std::string> told;
+  auto ask = [&](const std::string& host) {
+    static error_code ignored;
+    asio::co_spawn(io.get_executor(),
+                   slow.resolve(host, io.get_executor(), steady::now() + 5s, ignored),
+                   [&told, host](const std::exception_ptr&, const dns_cache::addresses& found) {
+                     told.push_back(found ? host : "nothing for " + host);
+                   });
+  };
+  using names = std::vector<std::string>;
+  for (auto host : {"silent1.test", "silent2.test", "silent3.test", "good.test"})
+    ask(host);
+  CHECK(until([&] { return !told.empty(); }));
+  CHECK_EQ(told, names{"good.test"});
+  // With as many of them as there are threads it takes until one ends.
+  ask("silent4.test");
+  ask("late.test");
+  silence->set_value();
+  CHECK(until([&] { return told.size() == 6; }));
+  CHECK_EQ(std::count(told.begin(), told.end(), "late.test"), 1);
+  CHECK(until([&] { return *ended == 6; }));
 }
 
 SCENARIO("names in memory are bounded") {
