@@ -1,4 +1,5 @@
 #include "runtime/policy/grant_engine.hpp"
+#include "runtime/policy/mutation.hpp"
 
 #include <algorithm>
 
@@ -26,6 +27,8 @@ void grant_engine::inherit(shard_id shard, std::int64_t revision, const shard_pa
   owned.since.chats[shard] = past.seen >= shard_past::longest ? time_point::min() : now - past.seen;
   std::erase_if(owned.inherited, [&](auto& x) { return now - x.at >= shard_past::longest; });
   for (const auto& one : past.permits) {
+    if (TROUPE_MUTATION("past-forgotten"))
+      break;
     charge what{one.bot, one.chat, 0, one.group, false};
     owned.inherited.push_back({now - one.age, what});
     budgets_.inherit_chat(what, now - one.age, now);

@@ -213,6 +213,24 @@ SCENARIO("what is no Bot API request is refused") {
   CHECK(until([&] { return node.at_rest(); }));
 }
 
+SCENARIO("what stands between a body's chunks and behind them is bounded, held or streamed") {
+  node_part node;
+  const auto begin = "POST " + node.path("sendMessage")
+                     + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n";
+  const std::string much(1024 * 1024, 'x');
+  for (auto* head : {"2;", "0\r\nTrailer: "}) {
+    auto held = node.connect();
+    held.send(begin + head + much);
+    CHECK(held.receive(5s).is_api_error(400));
+    auto streamed = node.connect();
+    streamed.send(begin + "20000\r\n" + much.substr(0, 0x20000) + "\r\n" + head + much);
+    CHECK(streamed.ended(5s));
+  }
+  CHECK_EQ(node.seen("sendMessage"), 0u);
+  CHECK(until([&] { return node.at_rest(); }));
+}
+
 SCENARIO("an unknown token is refused here") {
   node_part node;
   auto http = node.connect();

@@ -277,6 +277,25 @@ SCENARIO("certificates are checked, and the name in them") {
   CHECK(other.reason.starts_with("TLS: "));
 }
 
+SCENARIO("an answer without a length counts, though its server does not end the connection as TLS has it") {
+  ca.emplace();
+  server->use(ca->issue("DNS:tenant.test"));
+  std::string next;
+  server->answers = [&](const request&) { return tenant_server::answer{next, true}; };
+  for (auto* bytes : {"HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nmethod=sendMessage&text=ha"}) {
+    next = bytes;
+    auto got = send(here("/", "tenant.test", "https"));
+    CHECK_EQ(got.how, relay_end::answered);
+    CHECK_EQ(got.status, 200u);
+    CHECK(got.body.empty()); // It may be cut short.
+  }
+  for (auto* bytes : {"HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n123",
+                      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n123\r\n"}) {
+    next = bytes;
+    CHECK_EQ(send(here("/", "tenant.test", "https")).how, relay_end::broken);
+  }
+}
+
 SCENARIO("a certificate of an unknown authority is refused") {
   net::test::throwaway_ca other;
   ca.emplace();

@@ -23,7 +23,7 @@ const std::vector<mutation>& mutations() {
   static const std::vector<mutation> all{
     {"mutation:slice-not-rested", "budgets"},  {"mutation:slice-from-arrival", "budgets"},
     {"mutation:leader-impatient", "budgets"},  {"mutation:grants-without-lease", "owners"},
-    {"mutation:owner-beyond-lease", "owners"},
+    {"mutation:owner-beyond-lease", "owners"}, {"mutation:past-forgotten", "budgets"},
   };
   return all;
 }

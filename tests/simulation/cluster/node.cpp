@@ -45,7 +45,10 @@ void node::start_cluster() {
   ports.etcd = std::make_shared<etcd_client>(world_, at_, life_);
   ports.view = view_;
   ports.desk = desk_;
-  ports.rooms = {[this] { return rooms_; }};
+  // As in actors/tree; the first stands for the journal, the last for the registrar.
+  ports.rooms = {[this] { return rooms_; },
+                 [this] { return caf::actor_cast<caf::actor>(governor_); },
+                 [this] { return rooms_; }};
   ports.dial = [this](const std::string& address, std::function<void(caf::actor)> then) {
     world_.net.dial(at_, address, std::move(then));
   };
@@ -66,7 +69,8 @@ void node::start_governor() {
   ports.serves = [view = view_](bot_id bot, time_point at) {
     return view->holds(at) ? view->fence_of(shard_of(bot)) : std::int64_t{0};
   };
-  ports.since = [view = view_](bot_id bot) { return view->since(shard_of(bot)); };
+  ports.since = [view = view_](shard_id shard) { return view->since(shard); };
+  ports.journal = [this] { return caf::actor_cast<journal_actor>(rooms_); };
   governor_ = spawn_rate_governor(*sys_, cfg, std::move(ports));
 }
 

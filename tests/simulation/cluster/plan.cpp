@@ -24,7 +24,8 @@ void add_fault(plan& x, dice& d) {
   x.faults.push_back(f);
 }
 
-/// Above the budget while it is used up, and unevenly: some nodes' bots are asked for more.
+/// Above the budget while it is used up, and unevenly: some nodes' bots are asked for more, and one
+/// chat.
 void add_calls(plan& x, dice& d) {
   auto budget = x.budget != 0 ? x.budget : 20;
   std::int64_t at = 2'000;
@@ -32,6 +33,9 @@ void add_calls(plan& x, dice& d) {
   std::size_t favoured = 0;
   std::uint64_t favour = 0;
   std::int64_t percent = 150;
+  auto busy_bot = d.below(x.bots.size());
+  std::int64_t busy_chat = d.chance(500) ? -1 : 1;
+  auto busy = d.below(300);
   while (at < x.length_ms) {
     if (at >= turn) { // Demand changes: who wants how much.
       turn = at + d.between(2'000, 8'000);
@@ -46,6 +50,10 @@ void add_calls(plan& x, dice& d) {
     c.bot = d.chance(favour) ? favoured : d.below(x.bots.size());
     if (d.chance(150))
       c.chat = d.chance(500) ? -1 - d.between(0, 1) : 1 + d.between(0, 1);
+    if (at < x.trouble_ms && d.chance(busy)) {
+      c.bot = busy_bot;
+      c.chat = busy_chat;
+    }
     c.patience_ms = d.between(500, 8'000);
     x.calls.push_back(c);
     at += d.between(1, 2 * 100'000 / (static_cast<std::int64_t>(budget) * percent));

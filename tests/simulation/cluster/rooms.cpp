@@ -1,3 +1,4 @@
+#include "runtime/store/shard_pasts.hpp"
 #include "runtime/store/shards.hpp"
 #include "tests/simulation/cluster/node.hpp"
 #include "tests/simulation/cluster/universe.hpp"
@@ -30,6 +31,8 @@ struct rooms_state {
         return promise;
       },
       [this](const permit_request& x) { return admit(x); },
+      [this](const pasts_keep& x) { return keep(x); },
+      [this](const pasts_ask& x) { return find(x); },
       [this](caf::put_atom, std::uint64_t id) {
         auto what = std::move(pending.at(id));
         pending.erase(id);
@@ -56,6 +59,29 @@ struct rooms_state {
           world.verdict.raised(one.shard, one.revision);
       },
       [promise]() mutable { promise.deliver(done{}); });
+    return promise;
+  }
+
+  caf::result<done> keep(const pasts_keep& x) {
+    auto promise = self->make_response_promise<done>();
+    in_store(
+      [&world = world, what = x.shards] {
+        world.db.write([&](store::unit& u) { store::keep_pasts(u, what); });
+        ++world.happened["pasts kept"];
+      },
+      [promise]() mutable { promise.deliver(done{}); });
+    return promise;
+  }
+
+  caf::result<pasts_kept> find(const pasts_ask& x) {
+    auto promise = self->make_response_promise<pasts_kept>();
+    auto found = std::make_shared<pasts_kept>();
+    in_store(
+      [&world = world, found, what = x.shards] {
+        world.db.read([&](store::unit& u) { found->shards = store::find_pasts(u, what); });
+        ++world.happened[found->shards.empty() ? "pasts missing" : "pasts found"];
+      },
+      [promise, found]() mutable { promise.deliver(*found); });
     return promise;
   }
 
