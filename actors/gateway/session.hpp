@@ -75,6 +75,7 @@ private:
   progress parse_head();
   void begin_body();
   progress parse_body();
+  [[nodiscard]] bool is_overfull() const;
   task<bool> read_some(std::size_t limit);
   task<bool> fail(int status, std::string_view words);
 

@@ -8,6 +8,9 @@ namespace troupe::gateway {
 /// A response withheld for a possible retry is at most this long, head included.
 inline constexpr std::size_t withhold_limit = 64 * 1024;
 
+/// What the parser leaves of a response: a head, or between chunks what it sets no limit to.
+inline constexpr std::size_t most_unparsed = 256 * 1024;
+
 /// Writes the request. Afterwards `x.how.what` is none, or says how far it came.
 template <class Stream>
 template <class Upstream>
@@ -46,7 +49,7 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
     if (body_.chunked) {
       error_code ec;
       n = head_->put(in_.data(), ec);
-      if (ec && ec != net::http::error::need_more) {
+      if ((ec && ec != net::http::error::need_more) || (n == 0 && is_overfull())) {
         gone_ = true;
         x.how.what = failure::broken;
         co_return;
@@ -100,7 +103,7 @@ task<bool> session<Stream>::read_upload(exchange_state& x, clock::time_point beg
 template <class Stream>
 bool session<Stream>::received(const net::io_result& got, exchange_state& x) {
   up_.commit(got.n);
-  if (!got.ec && got.n > 0)
+  if (!got.ec && got.n > 0 && up_.size() <= most_unparsed)
     return true;
   x.how.what = head_sent_ ? failure::half_answer : failure::broken;
   return false;

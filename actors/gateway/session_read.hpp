@@ -42,8 +42,8 @@ task<void> session<Stream>::run(std::shared_ptr<session> self) {
   me.socket().close(ec);
 }
 
-/// Reads on after the last answer: a socket that is closed with unread bytes is reset, and the reset
-/// can destroy the answer on its way (RFC 9112, 9.6).
+/// Reads on after the last answer: a socket that is closed with unread bytes is reset, and the
+/// reset can destroy the answer on its way (RFC 9112, 9.6).
 template <class Stream>
 task<void> session<Stream>::linger() {
   enter(state::writing, longest_linger);
@@ -135,6 +135,13 @@ void session<Stream>::begin_body() {
   }
 }
 
+/// Whether what stands between chunks or behind the last one is longer than a head may be; the
+/// parser sets no limit to that.
+template <class Stream>
+bool session<Stream>::is_overfull() const {
+  return !head_->is_done() && in_.size() - body_.held > ctx_->config.max_head;
+}
+
 /// Takes what is there of the body, as far as it is held for retries; `body_` tells what there is.
 template <class Stream>
 typename session<Stream>::progress session<Stream>::parse_body() {
@@ -144,7 +151,7 @@ typename session<Stream>::progress session<Stream>::parse_body() {
     fresh += body_.held;
     if (fresh.size() > 0 && !head_->is_done())
       body_.held += head_->put(fresh, ec);
-    if (ec && ec != net::http::error::need_more)
+    if ((ec && ec != net::http::error::need_more) || is_overfull())
       return progress::broken;
     body_.complete = head_->is_done();
   } else {

@@ -56,7 +56,7 @@ asio::awaitable<void, io_executor> talk(Stream& stream, const std::string& bytes
     x.how.what = sent == 0 ? failure::not_sent : failure::broken;
     co_return;
   }
-  boost::beast::flat_buffer buffer;
+  boost::beast::flat_buffer buffer{largest_answer}; // Between chunks the parser sets no limit.
   http::response_parser<http::string_body> parser;
   parser.body_limit(largest_answer);
   co_await http::async_read(stream, buffer, parser, asio::redirect_error(awaited_call, ec));

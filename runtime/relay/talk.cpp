@@ -48,6 +48,12 @@ asio::awaitable<bool, net::io_executor> read_body(Stream& stream, buffer_type& b
   while (fits && !parser.is_done()) {
     error_code ec;
     co_await http::async_read_some(stream, buffer, parser, asio::redirect_error(awaited_talk, ec));
+    if (ec == asio::ssl::error::stream_truncated && parser.need_eof()) {
+      // As many servers end what has no length. The status counts; the rest may be cut short.
+      parser.get().body().clear();
+      how.reusable = false;
+      co_return true;
+    }
     if (ec && ec != http::error::buffer_overflow)
       co_return false;
     fits = !ec && parser.get().body().size() <= largest_answer;

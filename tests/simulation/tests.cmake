@@ -62,7 +62,8 @@ set_target_properties(cluster-simulation-mutants PROPERTIES OUTPUT_NAME troupe-c
 add_test(NAME cluster-simulation COMMAND cluster-simulation --seeds 40 --complete)
 add_test(NAME cluster-simulation-twice COMMAND cluster-simulation --first 201 --seeds 4 --twice)
 set_tests_properties(cluster-simulation PROPERTIES TIMEOUT 300)
-foreach(name IN ITEMS slice-not-rested grants-without-lease owner-beyond-lease past-forgotten)
+foreach(name IN ITEMS slice-not-rested grants-without-lease owner-beyond-lease past-forgotten
+    leader-impatient)
   add_test(NAME cluster-simulation-${name} COMMAND cluster-simulation-mutants --mutation=${name} --seeds=60)
   set_tests_properties(cluster-simulation-${name} PROPERTIES TIMEOUT 300)
 endforeach()
