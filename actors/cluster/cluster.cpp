@@ -58,10 +58,14 @@ void cluster_state::ask(etcd::request what, std::chrono::milliseconds limit,
 
 void cluster_state::ask_always(etcd::request what, std::chrono::milliseconds limit,
                                std::function<void(const etcd::result&)> then) {
-  ports.etcd->perform(std::move(what), limit,
-                      [to = outside, then = std::move(then)](etcd::result said) {
-                        to->add([then, said = std::move(said)] { then(said); });
-                      });
+  auto id = ++last_awaited;
+  awaited.emplace(id, std::move(then));
+  ports.etcd->perform(std::move(what), limit, [this, to = outside, id](etcd::result said) {
+    to->add([this, id, said = std::move(said)] {
+      auto found = awaited.extract(id);
+      found.mapped()(said);
+    });
+  });
 }
 
 void cluster_state::later(caf::timespan pause, std::function<void()> what) {

@@ -11,6 +11,7 @@
 
 #include <map>
 #include <optional>
+#include <unordered_map>
 
 /// The state of a node's membership; for the files of this folder only.
 namespace troupe::clustering {
@@ -137,6 +138,10 @@ struct cluster_state {
   cluster_ports ports;
   key_space keys;
   std::shared_ptr<inlet> outside;
+  /// What follows etcd's answers. It stays here: promises in it count their owners without a lock,
+  /// so no other thread may let go of one.
+  std::unordered_map<std::uint64_t, std::function<void(const etcd::result&)>> awaited;
+  std::uint64_t last_awaited = 0;
 
   std::uint64_t era = 0; ///< Counts lives: answers to earlier ones are of no use.
   bool in = false;       ///< Registered, and the world is read.

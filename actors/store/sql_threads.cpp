@@ -86,18 +86,18 @@ public:
   void run(const store::database_options& options) {
     std::optional<store::database> db;
     for (auto at = at_.load(); at != step::ended; at = at_.load()) {
-      if (at != step::most) {
-        at_.wait(at);
-        continue;
-      }
       try {
         if (!db)
           db.emplace(options);
-        db->tidy_log();
+        if (at == step::most)
+          db->tidy_log();
       } catch (const store::store_error&) {
         db.reset(); // The thread that writes will say what is wrong.
       }
-      move(step::most, step::rest);
+      if (at != step::most)
+        at_.wait(at);
+      else
+        move(step::most, step::rest);
     }
   }
 
