@@ -1,4 +1,5 @@
 #pragma once
+#include "messages/cluster.hpp"
 #include "messages/store_rows.hpp"
 
 #include <caf/is_error_code_enum.hpp>
@@ -225,9 +226,11 @@ struct authenticate {
 
 // -- health, usage, audit --------------------------------------------------------------------------
 
-/// Replaces what is stored of these bots; those that are not registered are left out.
+/// Replaces what is stored of these bots; those that are not registered are left out, and those of
+/// shards that have a newer owner than the one in `holds`. That names no shard twice.
 struct health_save {
   std::vector<health_row> rows;
+  std::vector<shard_hold> holds{};
 };
 struct health_query {
   tenant_id tenant = 0;
@@ -236,6 +239,7 @@ struct health_query {
 struct health_load {
   bot_id after = 0;
   std::uint32_t limit = 1000;
+  std::vector<std::uint16_t> shards{}; ///< Of the bots; empty: all.
 };
 /// Adds counts. Never repeated after outcome_unknown: it would count twice.
 struct usage_add {
@@ -380,9 +384,9 @@ TROUPE_FIELDS(made_key, row, key)
 TROUPE_FIELDS(key_revoke, by, tenant, id)
 TROUPE_FIELDS(key_query, tenant, after, limit)
 TROUPE_FIELDS(authenticate, key)
-TROUPE_FIELDS(health_save, rows)
+TROUPE_FIELDS(health_save, rows, holds)
 TROUPE_FIELDS(health_query, tenant, bot)
-TROUPE_FIELDS(health_load, after, limit)
+TROUPE_FIELDS(health_load, after, limit, shards)
 TROUPE_FIELDS(usage_add, deltas)
 TROUPE_FIELDS(usage_query, tenant, bot, days)
 TROUPE_FIELDS(usage_report, days, today)

@@ -3,6 +3,7 @@
 #include "actors/health/record.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/policy/recent_map.hpp"
+#include "runtime/policy/shard_map.hpp"
 #include "runtime/policy/upstream_watch.hpp"
 
 #include <caf/actor_system.hpp>
@@ -11,6 +12,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <algorithm>
+#include <bitset>
 #include <set>
 
 namespace troupe {
@@ -34,6 +36,7 @@ struct health_state {
       [this](get_report x) { return report(x.limit); },
       [this](caf::timespan since) { return remembered(since); },
       [this](const health_save& x) { remember(x.rows); },
+      [this](const shards_lost& x) { return forget(x.shards); },
     };
   }
 
@@ -311,6 +314,23 @@ struct health_state {
       }
     }
     set_timer(at);
+  }
+
+  page<health_row> forget(const std::vector<std::uint16_t>& shards) {
+    std::bitset<shard_count> lost;
+    for (auto shard : shards)
+      if (shard < shard_count)
+        lost.set(shard);
+    page<health_row> result;
+    auto at = now();
+    auto wall = ports.wall();
+    records.for_each([&](bot_id bot, const health_record& record) {
+      if (bot > 0 && lost.test(shard_of(bot)))
+        result.rows.push_back(to_row(cfg, bot, record, {at, wall}));
+    });
+    for (const auto& row : result.rows)
+      records.erase(row.bot);
+    return result;
   }
 
   health_memory::pointer self;

@@ -24,9 +24,11 @@ struct health_ports {
 };
 
 /// What the recorder asks of health beyond its interface: what it knows of each bot that was heard
-/// of within a timespan; and to take over what is stored of bots of which it has heard nothing yet.
-using health_memory = health_actor::extend<caf::result<page<health_row>>(caf::timespan),
-                                           caf::result<void>(health_save)>;
+/// of within a timespan; to take over what is stored of bots of which it has heard nothing yet; and
+/// to forget the bots of shards, and say what it knew.
+using health_memory =
+  health_actor::extend<caf::result<page<health_row>>(caf::timespan), caf::result<void>(health_save),
+                       caf::result<page<health_row>>(shards_lost)>;
 
 /// Spawns health. It tells the governor that the upstream's breaker is closed: an earlier health
 /// may have left it open.

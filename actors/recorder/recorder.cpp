@@ -9,9 +9,12 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace troupe {
 namespace {
+
+using shard_list = std::vector<shard_id>;
 
 struct recorder_state {
   static inline const char* name = "troupe.recorder";
@@ -29,11 +32,15 @@ struct recorder_state {
     watch_health();
     self->run_delayed(cfg.usage_every, [this] { usage_tick(); });
     self->run_delayed(cfg.health_every, [this] { health_tick(); });
-    return {[this](caf::ok_atom) {
-      auto promise = self->make_response_promise<done>();
-      flush([promise]() mutable { promise.deliver(done{}); });
-      return promise;
-    }};
+    return {
+      [this](caf::ok_atom) {
+        auto promise = self->make_response_promise<done>();
+        flush([promise]() mutable { promise.deliver(done{}); });
+        return promise;
+      },
+      [this](const shards_gained& x) { return gain(x); },
+      [this](const shards_lost& x) { return lose(x); },
+    };
   }
 
   void usage_tick() {
@@ -92,30 +99,74 @@ struct recorder_state {
     if (!health || health == restored_to)
       return;
     restored_to = health;
-    load_health(0);
+    shard_list all;
+    for (shard_id i = 0; ports.cluster && i < shard_count; ++i)
+      all.push_back(i);
+    load_health(all, 0, [] {});
   }
 
-  void load_health(bot_id after) {
-    auto store = ports.store();
-    auto again = [this, after](const caf::error&) {
+  /// Of all bots, or of those shards of `of` that are still the node's. `then`: what is stored has
+  /// been handed to health, or cannot be read now and will be later.
+  void load_health(shard_list of, bot_id after, const std::function<void()>& then) {
+    if (ports.cluster) {
+      std::erase_if(of, [this](auto shard) { return ports.cluster->fence_of(shard) == 0; });
+      if (of.empty())
+        return then();
+    }
+    auto again = [this, of, after, then](const caf::error&) {
       if (!ending)
-        self->run_delayed(std::chrono::seconds{1}, [this, after] { load_health(after); });
+        self->run_delayed(std::chrono::seconds{1}, [=, this] { load_health(of, after, [] {}); });
+      then();
     };
+    auto store = ports.store();
     if (!store)
       return again({});
-    self->request(store, caf::infinite, health_load{after, static_cast<std::uint32_t>(cfg.rows)})
+    health_load what{after, static_cast<std::uint32_t>(cfg.rows), of};
+    self->request(store, caf::infinite, std::move(what))
       .then(
-        [this](page<health_row>& found) {
+        [this, of, then](page<health_row>& found) {
           if (found.rows.empty())
-            return;
+            return then();
           auto last = found.rows.back().bot;
           if (auto health = ports.health())
             caf::anon_send(caf::actor_cast<health_memory>(health),
                            health_save{std::move(found.rows)});
-          if (found.more)
-            load_health(last);
+          if (!found.more)
+            return then();
+          load_health(of, last, then);
         },
         again);
+  }
+
+  /// Bots begin with their health; a store that cannot be read holds none of them up.
+  caf::result<done> gain(const shards_gained& x) {
+    if (!ports.cluster)
+      return done{};
+    shard_list of;
+    for (const auto& one : x.shards)
+      if (one.shard < shard_count)
+        of.push_back(one.shard);
+    auto promise = self->make_response_promise<done>();
+    load_health(std::move(of), 0, [promise]() mutable { promise.deliver(done{}); });
+    return promise;
+  }
+
+  /// Health forgets them in any case: what it knows is old when they come again.
+  caf::result<done> lose(const shards_lost& x) {
+    auto health = ports.health();
+    if (!ports.cluster || !health)
+      return done{};
+    auto promise = self->make_response_promise<done>();
+    auto over = [promise]() mutable { promise.deliver(done{}); };
+    self->request(caf::actor_cast<health_memory>(health), std::chrono::seconds{10}, x)
+      .then(
+        [this, over, planned = x.planned](page<health_row>& known) mutable {
+          if (!planned)
+            return over();
+          next_health(std::make_shared<std::vector<health_row>>(std::move(known.rows)), 0, over);
+        },
+        [over](const caf::error&) mutable { over(); });
+    return promise;
   }
 
   void save_health(const std::function<void()>& then) {
@@ -142,12 +193,29 @@ struct recorder_state {
     health_save what;
     what.rows.assign(all->begin() + static_cast<std::ptrdiff_t>(first),
                      all->begin() + static_cast<std::ptrdiff_t>(last));
+    if (ports.cluster && !add_holds(what))
+      return next_health(all, last, then);
     self->request(store, caf::infinite, std::move(what))
       .then([=, this](const done&) { next_health(all, last, then); },
             [=, this](const caf::error&) {
               saved_once = false; // All of it, the next time.
               then();
             });
+  }
+
+  /// Under which ownerships it is written, without what is another node's. @returns whether any is
+  /// left
+  bool add_holds(health_save& to) const {
+    std::map<shard_id, std::int64_t> held;
+    for (const auto& row : to.rows) {
+      auto shard = shard_of(row.bot);
+      held.try_emplace(shard, ports.cluster->fence_of(shard));
+    }
+    std::erase_if(to.rows, [&](const auto& row) { return held[shard_of(row.bot)] == 0; });
+    for (const auto& [shard, revision] : held)
+      if (revision != 0)
+        to.holds.push_back({shard, revision});
+    return !to.rows.empty();
   }
 
   recorder_actor::pointer self;

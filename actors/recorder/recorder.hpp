@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/recorder/usage_book.hpp"
 #include "messages/store.hpp"
+#include "runtime/registry/cluster_view.hpp"
 
 #include <caf/fwd.hpp>
 
@@ -19,6 +20,7 @@ struct recorder_ports {
   std::function<store_actor()> store;   ///< Asked at each use; may be empty, as the next.
   std::function<health_actor()> health; ///< One that spawn_health made.
   std::shared_ptr<usage_book> usage;
+  std::shared_ptr<const cluster_view> cluster; ///< Null: the node has all bots.
 };
 
 /// RECORDER: keeps health and usage in the store. Owns: nothing but what is on its way there.
@@ -26,9 +28,13 @@ struct recorder_ports {
 /// that has heard nothing newer; usage that was on its way is lost, at most a minute's.
 ///
 ///   ok_atom → done, once everything is stored, or could not be.
+///   shards_gained, shards_lost: see messages/cluster.hpp. Health of a shard's bots comes from the
+///                   store and goes there with the shard.
 ///
 /// Asked to end, it stores everything first.
-using recorder_actor = caf::typed_actor<caf::result<done>(caf::ok_atom)>;
+using recorder_actor =
+  caf::typed_actor<caf::result<done>(caf::ok_atom), caf::result<done>(shards_gained),
+                   caf::result<done>(shards_lost)>;
 
 recorder_actor spawn_recorder(caf::actor_system& sys, recorder_config config, recorder_ports ports);
 

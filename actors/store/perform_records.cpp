@@ -6,9 +6,11 @@ namespace troupe::storage {
 // -- health and usage -----------------------------------------------------------------------------
 
 answer<done> perform(unit& u, const context&, const health_save& x) {
+  auto others = x.holds.empty() ? std::vector<shard_id>{} : store::newer_fences(u, x.holds);
   std::vector<store::health_snapshot> rows;
   for (const auto& one : x.rows)
-    rows.push_back(health_of(one));
+    if (std::ranges::count(others, shard_of(one.bot)) == 0)
+      rows.push_back(health_of(one));
   store::save_health(u, rows);
   return done{};
 }
@@ -23,7 +25,10 @@ answer<health_row> perform(unit& u, const context&, const health_query& x) {
 
 answer<page<health_row>> perform(unit& u, const context&, const health_load& x) {
   auto limit = rows_at_most(x.limit);
-  return page_of<health_row>(store::load_health(u, x.after, limit + 1), limit);
+  return page_of<health_row>(
+    x.shards.empty() ? store::load_health(u, x.after, limit + 1)
+                     : store::load_health(u, x.after, limit + 1, store::shard_set{x.shards}),
+    limit);
 }
 
 answer<done> perform(unit& u, const context&, const usage_add& x) {
@@ -79,8 +84,8 @@ answer<page<audit_row>> perform(unit& u, const context&, const audit_query& x) {
 answer<idempotency_answer> perform(unit& u, const context& c, const idempotency_begin& x) {
   static_assert(idempotency_what_names.size() == store::idempotency_verdict_names.size());
   auto now = c.now();
-  auto found = store::begin_request(u, {x.tenant, x.bot, x.key}, x.body, c.node, now,
-                                    now + c.answers_kept);
+  auto found =
+    store::begin_request(u, {x.tenant, x.bot, x.key}, x.body, c.node, now, now + c.answers_kept);
   idempotency_answer result;
   result.what = static_cast<idempotency_what>(found.what);
   result.status = static_cast<std::uint16_t>(found.answer.status);

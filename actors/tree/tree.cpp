@@ -204,6 +204,7 @@ std::vector<std::function<caf::actor()>> tree::rooms() const {
   return {
     [found = found_] { return caf::actor_cast<caf::actor>(found->updates->journal.get()); },
     [found = found_] { return caf::actor_cast<caf::actor>(found->rate_governor.get()); },
+    [recorder = recorder_] { return caf::actor_cast<caf::actor>(recorder->get()); },
     [found = found_] { return caf::actor_cast<caf::actor>(found->updates->registrar.get()); }};
 }
 
@@ -425,8 +426,8 @@ supervisor_spec tree::services_spec() {
       ports.store = [store = store_] { return store->get(); };
       ports.health = [found = found_] { return found->health.get(); };
       ports.usage = usage_;
-      return caf::actor_cast<caf::actor>(
-        spawn_recorder(system, config_.recorder, std::move(ports)));
+      ports.cluster = found_->cluster;
+      return published(*recorder_, spawn_recorder(system, config_.recorder, std::move(ports)));
     }));
   return result;
 }

@@ -196,6 +196,8 @@ private:
   std::shared_ptr<service_slot<store_actor>> store_ =
     std::make_shared<service_slot<store_actor>>();
   service_slot<registrar_actor> registrar_;
+  std::shared_ptr<service_slot<recorder_actor>> recorder_ =
+    std::make_shared<service_slot<recorder_actor>>();
   std::shared_ptr<std::atomic<std::uint64_t>> registrars_ =
     std::make_shared<std::atomic<std::uint64_t>>(0);
   std::shared_ptr<token_vault> vault_ = std::make_shared<token_vault>();

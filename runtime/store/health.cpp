@@ -54,4 +54,13 @@ std::vector<health_snapshot> load_health(unit& u, bot_id after, std::size_t limi
                                  after, limit);
 }
 
+std::vector<health_snapshot> load_health(unit& u, bot_id after, std::size_t limit,
+                                         const shard_set& of) {
+  return u.rows<health_snapshot>("SELECT " TROUPE_HEALTH_COLUMNS
+                                 " FROM bot_health WHERE bot > :after AND EXISTS (SELECT 1 FROM "
+                                 "bot_shards s WHERE s.bot = bot_health.bot AND " TROUPE_IN_SHARDS(
+                                   "s.shard") ") ORDER BY bot LIMIT :limit",
+                                 after, of.text(), limit);
+}
+
 } // namespace troupe::store

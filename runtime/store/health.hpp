@@ -1,6 +1,6 @@
 #pragma once
 #include "messages/health.hpp"
-#include "runtime/store/database.hpp"
+#include "runtime/store/shards.hpp"
 
 /// Health as of the last time it was saved: what a restarted node shows until there is news.
 namespace troupe::store {
@@ -30,5 +30,7 @@ void save_health(unit& u, std::span<const health_snapshot> snapshots);
 
 /// For the node: by bot, from behind `after` on.
 [[nodiscard]] std::vector<health_snapshot> load_health(unit& u, bot_id after, std::size_t limit);
+[[nodiscard]] std::vector<health_snapshot> load_health(unit& u, bot_id after, std::size_t limit,
+                                                       const shard_set& of);
 
 } // namespace troupe::store

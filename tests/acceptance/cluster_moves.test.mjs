@@ -1,8 +1,9 @@
-// A shard that moves as planned takes along what its bots' windows hold: nobody waits for a past that is known,
-// and nothing of it is forgotten.
+// A shard that moves as planned takes along what its bots' windows hold, and how they are: nobody waits for a
+// past that is known, and nothing of it is forgotten.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cluster } from './harness/cluster.mjs';
+import { shardOf } from './harness/fleet.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
 import { until } from './harness/wait.mjs';
 
@@ -59,4 +60,37 @@ test('messages go on when their bot moves, and no window is exceeded', limit, as
   const refused = after.filter(({ status }) => status === 429);
   assert.ok(refused.length > 0 && refused.length < after.length, `${refused.length} of ${after.length}`);
   assert.ok(after.every(({ status }) => [200, 429].includes(status)));
+});
+
+test('health moves along: what was counted goes on, an open breaker stays open; after a kill as it was stored last', limit, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  t.after(() => sandbox.stop());
+  const cluster = await Cluster.start(t, sandbox, { options: { 'health.open-timeout': '10min', 'health.persist-every': '1s' } });
+  const { bot } = await sandbox.stage('private');
+  const owner = async () => (await cluster.owners()).get(shardOf(bot.id));
+  assert.equal((await cluster.nodes.n1.ask('POST', '/v1/bots', { token: bot.token, trusted: true })).status, 201);
+  const call = (method) => cluster.all[0].call(bot.token, method, {}, { headers: { 'x-troupe-deadline': '5s' } });
+  for (let i = 0; i < 20; ++i) assert.equal((await call('getMyName')).status, 200);
+  await sandbox.fault({ method: 'getMyCommands', kind: 'status', error_code: 502 });
+  await until('the breaker opens', async () => (await call('getMyCommands')).status === 503, { every: 20 });
+  await sandbox.clearFaults();
+  const health = () => cluster.all[0].get(`/v1/bots/${bot.id}/health`);
+  const before = await health();
+  assert.equal(before.breaker, 'open');
+  assert.ok(before.requests >= 25, JSON.stringify(before));
+  const same = async (how) => {
+    const now = await until(`health is known ${how}`, async () => { const x = await health(); return x.live && x; });
+    for (const name of ['breaker', 'requests', 'failures', 'consecutive_failures']) assert.equal(now[name], before[name], `${name} ${how}`);
+    assert.equal((await call('getMyName')).status, 503);
+  };
+  const first = await owner();
+  assert.equal((await cluster.nodes.n1.ctl('cluster', 'drain', first)).code, 0);
+  await until(`${first} has no shard left`, async () =>
+    (await cluster.status()).nodes.find(({ name }) => name === first).shards === 0, { within: 60_000 });
+  assert.notEqual(await owner(), first);
+  await same('behind a drain');
+  const second = await owner();
+  await cluster.kill(second);
+  await cluster.settled();
+  await same('behind a kill');
 });

@@ -21,6 +21,7 @@ struct shelf {
   std::vector<usage_delta> usage;
   store_refusal refusal = store_refusal::none;
   std::size_t requests = 0;
+  std::vector<shard_hold> holds; ///< Of the health that was saved last.
 };
 
 caf::behavior keep(caf::event_based_actor* self, std::shared_ptr<shelf> on) {
@@ -37,6 +38,7 @@ caf::behavior keep(caf::event_based_actor* self, std::shared_ptr<shelf> on) {
         return *why;
       for (const auto& row : x.rows)
         on->health[row.bot] = row;
+      on->holds = x.holds;
       return done{};
     },
     [=](const health_load& x) -> caf::result<page<health_row>> {
@@ -44,6 +46,8 @@ caf::behavior keep(caf::event_based_actor* self, std::shared_ptr<shelf> on) {
         return *why;
       page<health_row> result;
       for (auto at = on->health.upper_bound(x.after); at != on->health.end(); ++at) {
+        if (!x.shards.empty() && std::ranges::count(x.shards, shard_of(at->first)) == 0)
+          continue;
         if (result.rows.size() == x.limit) {
           result.more = true;
           break;
@@ -65,6 +69,7 @@ struct fixture : test_coordinator_fixture<> {
   std::shared_ptr<shelf> on = std::make_shared<shelf>();
   std::shared_ptr<usage_book> book = std::make_shared<usage_book>();
   caf::actor store = sys.spawn(keep, on);
+  std::shared_ptr<cluster_view> view; ///< Null: no cluster.
   health_actor health;
   recorder_actor recorder;
   recorder_config config;
@@ -75,6 +80,7 @@ struct fixture : test_coordinator_fixture<> {
     ports.store = [this] { return caf::actor_cast<store_actor>(store); };
     ports.health = [this] { return health; };
     ports.usage = book;
+    ports.cluster = view;
     recorder = spawn_recorder(sys, config, std::move(ports));
     sched.run();
   }
@@ -117,6 +123,18 @@ struct fixture : test_coordinator_fixture<> {
     sched.run();
     pending.receive([&](bot_health& x) { result = x; }, [](caf::error&) {});
     return result;
+  }
+  /// The bot's shard is the node's, under this revision, or (0) not any more.
+  void own(bot_id bot, std::int64_t revision) { view->set_fence(shard_of(bot), revision); }
+  void gain(bot_id bot, std::int64_t revision) {
+    own(bot, revision);
+    tell(shards_gained{{{shard_of(bot), revision}}});
+  }
+  template <class T>
+  void tell(T what) {
+    auto pending = self->request(recorder, caf::infinite, std::move(what));
+    sched.run();
+    pending.receive([](done) {}, [](const caf::error& e) { FAIL(e); });
   }
   void pass(caf::timespan time) {
     advance_time(time);
@@ -190,6 +208,81 @@ SCENARIO("a health that died gets back what was stored last") {
   health = spawn_health(sys, {}, {});
   pass(60s);
   CHECK_EQ(of(7).requests, 1u);
+}
+
+SCENARIO("health of a shard's bots comes with it, is stored when it goes, and forgotten") {
+  view = std::make_shared<cluster_view>();
+  config.rows = 1;
+  bot_id other = 8;
+  while (shard_of(other) == shard_of(7))
+    ++other;
+  for (bot_id bot : {bot_id{7}, other}) {
+    on->health[bot].bot = bot;
+    on->health[bot].requests = 1000;
+    on->health[bot].breaker = breaker_state::open;
+    on->health[bot].breaker_until = wall_now() + 60'000;
+  }
+  open();
+  CHECK_EQ(on->requests, 0u); // Nothing is the node's yet.
+  gain(7, 5);
+  CHECK(of(7).breaker == breaker_state::open);
+  CHECK_EQ(of(7).requests, 1000u);
+  CHECK_EQ(of(other).requests, 0u);
+  gain(other, 6);
+  answer(7);
+  answer(other);
+  tell(shards_lost{{shard_of(7)}, true});
+  CHECK_EQ(on->health[7].requests, 1001u);
+  REQUIRE_EQ(on->holds.size(), 1u);
+  CHECK(on->holds[0].shard == shard_of(7) && on->holds[0].revision == 5);
+  own(7, 0);
+  CHECK_EQ(of(7).requests, 0u);
+  CHECK_EQ(of(other).requests, 1001u);
+  own(other, 0); // The lease is over: nothing is written any more.
+  tell(shards_lost{{shard_of(other)}, false});
+  CHECK_EQ(on->health[other].requests, 1000u);
+  CHECK_EQ(of(other).requests, 0u);
+  answer(other); // Its last word came late.
+  tell(caf::ok_atom_v);
+  CHECK_EQ(on->health[other].requests, 1000u);
+}
+
+SCENARIO("a store that is away holds up no shard; what is stored comes later") {
+  view = std::make_shared<cluster_view>();
+  on->health[7].bot = 7;
+  on->health[7].requests = 1000;
+  open();
+  on->refusal = store_refusal::unavailable;
+  gain(7, 5);
+  CHECK_EQ(of(7).requests, 0u);
+  on->refusal = store_refusal::none;
+  pass(1s);
+  CHECK_EQ(of(7).requests, 1000u);
+  tell(shards_lost{{shard_of(7)}, true});
+  own(7, 0);
+  on->refusal = store_refusal::unavailable;
+  gain(7, 6);
+  own(7, 0); // It went on before the store was back.
+  on->refusal = store_refusal::none;
+  pass(1s);
+  CHECK_EQ(of(7).requests, 0u);
+}
+
+SCENARIO("a health that died gets back what is stored of the node's own bots") {
+  view = std::make_shared<cluster_view>();
+  open();
+  gain(7, 5);
+  answer(7);
+  on->health[9].bot = 9;
+  on->health[9].requests = 1000;
+  REQUIRE(shard_of(9) != shard_of(7));
+  tell(caf::ok_atom_v);
+  caf::anon_send_exit(health, caf::exit_reason::kill);
+  sched.run();
+  health = spawn_health(sys, {}, {});
+  pass(60s);
+  CHECK_EQ(of(7).requests, 1u);
+  CHECK_EQ(of(9).requests, 0u);
 }
 
 SCENARIO("calls are counted by bot, hour and method, and stored every minute") {

@@ -4,6 +4,7 @@
 #include "runtime/store/analytics.hpp"
 #include "runtime/store/bots.hpp"
 #include "runtime/store/idempotency.hpp"
+#include "runtime/store/shards.hpp"
 
 #include <filesystem>
 
@@ -163,6 +164,14 @@ SCENARIO("health and usage come back as they were saved") {
     CHECK_EQ(found.last_failure, 5);
     CHECK_EQ(found.breaker_until, 99);
     CHECK_EQ(get<page<health_row>>(health_load{}).rows.size(), 1u);
+    CHECK_EQ(get<page<health_row>>(health_load{0, 10, {shard_of(7)}}).rows.size(), 1u);
+    CHECK(get<page<health_row>>(health_load{0, 10, {shard_of(8)}}).rows.empty());
+    on.open().write([](store::unit& u) {
+      shard_hold newest{shard_of(7), 6};
+      store::raise_fences(u, {&newest, 1});
+    });
+    get<done>(health_save{{health_row{.bot = 7}}, {{shard_of(7), 5}}}); // Another's by now.
+    CHECK_EQ(get<health_row>(health_query{1, 7}).failures, 4u);
     CHECK(why<health_row>(health_query{2, 7}) == store_refusal::not_found);
     usage_row hour;
     hour.at = store::hour_of(wall);

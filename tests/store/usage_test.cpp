@@ -288,6 +288,16 @@ SCENARIO("health comes back as it was saved") {
       CHECK(!find_health(u, 1, 155).has_value());
       CHECK_EQ(load_health(u, 0, 1000).size(), 150u);
       CHECK_EQ(load_health(u, 100, 20).front().bot, 101);
+      std::array shards{shard_of(7), shard_of(101)};
+      std::vector<bot_id> of_shards;
+      for (const auto& one : load_health(u, 0, 1000, shard_set{shards}))
+        of_shards.push_back(one.bot);
+      std::vector<bot_id> expected;
+      for (bot_id id = 1; id <= 150; ++id)
+        if (std::ranges::count(shards, shard_of(id)) != 0)
+          expected.push_back(id);
+      CHECK_EQ(of_shards, expected);
+      CHECK_EQ(load_health(u, 7, 1, shard_set{shards}).size(), 1u);
     });
   });
 }
