@@ -57,15 +57,6 @@ std::optional<slice_grant> slice_leader::grant(const slice_request& x, time_poin
                      count,    rules_.length, std::max(opens_ - now, duration{0})};
 }
 
-void slice_leader::leave(std::uint64_t holder, time_point now) {
-  settle(now);
-  auto found = holders_.find(holder);
-  if (found == holders_.end())
-    return;
-  rest(found->second.charge(), now);
-  holders_.erase(found);
-}
-
 slice_leader::usage slice_leader::used(time_point now) {
   settle(now);
   usage result{rules_.budget, 0, 0, holders_.size()};

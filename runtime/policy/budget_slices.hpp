@@ -68,9 +68,6 @@ public:
   /// Answers a request; nothing if a newer one of this holder came before.
   [[nodiscard]] std::optional<slice_grant> grant(const slice_request& x, time_point now);
 
-  /// The holder has stopped for good, as it said itself after its last request went out.
-  void leave(std::uint64_t holder, time_point now);
-
   /// A smaller budget takes effect as holders renew.
   void set_budget(std::uint32_t budget) noexcept { rules_.budget = budget; }
 

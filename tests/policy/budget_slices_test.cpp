@@ -178,14 +178,6 @@ SCENARIO("a share whose holder is silent ends by itself, then rests one window")
   CHECK_EQ(book.grant({2, 2, 0, 0, 0, 100}, start + 4s)->count, 10u);
 }
 
-SCENARIO("a share whose holder leaves rests one window from then") {
-  slice_leader book{{.budget = 10, .slack = 0ms}, 1, start, 0s};
-  CHECK_EQ(book.grant({1, 1, 0, 0, 0, 100}, start)->count, 10u);
-  book.leave(1, start + 500ms);
-  CHECK_EQ(book.grant({2, 1, 0, 0, 0, 100}, start + 1499ms)->count, 0u);
-  CHECK_EQ(book.grant({2, 2, 0, 0, 0, 100}, start + 1500ms)->count, 10u);
-}
-
 SCENARIO("a new leader waits out the longest slice and one window") {
   slice_leader book{{.budget = 10, .slack = 0ms}, 2, start, 3s};
   CHECK(book.opens() == start + 4s);
