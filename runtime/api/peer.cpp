@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace troupe::api {
 namespace {
@@ -63,9 +64,10 @@ struct peer_state {
       return caf::make_error(ec::draining);
     if (!watchers.contains(x.watcher) && watchers.size() >= most_watchers)
       return caf::make_error(ec::draining);
-    answer(x.watcher); // An earlier question of its: nobody waits for that any more.
     auto& one = watchers[x.watcher];
     one.used = self->clock().now();
+    if (one.waiting) // An earlier question of its: nobody waits for that any more.
+      end(one, {});
     if (!one.from)
       one.from = all->p.events->watch(
         x.bot, [weak = caf::weak_actor_ptr{self->ctrl()}, watcher = x.watcher] {
@@ -92,10 +94,12 @@ struct peer_state {
     auto found = watchers.find(watcher);
     if (found == watchers.end() || !found->second.waiting)
       return;
-    auto promise = std::move(*found->second.waiting);
-    found->second.waiting.reset();
-    found->second.timer.dispose();
-    promise.deliver(what_came(found->second));
+    end(found->second, what_came(found->second));
+  }
+
+  static void end(far_watcher& x, events_said said) {
+    x.timer.dispose();
+    std::exchange(x.waiting, std::nullopt)->deliver(std::move(said));
   }
 
   void sweep() {

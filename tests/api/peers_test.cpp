@@ -212,6 +212,45 @@ SCENARIO("whoever watches a bot sees what happens to it at the other node") {
   CHECK(far.next().find(R"({"n":3})") != std::string::npos);
 }
 
+SCENARIO("who is answered that he watches a bot misses nothing from then on, though it is another "
+         "node's") {
+  kept->add_bot(7, 1);
+  split(shard_count); // All bots are the first node's.
+  auto far = watch(1, 7);
+  REQUIRE_EQ(far.answer.status, 200);
+  tell(0, 7, R"({"n":1})");
+  CHECK(far.next().find(": events of bot 7") == 0);
+  tell(0, 7, R"({"n":2})");
+  auto said = far.next();
+  CHECK(said.find(R"({"n":1})") != std::string::npos);
+  CHECK(said.find(R"({"n":2})") != std::string::npos);
+  CHECK(said.find("missed") == std::string::npos);
+}
+
+SCENARIO(
+  "a watcher is answered though the node that has the bot is not, and sees what comes when it "
+  "is") {
+  kept->add_bot(7, 1);
+  split(shard_count);
+  deaf = true;
+  auto far = watch(1, 7);
+  CHECK_EQ(far.answer.status, 200);
+  CHECK_EQ(far.next(), ": events of bot 7\n\n");
+  CHECK_EQ(far.next(), ": nothing\n\n");
+  deaf = false;
+  std::thread later{[this] {
+    for (auto until = std::chrono::steady_clock::now() + 10s; hubs[0]->known() == 0;) {
+      if (std::chrono::steady_clock::now() > until)
+        break;
+      std::this_thread::yield();
+    }
+    tell(0, 7, R"({"n":1})");
+  }};
+  auto said = far.next();
+  later.join();
+  CHECK(said.find(R"({"n":1})") != std::string::npos);
+}
+
 SCENARIO("a bot that moves while it is watched is watched where it is then") {
   kept->add_bot(7, 1);
   split(0); // All bots are the second node's.

@@ -43,7 +43,7 @@ struct watching {
   net::http_executor io;
   timer_type alarm;
   std::shared_ptr<event_hub::watcher> watcher;
-  bool begun = false;
+  std::string first;     ///< What the client sees before anything else; empty: it has.
   std::uint64_t far = 0; ///< By which another node knows it.
 };
 
@@ -95,21 +95,29 @@ net::http_task<bool> next_here(watching& who, std::string& out) {
   co_return true;
 }
 
-/// The node that has the bot is asked what happened to it, again and again.
-net::http_task<bool> next_abroad(watching& who, const caf::actor& desk, std::string& out) {
-  events_take what{who.far, who.bot, longest_silence};
+/// The node that has the bot is asked what happened to it, again and again. From the first time on
+/// it keeps what happens. @returns whether it answered
+net::http_task<bool> ask_abroad(watching& who, const caf::actor& desk,
+                                std::chrono::seconds patience, std::string& out) {
+  events_take what{who.far, who.bot, patience};
   auto& p = who.ctx->p;
   auto asked = ask<events_said>(*p.system, who.io, caf::actor_cast<caf::strong_actor_ptr>(desk),
                                 peer_request{peer_part::api, caf::make_message(what)},
-                                longest_silence + p.answer_timeout);
+                                patience + p.answer_timeout);
   co_await asked.ready();
   auto said = asked.take();
-  if (!said) {
-    auto stays = co_await rest(who, look_again);
-    co_return stays;
-  }
+  if (!said)
+    co_return false;
   append(out, who, said->events, said->missed);
   co_return true;
+}
+
+net::http_task<bool> next_abroad(watching& who, const caf::actor& desk, std::string& out) {
+  auto answered = co_await ask_abroad(who, desk, longest_silence, out);
+  if (answered)
+    co_return true;
+  auto stays = co_await rest(who, look_again);
+  co_return stays;
 }
 
 /// Whether what was found out means that a key is valid no more. Not of a store that is away.
@@ -140,8 +148,8 @@ net::http_task<bool> may_watch(watching& who) {
 net::http_task<bool> next(std::shared_ptr<watching> who, std::string& out) {
   if (who->removed)
     co_return false;
-  if (!std::exchange(who->begun, true)) {
-    out += ": events of bot " + std::to_string(who->bot) + "\n\n";
+  if (!who->first.empty()) {
+    out += std::exchange(who->first, {});
     co_return true;
   }
   // A bot may come here, or go, while it is watched.
@@ -180,6 +188,10 @@ task show_events(context& ctx, const inquiry& from) {
     });
   };
   who->watcher = ctx.p.events->watch(bot.id, std::move(wake));
+  who->first = ": events of bot " + std::to_string(bot.id) + "\n\n";
+  // Whoever sees that he is answered misses nothing from then on, wherever the bot is.
+  if (auto desk = ctx.abroad(bot.id))
+    (void)co_await ask_abroad(*who, *desk, std::chrono::seconds{0}, who->first);
   response answer;
   answer.content_type = "text/event-stream";
   answer.stream = [who](std::string& out) { return next(who, out); };
