@@ -21,6 +21,15 @@ foreach(fault IN ITEMS none ${faults})
   endif()
 endforeach()
 
+# The programs as people use them, by those files of the acceptance tests that bring many of their
+# parts to work in little time. All of them: tests/acceptance/run build/asan/bin.
+if(EXISTS ${PROJECT_SOURCE_DIR}/tests/acceptance/package-lock.json)
+  add_test(NAME sanitizer-acceptance COMMAND ${PROJECT_SOURCE_DIR}/tests/acceptance/run
+    ${CMAKE_BINARY_DIR}/bin cluster.test control_plane idempotency watching suspended_tenant receiver_urls
+    client_faults refusals)
+  set_tests_properties(sanitizer-acceptance PROPERTIES TIMEOUT 900)
+endif()
+
 # Reports go to stderr and fail: ThreadSanitizer's and LeakSanitizer's at the program's end, the
 # others' at once.
 set(options
