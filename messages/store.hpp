@@ -226,11 +226,10 @@ struct authenticate {
 
 // -- health, usage, audit --------------------------------------------------------------------------
 
-/// Replaces what is stored of these bots; those that are not registered are left out, and those of
-/// shards that have a newer owner than the one in `holds`. That names no shard twice.
+/// Replaces what is stored of these bots, as far as they are registered and not a newer owner's.
 struct health_save {
   std::vector<health_row> rows;
-  std::vector<shard_hold> holds{};
+  std::vector<shard_hold> holds{}; ///< No shard twice.
 };
 struct health_query {
   tenant_id tenant = 0;
@@ -307,8 +306,7 @@ struct idempotency_end {
 
 // -- upkeep ----------------------------------------------------------------------------------------
 
-/// Copies the store into a new file while it is in use. SQLite alone: `invalid` on PostgreSQL, whose
-/// pg_dump does it. `duplicate` when the file exists.
+/// Copies SQLite's store, in use, to a new file (else `duplicate`). PostgreSQL: `invalid`; pg_dump.
 struct backup_request {
   author by;
   std::string path; ///< On the node's disk.
@@ -329,12 +327,10 @@ struct store_report {
 };
 
 /// STORE: what outlives the process. SQL runs on threads of its own behind a port; writes that wait
-/// are stored together in one commit, each undone alone when it is refused. A write is answered
-/// when it is on disk, never earlier.
-/// Owns: the database's connections, the lookup key and the seals' ring, a cache of keys.
-/// Blocks: never; its threads do. Calls: nobody.
-/// Fails: requests under way get an error of the actor system: what was not answered may have been
-/// stored, what was answered is. A full queue answers `unavailable` at once.
+/// are stored in one commit, each undone alone when it is refused, and answered when on disk.
+/// Owns: the database's connections, the lookup key, the seals' ring, a cache of keys. Blocks:
+/// never; its threads do. Calls: nobody. Fails: requests under way get an error of the actor
+/// system: what was not answered may be stored, what was is. A full queue: `unavailable` at once.
 using store_actor = caf::typed_actor<
   caf::result<bot_batch>(bot_lookup), caf::result<page<bot_row>>(bot_query),
   caf::result<page<loaded_bot>>(bot_load), caf::result<bot_row>(bot_insert),
