@@ -242,7 +242,24 @@ void registrar_state::stop_bots(leaving_batch& batch) {
 void registrar_state::on_down(const caf::down_msg& x) {
   for (auto& batch : mine->batches)
     batch->running.erase(x.source);
+  if (mine->watched.erase(x.source) != 0) {
+    std::vector<std::uint64_t> lost;
+    for (const auto& [number, one] : mine->passed)
+      if (one.desk == x.source)
+        lost.push_back(number);
+    for (auto number : lost)
+      fail_passed(number, caf::make_error(caf::sec::request_receiver_down));
+  }
   settle_shards();
+}
+
+/// Unless it was answered before.
+void registrar_state::fail_passed(std::uint64_t number, caf::error why) {
+  auto one = mine->passed.extract(number);
+  if (one.empty())
+    return;
+  --busy;
+  one.mapped().fail(std::move(why));
 }
 
 /// Reads the bots of all shards that are ours and not here yet, in one pass.

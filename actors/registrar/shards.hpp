@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <bitset>
+#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <vector>
@@ -35,6 +37,12 @@ struct leaving_batch {
   std::set<caf::actor_addr> running;    ///< Of those that ran then.
 };
 
+/// A request that the owner of its bot deals with, on another node.
+struct passed_request {
+  caf::actor_addr desk;
+  std::function<void(caf::error)> fail;
+};
+
 struct shard_book {
   struct place {
     shard_stage now = shard_stage::away;
@@ -54,13 +62,21 @@ struct shard_book {
     return std::ranges::none_of(x.shards,
                                 [this](auto i) { return places[i].now == shard_stage::leaving; });
   }
+  /// @returns the number under which `fail` is called, unless it is erased before
+  std::uint64_t await_owner(caf::actor_addr desk, std::function<void(caf::error)> fail) {
+    passed.emplace(++last_passed, passed_request{std::move(desk), std::move(fail)});
+    return last_passed;
+  }
   shard_stage& stage_of(bot_id bot) { return places[shard_of(bot)].now; }
 
   std::array<place, shard_count> places{};
   std::vector<waiter> gaining;
   std::vector<waiter> losing;
   std::vector<std::shared_ptr<leaving_batch>> batches;
-  bool reading = false; ///< A pass over the store is under way.
+  std::map<std::uint64_t, passed_request> passed; ///< Not answered yet.
+  std::uint64_t last_passed = 0;
+  std::set<caf::actor_addr> watched; ///< Other nodes' desks: when one ends, nobody answers there.
+  bool reading = false;              ///< A pass over the store is under way.
 };
 
 } // namespace troupe::registering

@@ -164,18 +164,23 @@ struct registrar_state {
       return not_now();
     auto promise = self->make_response_promise<T>();
     ++busy;
+    auto number = mine->await_owner(desk->address(), [promise](caf::error why) mutable {
+      promise.deliver(passed_on<T>(std::move(why)));
+    });
     self->request(desk, cfg.peer_patience, peer_request{peer_part::registrar, caf::make_message(x)})
       .then(
-        [this, promise](T& said) mutable {
+        [this, promise, number](T& said) mutable {
+          if (!mine->passed.erase(number))
+            return;
           --busy;
           promise.deliver(std::move(said));
         },
-        [this, promise](caf::error& why) mutable {
-          --busy;
-          promise.deliver(passed_on<T>(std::move(why)));
-        });
+        [this, number](caf::error& why) { fail_passed(number, std::move(why)); });
+    if (mine->watched.insert(desk->address()).second)
+      self->monitor(desk);
     return promise;
   }
+  void fail_passed(std::uint64_t number, caf::error why);
   /// What the owner's error means to whoever asked here.
   template <class T>
   static caf::error passed_on(caf::error why) {

@@ -131,6 +131,28 @@ SCENARIO(
   caf::anon_send_exit(deaf, caf::exit_reason::kill);
 }
 
+SCENARIO("who waits for an owner learns at once that its node is lost, and nothing twice") {
+  auto bot = bot_of(b);
+  want_at<bot_row>(a, registration(bot));
+  sql->hold = true;
+  auto pending = begin<bot_row>(a, bot_order{ada(), 1, bot, bot_order_kind::suspend, {}, false});
+  auto removal = begin<bot_row>(a, bot_remove{ada(), 1, bot_of(b, 2)});
+  CHECK_EQ(want_at<registrar_report>(a, get_report{}).busy, 2u);
+  caf::anon_send_exit(b.desk, caf::exit_reason::kill); // As its connection's end tells.
+  sched.run();
+  REQUIRE(pending->has_value());
+  CHECK_EQ((*pending)->error(), store_refusal::outcome_unknown);
+  REQUIRE(removal->has_value());
+  CHECK_EQ((*removal)->error(), store_refusal::outcome_unknown);
+  sql->hold = false;
+  for (int i = 0; i < 4; ++i) { // What the owner answers after all comes too late.
+    sql->release();
+    sched.run();
+  }
+  CHECK_EQ(want_at<registrar_report>(a, get_report{}).busy, 0u);
+  CHECK(stored(bot).phase == bot_phase::suspended);
+}
+
 SCENARIO("a node never makes its own calls for another's bot") {
   auto bot = bot_of(b);
   want_at<bot_row>(a, registration(bot));
