@@ -1,9 +1,9 @@
 #include "actors/bot/inbox.hpp"
 
 #include "runtime/log/log.hpp"
+#include "runtime/registry/update_steps.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <utility>
 
@@ -69,14 +69,8 @@ delivery_book::entry inbox::settings() const {
 }
 
 void inbox::count(update_step what, std::int64_t received) const {
-  constexpr std::array<std::string_view, 4> names{"update.delivered", "update.failed",
-                                                  "update.dead", "update.expired"};
-  auto lag = std::max<std::int64_t>(wall() - received, 0);
-  services().events.publish(bot.id, names.at(static_cast<std::size_t>(what)), [lag] {
-    return "{\"lag_seconds\":" + std::to_string(lag / 1000) + '}';
-  });
-  if (const auto& meter = services().meter; meter && entry_)
-    meter(entry_->delivery.mode, what, std::chrono::milliseconds{lag});
+  auto how = entry_ ? std::optional{entry_->delivery.mode} : std::nullopt;
+  note_step(services(), bot.id, how, what, received);
 }
 
 // -- What receivers say ---------------------------------------------------------
@@ -272,11 +266,10 @@ void inbox::hand_over() {
   }
 }
 
+/// The journal counts them, with those that never came here.
 void inbox::expire() {
-  while (auto gone = window_.take_expired(now())) {
-    count(update_step::expired, held_[gone->seq].received);
+  while (auto gone = window_.take_expired(now()))
     end(gone->seq, update_verdict::expired, gone->attempt);
-  }
 }
 
 /// The journal will be told; the window is the caller's.

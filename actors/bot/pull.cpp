@@ -171,9 +171,8 @@ void puller::confirm(poll& p, troupe::pull::plan what) {
       const auto* from = p.shares() ? sharing_.book_of(p.what.worker) : &own_;
       auto below = what.keep_last > 0 ? std::numeric_limits<std::int64_t>::max() : what.below;
       if (from)
-        from->each(what.seqs, below, [this](std::int64_t received) {
-          in.count(update_step::delivered, received);
-        });
+        from->each(what.seqs, below,
+                   [this](std::int64_t received) { in.count(update_step::delivered, received); });
     }
     confirmed(p, what, x.confirmed > 0);
     fetch(p);
@@ -232,7 +231,6 @@ void puller::take(poll& p, update_page page) {
     if (x.id == unreadable_update) {
       over.push_back(in.end_of_unreadable(x));
     } else if (x.expires > 0 && x.expires <= wall) {
-      in.count(update_step::expired, x.received);
       over.push_back({x.seq, update_verdict::expired, 0, {}});
     } else if (p.got.size() < p.what.limit
                && (!p.shares() || sharing_.wants(p.what.worker, offer_of(x)))) {

@@ -28,10 +28,13 @@ public:
   [[nodiscard]] bool contains(std::int64_t seq) const {
     return urgent_.contains(seq) || others_.contains(seq);
   }
-  /// @returns whether it was there; `urgent` tells of which kind
-  bool erase(std::int64_t seq, bool& urgent) {
-    urgent = urgent_.erase(seq) == 1;
-    return urgent || others_.erase(seq) == 1;
+  /// @returns what was there, if anything; `urgent` tells of which kind
+  std::optional<entry> take(std::int64_t seq, bool& urgent) {
+    auto found = urgent_.extract(seq);
+    urgent = !found.empty();
+    if (!urgent)
+      found = others_.extract(seq);
+    return found.empty() ? std::nullopt : std::optional{found.mapped()};
   }
   void clear() {
     urgent_.clear();
@@ -43,7 +46,8 @@ public:
   [[nodiscard]] std::vector<std::int64_t> by_arrival(std::int64_t after_urgent, std::int64_t after,
                                                      std::size_t limit) const {
     std::vector<std::int64_t> result;
-    for (auto i = urgent_.upper_bound(after_urgent); i != urgent_.end() && result.size() < limit; ++i)
+    for (auto i = urgent_.upper_bound(after_urgent); i != urgent_.end() && result.size() < limit;
+         ++i)
       result.push_back(i->first);
     for (auto i = others_.upper_bound(after); i != others_.end() && result.size() < limit; ++i)
       result.push_back(i->first);
@@ -119,17 +123,17 @@ struct bot_queue {
 
   memory state = memory::warm;
   pending_set pending;
-  std::uint32_t uncounted = 0;   ///< Of a cold one: how many wait.
-  std::int64_t cold_oldest = 0;  ///< Of a cold one: when its oldest came.
+  std::uint32_t uncounted = 0;  ///< Of a cold one: how many wait.
+  std::int64_t cold_oldest = 0; ///< Of a cold one: when its oldest came.
   std::int64_t next_expiry = std::numeric_limits<std::int64_t>::max(); ///< Not earlier.
-  std::uint32_t coming = 0;      ///< Wait for their commit.
-  std::uint32_t ending = 0;      ///< Ended in memory, not yet in the store.
-  std::uint32_t dead = 0;        ///< Dead letters.
-  std::uint32_t ended_since = 0; ///< Since its marks were truncated.
-  std::optional<std::int64_t> top; ///< The highest update_id remembered; empty: not known.
+  std::uint32_t coming = 0;                                            ///< Wait for their commit.
+  std::uint32_t ending = 0;            ///< Ended in memory, not yet in the store.
+  std::uint32_t dead = 0;              ///< Dead letters.
+  std::uint32_t ended_since = 0;       ///< Since its marks were truncated.
+  std::optional<std::int64_t> top;     ///< The highest update_id remembered; empty: not known.
   std::optional<std::int64_t> last_id; ///< Of what came last, ended or not; empty: not known.
-  bot_actor consumer;            ///< Told of updates, monitored.
-  bool told = false;             ///< It knows that there is something to fetch.
+  bot_actor consumer;                  ///< Told of updates, monitored.
+  bool told = false;                   ///< It knows that there is something to fetch.
   caf::actor_clock::time_point used{};
   std::vector<waiting_request> deferred; ///< Until it is warm.
 

@@ -28,12 +28,12 @@ void journal_state::append_to_box(update_append& x, promise<append_result> to) {
   for (auto& one : x.updates)
     if (!store::is_text(one.body.str()))
       return to.deliver(caf::make_error(store_refusal::invalid));
-  if (waiting_updates + n > cfg.max_waiting && waiting_updates > 0) {
+  if (!has_room(x.updates)) {
     counts.refused += n;
     return to.deliver(unavailable());
   }
   complete(x.updates);
-  waiting_updates += n;
+  now_wait(x.updates);
   boxing.push_back({x.bot, std::move(x.updates), std::move(to)});
   write_box();
 }
@@ -44,7 +44,7 @@ void journal_state::reroute(waiting_append&& what) {
     boxing.push_back(std::move(what));
     return write_box();
   }
-  waiting_updates -= static_cast<std::uint32_t>(what.updates.size());
+  wait_no_more(what.updates);
   looking.erase(what.bot);
 }
 
@@ -87,7 +87,7 @@ void journal_state::boxed(std::vector<waiting_append>& what, const caf::error& w
   for (std::size_t i = 0; i < what.size(); ++i) {
     auto& one = what[i];
     auto n = static_cast<std::uint32_t>(one.updates.size());
-    waiting_updates -= n;
+    wait_no_more(one.updates);
     if (why || !fresh[i]) {
       counts.refused += n;
       one.to.deliver(why ? why
@@ -118,7 +118,7 @@ void journal_state::look_in_box(bot_id bot) {
   auto* known = find(bot);
   auto waiting = known == nullptr ? 0 : known->count() + known->coming;
   if (waiting >= cfg.max_pending || waiting_updates >= cfg.max_waiting
-      || !looking.insert(bot).second)
+      || waiting_bytes >= cfg.max_waiting_bytes || !looking.insert(bot).second)
     return;
   auto limit = std::min<std::size_t>(cfg.max_pending - waiting, taken_at_once);
   read(
@@ -138,7 +138,7 @@ void journal_state::look_in_box(bot_id bot) {
       }
       auto n = static_cast<std::uint32_t>(one.updates.size());
       queue(bot).coming += n;
-      waiting_updates += n;
+      now_wait(one.updates);
       appends.push_back(std::move(one));
       write();
     });

@@ -78,13 +78,13 @@ void journal_state::append(update_append& x, promise<append_result> to) {
     counts.refused += n;
     return to.deliver(caf::make_error(ec::journal_full, refusal{std::chrono::seconds{1}}));
   }
-  if (waiting_updates + n > cfg.max_waiting && waiting_updates > 0) {
+  if (!has_room(x.updates)) {
     counts.refused += n;
     return to.deliver(unavailable());
   }
   complete(x.updates);
   q.coming += n;
-  waiting_updates += n;
+  now_wait(x.updates);
   appends.push_back({x.bot, std::move(x.updates), std::move(to)});
   write();
 }
@@ -226,7 +226,7 @@ void journal_state::forget(bot_id bot) {
   std::deque<waiting_append> others;
   for (auto& one : appends)
     if (one.bot == bot) {
-      waiting_updates -= static_cast<std::uint32_t>(one.updates.size());
+      wait_no_more(one.updates);
       one.answer(caf::make_error(ec::unknown_bot));
       looking.erase(bot);
     } else {
@@ -259,7 +259,11 @@ void journal_state::drop_queue(bot_id bot, const caf::error& why) {
 }
 
 void journal_state::replay(dead_letter_replay& x, promise<replay_result> to) {
-  replays.push_back({std::move(x), std::move(to)});
+  auto all = x.ids.empty();
+  auto* q = find(x.bot);
+  auto dead = q == nullptr ? std::size_t{0} : q->dead;
+  auto left = all ? dead : x.ids.size();
+  replays.push_back({std::move(x), std::move(to), all, left});
   write();
 }
 

@@ -15,11 +15,13 @@ class sql_port; // actors/store/work.hpp
 } // namespace storage
 
 struct journal_config : journal_limits {
-  std::uint32_t group_updates = 2000;   ///< In one commit at most.
-  std::uint64_t group_bytes = 8u << 20; ///< Of their bodies; one update may be larger.
-  std::uint32_t max_waiting = 50'000;   ///< Updates that wait for a commit, over all bots.
-  std::size_t max_entries = 500'000;    ///< Of pending updates in memory, over all bots.
-  std::size_t max_bots = 50'000;        ///< Bots without updates that are remembered.
+  std::uint32_t group_updates = 2000;          ///< In one commit at most.
+  std::uint64_t group_bytes = 8u << 20;        ///< Of their bodies; one update may be larger.
+  std::uint32_t max_waiting = 50'000;          ///< Updates that wait for a commit, over all bots.
+  std::uint64_t max_waiting_bytes = 64u << 20; ///< Of their bodies; one request may have more.
+  std::uint32_t group_letters = 100;           ///< Dead letters that wait again with one commit.
+  std::size_t max_entries = 500'000;           ///< Of pending updates in memory, over all bots.
+  std::size_t max_bots = 50'000;               ///< Bots without updates that are remembered.
   caf::timespan patience = std::chrono::seconds{10};         ///< Of work that waits for the store.
   caf::timespan retry_pause = std::chrono::seconds{1};       ///< After the store failed.
   caf::timespan sweep_every = std::chrono::seconds{1};       ///< Lifetimes are looked at so often.
@@ -44,6 +46,9 @@ struct journal_ports {
   std::function<std::int64_t()> now;
   /// Called on the actor for each update that was newly stored. May be empty.
   std::function<void(bot_id, const stored_update&)> stored;
+  /// Called on the actor for each update that left its queue because its lifetime was over, once:
+  /// with when it was received. May be empty.
+  std::function<void(bot_id, std::int64_t)> expired{};
   /// Null: a node by itself. Else the journal has the bots of this node's shards alone, and all
   /// that it writes of them is fenced (runtime/store/shards.hpp).
   std::shared_ptr<const cluster_view> cluster{};

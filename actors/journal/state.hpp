@@ -93,6 +93,15 @@ struct journal_state {
   template <class T, class X>
   void serve(void (journal_state::*how)(X&, promise<T>), X& x, promise<T> to);
 
+  /// Bodies in a request.
+  template <class X>
+  [[nodiscard]] static std::uint64_t bytes_in(const X& x);
+  /// Whether a request with so many bytes may wait behind so many others.
+  [[nodiscard]] bool may_wait(std::size_t others, std::uint64_t bytes) const noexcept {
+    return others < cfg.max_waiting
+           && (bytes == 0 || waiting_bytes == 0 || waiting_bytes + bytes <= cfg.max_waiting_bytes);
+  }
+
   void append(update_append& x, promise<append_result> to);
   void end_updates(update_ends& x, promise<void> to);
   void confirm(update_confirm& x, promise<confirm_result> to);
@@ -134,6 +143,9 @@ struct journal_state {
   struct waiting_replay {
     dead_letter_replay what;
     caf::typed_response_promise<replay_result> to;
+    bool all = false;
+    std::size_t left = 0; ///< So many letters more.
+    replay_result done{};
   };
   struct written {
     std::shared_ptr<group> what;
@@ -147,16 +159,23 @@ struct journal_state {
 
   /// Takes an update out of its bot's queue: it has ended. @returns whether it was there
   bool leave(bot_id bot, bot_queue& q, const update_end& x);
+  [[nodiscard]] static std::uint64_t bytes_of(const std::vector<stored_update>& what);
+  /// Whether they may wait for a commit, too.
+  [[nodiscard]] bool has_room(const std::vector<stored_update>& what) const;
+  void now_wait(const std::vector<stored_update>& what);
+  void wait_no_more(const std::vector<stored_update>& what);
   void write();
   void gather(caf::timespan took, std::size_t answered);
   [[nodiscard]] std::size_t waiting_items() const noexcept;
   std::shared_ptr<group> next_group(written& to);
   void take_appends(group& to, written& from);
+  void take_replays(group& to, written& from);
   void take_marks(group& to, written& from);
   void written_down(written& what);
   void stored_updates(written& what);
   void stored_ends(group& what);
   void stored_replays(written& what);
+  void stored_replay(const group::replay& x, const group& g);
   void write_failed(written& what, const caf::error& why);
   [[nodiscard]] std::int64_t next_number() noexcept { return next_seq++; }
 
@@ -250,7 +269,8 @@ struct journal_state {
   std::vector<ending> ends;
   std::unordered_set<std::int64_t> ending_seqs; ///< Not in the store yet: they do not wait.
   std::vector<waiter> waiters;
-  std::vector<waiting_replay> replays;
+  std::deque<waiting_replay> replays;
+  bool replayed = false; ///< With the last group: what came meanwhile has its turn.
   std::unordered_set<bot_id> forgotten;
   std::unordered_set<bot_id> to_truncate;
   fresh_marks fresh;
@@ -258,6 +278,7 @@ struct journal_state {
   std::unordered_set<bot_id> to_settle; ///< Their fresh marks go with the next group.
   std::vector<std::function<void(const caf::error&)>> settling; ///< Called when they have.
   std::uint32_t waiting_updates = 0;
+  std::uint64_t waiting_bytes = 0; ///< Of their bodies, and of those that wait to be looked at.
 
   std::unordered_multimap<caf::actor_id, bot_id> watched;
   std::unordered_set<bot_id> not_found; ///< Have updates, and no actor.
@@ -320,14 +341,33 @@ void journal_state::read_marks(bot_id bot, Query query, Then then) {
 template <class T, class X>
 caf::result<T> journal_state::take(void (journal_state::*how)(X&, promise<T>), X& x) {
   auto to = self->make_response_promise<T>();
-  if (stopping || (!ready && deferred.size() >= cfg.max_waiting))
-    to.deliver(unavailable());
-  else if (ready)
+  if (ready && !stopping) {
     serve(how, x, to);
-  else
-    deferred.push_back({[this, how, x = std::move(x), to]() mutable { serve(how, x, to); },
-                        [to](const caf::error& why) mutable { to.deliver(why); }});
+    return to;
+  }
+  auto bytes = bytes_in(x);
+  if (stopping || !may_wait(deferred.size(), bytes)) {
+    to.deliver(unavailable());
+    return to;
+  }
+  waiting_bytes += bytes;
+  deferred.push_back({[this, how, bytes, x = std::move(x), to]() mutable {
+                        waiting_bytes -= bytes;
+                        serve(how, x, to);
+                      },
+                      [this, bytes, to](const caf::error& why) mutable {
+                        waiting_bytes -= bytes;
+                        to.deliver(why);
+                      }});
   return to;
+}
+
+template <class X>
+std::uint64_t journal_state::bytes_in(const X& x) {
+  if constexpr (std::is_same_v<X, update_append>)
+    return bytes_of(x.updates);
+  else
+    return 0;
 }
 
 template <class T, class X>
@@ -336,9 +376,14 @@ void journal_state::serve(void (journal_state::*how)(X&, promise<T>), X& x, prom
     return (this->*how)(x, to);
   auto shard = shard_of(x.bot);
   if (is_coming(shard)) {
-    if (parked.size() >= cfg.max_waiting)
+    auto bytes = bytes_in(x);
+    if (!may_wait(parked.size(), bytes))
       return to.deliver(unavailable());
-    parked.push_back([this, how, x = std::move(x), to]() mutable { serve(how, x, to); });
+    waiting_bytes += bytes;
+    parked.push_back([this, how, bytes, x = std::move(x), to]() mutable {
+      waiting_bytes -= bytes;
+      serve(how, x, to);
+    });
     return;
   }
   auto ours = held[shard].revision != 0;

@@ -14,8 +14,11 @@ constexpr std::size_t most_truncated = 8;
 
 bool journal_state::leave(bot_id bot, bot_queue& q, const update_end& x) {
   bool urgent = false;
-  if (!q.pending.erase(x.seq, urgent))
+  auto found = q.pending.take(x.seq, urgent);
+  if (!found)
     return false;
+  if (x.how == update_verdict::expired && ports.expired)
+    ports.expired(bot, found->received);
   --entries;
   --counts.pending;
   bodies.erase(x.seq);
@@ -33,6 +36,29 @@ bool journal_state::leave(bot_id bot, bot_queue& q, const update_end& x) {
   ending_seqs.insert(x.seq);
   ends.push_back(std::move(one));
   return true;
+}
+
+std::uint64_t journal_state::bytes_of(const std::vector<stored_update>& what) {
+  std::uint64_t result = 0;
+  for (const auto& one : what)
+    result += one.body.str().size();
+  return result;
+}
+
+bool journal_state::has_room(const std::vector<stored_update>& what) const {
+  return waiting_updates == 0
+         || (waiting_updates + what.size() <= cfg.max_waiting
+             && waiting_bytes + bytes_of(what) <= cfg.max_waiting_bytes);
+}
+
+void journal_state::now_wait(const std::vector<stored_update>& what) {
+  waiting_updates += static_cast<std::uint32_t>(what.size());
+  waiting_bytes += bytes_of(what);
+}
+
+void journal_state::wait_no_more(const std::vector<stored_update>& what) {
+  waiting_updates -= static_cast<std::uint32_t>(what.size());
+  waiting_bytes -= bytes_of(what);
 }
 
 void journal_state::write() {
@@ -114,7 +140,9 @@ std::shared_ptr<group> journal_state::next_group(written& to) {
     g->reserve = cfg.number_block;
   g->first_number = next_seq;
   g->blocks = blocks;
-  if (replays.empty()) // Should they break a rule, then no append's.
+  // Should replays break a rule, then no append's. In turns: neither waits for all of the others.
+  bool replaying = !replays.empty() && (appends.empty() || !std::exchange(replayed, false));
+  if (!replaying)
     take_appends(*g, to);
   g->ends = std::exchange(ends, {});
   to.waiters = std::exchange(waiters, {});
@@ -135,20 +163,34 @@ std::shared_ptr<group> journal_state::next_group(written& to) {
     if (auto* q = find(bot))
       g->truncated.emplace_back(bot, cfg.remembered + q->count() + q->coming + q->ending);
   }
-  for (auto& one : replays) {
-    auto* q = find(one.what.bot);
-    auto n = one.what.ids.empty() ? (q == nullptr ? 0 : q->dead) : one.what.ids.size();
-    auto& added = g->replays.emplace_back();
-    added.what = one.what;
-    for (std::size_t i = 0; i < n; ++i)
-      added.numbers.push_back(next_number());
-    to_settle.insert(one.what.bot);
-  }
-  to.replays = std::exchange(replays, {});
+  if (replaying)
+    take_replays(*g, to);
   take_marks(*g, to);
   if (ports.cluster)
     stamp(*g);
   return g;
+}
+
+/// Some letters at a time: each is a few steps of the store's, and meanwhile nothing else is
+/// stored.
+void journal_state::take_replays(group& to, written& from) {
+  replayed = true;
+  for (std::size_t room = cfg.group_letters; room > 0 && !replays.empty();) {
+    auto& one = from.replays.emplace_back(std::move(replays.front()));
+    replays.pop_front();
+    auto n = std::min(room, one.left);
+    room -= n;
+    auto& added = to.replays.emplace_back();
+    added.what = one.what;
+    if (!one.all) {
+      auto end = one.what.ids.begin() + static_cast<std::ptrdiff_t>(n);
+      added.what.ids.assign(one.what.ids.begin(), end);
+      one.what.ids.erase(one.what.ids.begin(), end);
+    }
+    for (std::size_t i = 0; i < n; ++i)
+      added.numbers.push_back(next_number());
+    to_settle.insert(one.what.bot);
+  }
 }
 
 /// Fresh marks of bots by which something is looked for now, and so many that the rest is not too
@@ -238,7 +280,7 @@ void journal_state::stored_updates(written& what) {
       reroute(std::move(one));
       continue;
     }
-    waiting_updates -= n;
+    wait_no_more(one.updates);
     if (!one.places.empty())
       looking.erase(one.bot);
     if (!applies(g, one.bot)) { // It is stored; the bot's owner reads it there.
@@ -318,33 +360,46 @@ void journal_state::stored_ends(group& g) {
 }
 
 void journal_state::stored_replays(written& what) {
-  auto& all = what.what->replays;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    auto& x = all[i];
-    if (what.what->is_fenced(x.what.bot)) {
-      what.replays[i].to.deliver(caf::make_error(store_refusal::fenced));
+  auto& g = *what.what;
+  std::vector<waiting_replay> go_on;
+  for (std::size_t i = 0; i < g.replays.size(); ++i) {
+    auto& x = g.replays[i];
+    auto& one = what.replays[i];
+    if (g.is_fenced(x.what.bot)) {
+      one.to.deliver(caf::make_error(store_refusal::fenced));
       continue;
     }
-    replay_result result;
-    result.replayed = x.gone;
-    result.missing = x.missing;
-    if (auto* q = find(x.what.bot); q != nullptr && applies(*what.what, x.what.bot)) {
-      auto gone = std::min(q->dead, x.gone);
-      q->dead -= gone;
-      counts.dead -= gone;
-      for (auto& one : x.updates) {
-        if (q->top)
-          q->top = std::max(*q->top, one.update_id);
-        q->add(one.seq, one.urgent, {one.update_id, one.received, one.expires});
-        if (q->state == bot_queue::memory::warm)
-          ++entries;
-      }
-      counts.pending += x.updates.size();
-      if (!x.updates.empty())
-        tell(x.what.bot, *q);
-    }
-    what.replays[i].to.deliver(result);
+    stored_replay(x, g);
+    one.left -= x.numbers.size();
+    one.done.replayed += x.gone;
+    one.done.missing.insert(one.done.missing.end(), x.missing.begin(), x.missing.end());
+    if (one.left == 0 || (one.all && x.gone == 0))
+      one.to.deliver(std::move(one.done));
+    else if (!applies(g, x.what.bot)) // The others are its new owner's.
+      one.to.deliver(caf::make_error(store_refusal::fenced));
+    else
+      go_on.push_back(std::move(one));
   }
+  std::move(go_on.rbegin(), go_on.rend(), std::front_inserter(replays));
+}
+
+void journal_state::stored_replay(const group::replay& x, const group& g) {
+  auto* q = find(x.what.bot);
+  if (q == nullptr || !applies(g, x.what.bot))
+    return;
+  auto gone = std::min(q->dead, x.gone);
+  q->dead -= gone;
+  counts.dead -= gone;
+  for (auto& one : x.updates) {
+    if (q->top)
+      q->top = std::max(*q->top, one.update_id);
+    q->add(one.seq, one.urgent, {one.update_id, one.received, one.expires});
+    if (q->state == bot_queue::memory::warm)
+      ++entries;
+  }
+  counts.pending += x.updates.size();
+  if (!x.updates.empty())
+    tell(x.what.bot, *q);
 }
 
 void journal_state::write_failed(written& what, const caf::error& why) {
@@ -364,7 +419,7 @@ void journal_state::write_failed(written& what, const caf::error& why) {
         looking.erase(one.bot);
       if (auto* q = find(one.bot); q != nullptr && applies(g, one.bot))
         q->coming -= std::min(q->coming, n);
-      waiting_updates -= n;
+      wait_no_more(one.updates);
       counts.refused += n;
       one.answer(why);
     }

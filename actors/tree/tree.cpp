@@ -6,6 +6,7 @@
 #include "runtime/net/upstream_call.hpp"
 #include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/update_services.hpp"
+#include "runtime/registry/update_steps.hpp"
 #include "runtime/relay/lanes_port.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/token.hpp"
@@ -289,6 +290,11 @@ caf::actor tree::start_journal(caf::actor_system& system) {
       return boost::json::serialize(boost::json::object{
         {"update_id", x.id}, {"kind", kind.empty() ? std::string_view{"unknown"} : kind}});
     });
+  };
+  ports.expired = [updates = found_->updates](bot_id bot, std::int64_t received) {
+    auto as = updates->book.find(bot);
+    auto how = as ? std::optional{as->delivery.mode} : std::nullopt;
+    note_step(*updates, bot, how, update_step::expired, received);
   };
   auto handle = spawn_journal(system, config, std::move(ports));
   auto result = published(found_->updates->journal, handle);

@@ -220,6 +220,54 @@ SCENARIO("dead letters wait again behind what waits, with a fresh lifetime, and 
   });
 }
 
+SCENARIO(
+  "many dead letters wait again a few at a time; what comes meanwhile is stored between them") {
+  config.group_letters = 2;
+  on_both(*this, [&] {
+    append_ids(1, {1, 2, 3, 4, 5});
+    end(1, 5, update_verdict::dead, "no");
+    dead_letter_replay x;
+    x.bot = 1;
+    sql->hold = true;
+    auto replayed = post<replay_result>(x);
+    auto other = post<append_result>(update_append{2, {update_of(1)}});
+    for (auto i = 0; i < 2; ++i) {
+      CHECK(!other->over());
+      sql->release_one();
+      sched.run();
+    }
+    CHECK(other->answer);
+    CHECK(!replayed->over());
+    CHECK_EQ(rows("updates"), 3);
+    sql->hold = false;
+    sql->release();
+    sched.run();
+    REQUIRE(replayed->answer);
+    CHECK_EQ(replayed->answer->replayed, 5u);
+    CHECK_EQ(waiting(1), (ids{1, 2, 3, 4, 5}));
+    // By their numbers.
+    end(1, 5, update_verdict::dead, "no");
+    for (auto& one : dead(1))
+      x.ids.push_back(one.id);
+    x.ids.insert(x.ids.begin() + 1, 4711);
+    auto done = get<replay_result>(x);
+    CHECK_EQ(done.replayed, 5u);
+    CHECK_EQ(done.missing, ids{4711});
+    CHECK_EQ(waiting(1), (ids{1, 2, 3, 4, 5}));
+    // What was not reached when the store failed stays a letter.
+    end(1, 5, update_verdict::dead, "no");
+    x.ids.clear();
+    sql->faults = {store_refusal::none, store_refusal::disk_full};
+    CHECK(why<replay_result>(x) == store_refusal::disk_full);
+    CHECK_EQ(waiting(1), (ids{1, 2}));
+    CHECK_EQ(dead(1).size(), 3u);
+    pass(config.retry_pause);
+    CHECK_EQ(get<replay_result>(x).replayed, 3u);
+    CHECK_EQ(waiting(1), (ids{1, 2, 3, 4, 5}));
+    CHECK_EQ(pending(1).dead, 0u);
+  });
+}
+
 SCENARIO("a letter whose update came again meanwhile is not delivered twice") {
   config.remembered = 100;
   on_both(*this, [&] {
@@ -270,9 +318,13 @@ SCENARIO("a letter above all that is remembered waits again, and its repetition 
   });
 }
 
+using expiries = std::vector<std::pair<bot_id, std::int64_t>>;
+
 SCENARIO("lifetimes end updates: short ones are counted, the others become dead letters") {
   config.lifetime = 1h;
   on_both(*this, [&] {
+    gone.clear();
+    auto came = wall;
     auto brief = update_of(1, "callback_query");
     brief.expires = wall + 150'000;
     auto stale = update_of(2);
@@ -284,9 +336,12 @@ SCENARIO("lifetimes end updates: short ones are counted, the others become dead 
     CHECK_EQ(waiting(1), (ids{1, 2}));
     pass(1s);
     CHECK_EQ(report().expired, 1u);
+    CHECK(gone == (expiries{{1, came}}));
     CHECK_EQ(waiting(1), ids{2});
     CHECK(dead(1).empty());
     pass(1h);
+    std::ranges::sort(gone);
+    CHECK(gone == (expiries{{1, came}, {1, came}, {2, came}}));
     CHECK_EQ(report().expired, 3u);
     CHECK_EQ(report().pending, 0u);
     for (bot_id id : {1, 2}) {
@@ -294,6 +349,13 @@ SCENARIO("lifetimes end updates: short ones are counted, the others become dead 
       CHECK_EQ(dead(id).front().reason, "expired");
     }
     CHECK_EQ(rows("updates"), 0);
+    // Its bot may be the first to see it, and the journal too: it is told of once.
+    append_ids(3, {1});
+    auto seq = fetch(3).updates.front().seq;
+    CHECK(*post_ends(3, {{seq, update_verdict::expired, 0, {}}}));
+    CHECK(*post_ends(3, {{seq, update_verdict::expired, 0, {}}}));
+    pass(2h);
+    CHECK_EQ(gone.size(), 4u);
   });
 }
 

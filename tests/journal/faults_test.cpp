@@ -17,7 +17,8 @@ BEGIN_FIXTURE_SCOPE(fixture)
 SCENARIO("a store that fails: appends are refused with its reason, and nothing of them is there") {
   on_both(*this, [&] {
     append_ids(1, {1});
-    for (auto fault : {store_refusal::unavailable, store_refusal::disk_full, store_refusal::failed}) {
+    for (auto fault :
+         {store_refusal::unavailable, store_refusal::disk_full, store_refusal::failed}) {
       sql->faults = {fault};
       CHECK(why<append_result>(update_append{1, {update_of(2)}}) == fault);
       CHECK_EQ(pending(1).pending, 1u);
@@ -72,6 +73,46 @@ SCENARIO("a confirmation that could not be stored says so, and is not lost") {
     pass(config.retry_pause);
     restart();
     CHECK_EQ(waiting(1), ids{2});
+  });
+}
+
+SCENARIO("while the store stands only so many updates wait for it, and so many bytes") {
+  auto sized = [](std::int64_t id, std::size_t bytes) {
+    auto x = update_of(id);
+    x.body = shared_text{std::string(bytes, 'x')};
+    return x;
+  };
+  auto push = [&](bot_id bot, std::int64_t id, std::size_t bytes) {
+    return post<append_result>(update_append{bot, {sized(id, bytes)}});
+  };
+  config.max_waiting = 3;
+  config.max_waiting_bytes = 1000;
+  on_both(*this, [&] {
+    for (auto loading : {false, true}) { // What comes while all is being read waits for that first.
+      sql->hold = true;
+      if (loading)
+        restart();
+      auto first = push(1, 1 + (loading ? 10 : 0), 100);
+      CHECK(!push(2, 1 + (loading ? 10 : 0), 500)->over());
+      CHECK(push(3, 1, 401)->why == store_refusal::unavailable);
+      auto third = push(3, 2 + (loading ? 10 : 0), 400);
+      CHECK(!third->over());
+      CHECK(push(1, 2, 0)->why == store_refusal::unavailable); // One more.
+      sql->hold = false;
+      sql->release();
+      sched.run();
+      CHECK(first->answer);
+      CHECK(third->answer);
+    }
+    CHECK(push(1, 3, 1001)->answer); // It would never fit.
+    for (std::int64_t id = 4; id < 20; ++id)
+      CHECK(push(1, id, 900)->answer); // Nothing of those before is counted any more.
+    sql->faults.push_back(store_refusal::disk_full);
+    CHECK(push(1, 50, 900)->why == store_refusal::disk_full);
+    CHECK(push(1, 50, 900)->answer);
+    CHECK_EQ(pending(1).pending, 20u);
+    CHECK_EQ(pending(2).pending, 2u);
+    CHECK_EQ(pending(3).pending, 2u);
   });
 }
 
@@ -191,7 +232,8 @@ SCENARIO("one that breaks a rule of the store does not keep the others out") {
   });
 }
 
-SCENARIO("a journal killed at each step loses nothing it acknowledged and repeats nothing it ended") {
+SCENARIO(
+  "a journal killed at each step loses nothing it acknowledged and repeats nothing it ended") {
   on_both(*this, [&] {
     for (auto written : {false, true}) {
       bot_id id = written ? 2 : 1;
@@ -264,7 +306,8 @@ struct real_fixture {
 
 } // namespace
 
-SCENARIO("a database that goes away is said to be unavailable, and everything goes on when it is back") {
+SCENARIO(
+  "a database that goes away is said to be unavailable, and everything goes on when it is back") {
   store::test_store on{store::backend::postgresql};
   real_fixture f;
   f.start(on, 300ms);
@@ -303,7 +346,8 @@ SCENARIO("a database that goes away is said to be unavailable, and everything go
     CHECK(there.contains(id));
 }
 
-SCENARIO("a store that may not grow refuses updates, keeps what it acknowledged, and takes new ones for ended ones") {
+SCENARIO("a store that may not grow refuses updates, keeps what it acknowledged, and takes new "
+         "ones for ended ones") {
   store::test_store on{store::backend::sqlite};
   real_fixture f;
   f.start(on, 1s, 200);
@@ -339,7 +383,8 @@ SCENARIO("a store that may not grow refuses updates, keeps what it acknowledged,
   CHECK_EQ(static_cast<std::int64_t>(fetch().updates.size()), stored - half + 1);
 }
 
-SCENARIO("a process killed at any instruction loses no acknowledged update and gives no number twice") {
+SCENARIO(
+  "a process killed at any instruction loses no acknowledged update and gives no number twice") {
   store::test_store on{store::backend::sqlite};
   on.open();
   std::set<std::int64_t> acknowledged;

@@ -9,17 +9,25 @@ using namespace troupe::journal_tests;
 
 namespace {
 
-/// What is known of one update of one bot.
+/// What is known of one update of one bot; of one that is replayed, since then.
 struct known {
-  std::size_t sent = 0;         ///< When it was appended first.
+  std::size_t sent = 0;         ///< When it was appended first, or replayed.
   std::size_t acknowledged = 0; ///< When that was answered first; 0: never.
   std::int64_t seq = 0;         ///< As seen last.
   bool end_sent = false;
-  bool ended = false;           ///< Answered.
-  bool dead = false;            ///< How it was to end.
+  bool ended = false;      ///< Answered.
+  bool dead = false;       ///< How it was to end.
+  bool delivered = false;  ///< The same: both are possible, if the first was not answered.
+  std::size_t replays = 0; ///< It was a dead letter when the last one was sent.
 };
 
 using key = std::pair<bot_id, std::int64_t>;
+
+/// An update as it was when something was asked about it.
+struct past {
+  key of;
+  std::size_t replays = 0;
+};
 
 /// Random requests, faults and kills; what must hold whatever happens is checked on the way and at
 /// the end.
@@ -30,7 +38,7 @@ struct history {
 
   void step() {
     ++time;
-    switch (roll(12)) {
+    switch (roll(14)) {
     case 0:
     case 1:
     case 2:
@@ -53,6 +61,9 @@ struct history {
     case 10:
       f.sql->faults.push_back(roll(2) == 0 ? store_refusal::unavailable : store_refusal::disk_full);
       return;
+    case 11:
+    case 12:
+      return replay();
     default:
       return disturb();
     }
@@ -110,15 +121,15 @@ struct history {
   void end_some() {
     auto bot = static_cast<bot_id>(1 + roll(3));
     std::vector<update_end> ends;
-    std::vector<key> which;
+    std::vector<past> which;
     for (auto& one : fetch(bot))
       if (roll(2) == 0) {
         auto how = roll(4) == 0 ? update_verdict::dead : update_verdict::delivered;
         auto& about = all[{bot, one.id}];
         about.end_sent = true;
-        about.dead = about.dead || how == update_verdict::dead;
+        (how == update_verdict::dead ? about.dead : about.delivered) = true;
         ends.push_back({one.seq, how, 1, "no"});
-        which.emplace_back(bot, one.id);
+        which.push_back({{bot, one.id}, about.replays});
       }
     if (!ends.empty())
       endings.emplace_back(f.post_ends(bot, std::move(ends)), which);
@@ -128,15 +139,43 @@ struct history {
   void confirm() {
     auto bot = static_cast<bot_id>(1 + roll(3));
     update_confirm x{bot, 0, 0, false, {}};
-    std::vector<key> which;
+    std::vector<past> which;
     for (auto& one : fetch(bot))
       if (roll(3) == 0) {
         x.seqs.push_back(one.seq);
-        all[{bot, one.id}].end_sent = true;
-        which.emplace_back(bot, one.id);
+        auto& about = all[{bot, one.id}];
+        about.end_sent = about.delivered = true;
+        which.push_back({{bot, one.id}, about.replays});
       }
     if (!x.seqs.empty())
       confirms.emplace_back(f.post<confirm_result>(x), which);
+    look();
+  }
+
+  /// All of a bot's dead letters, or some of them, wait again: while others come and end.
+  void replay() {
+    auto bot = static_cast<bot_id>(1 + roll(3));
+    auto letters = f.post<dead_letter_page>(dead_letter_query{bot, 0, 1000});
+    look();
+    auto same = [bot](const auto& one) { return one.second.front().of.first == bot; };
+    if (!letters->answer || std::ranges::any_of(replays, same)) // What is listed may be on its way.
+      return;
+    dead_letter_replay x;
+    x.bot = bot;
+    auto some = roll(2) == 0;
+    std::vector<past> which;
+    for (auto& one : letters->answer->rows) {
+      if (some && roll(2) == 0)
+        continue;
+      if (some)
+        x.ids.push_back(one.id);
+      auto& about = all[{bot, one.update_id}];
+      about = known{time, 0, 0, false, false, false, false, about.replays + 1};
+      which.push_back({{bot, one.update_id}, about.replays});
+    }
+    if (which.empty())
+      return;
+    replays.emplace_back(f.post<replay_result>(std::move(x)), which);
     look();
   }
 
@@ -145,22 +184,37 @@ struct history {
     std::erase_if(appends, [&](auto& one) {
       if (one.first->answer)
         for (auto& which : one.second)
-          if (auto& about = all[which]; about.acknowledged == 0)
+          if (auto& about = all[which]; about.acknowledged == 0 && about.replays == 0)
             about.acknowledged = time;
+      return one.first->over();
+    });
+    std::erase_if(replays, [&](auto& one) {
+      if (one.first->answer) {
+        CHECK_EQ(one.first->answer->replayed, one.second.size());
+        CHECK(one.first->answer->missing.empty());
+        for (auto& which : one.second)
+          if (auto& about = all[which.of]; about.replays == which.replays)
+            about.acknowledged = time;
+      }
       return one.first->over();
     });
     std::erase_if(endings, [&](auto& one) {
       if (*one.first)
-        for (auto& which : one.second)
-          all[which].ended = true;
+        end(one.second);
       return *one.first;
     });
     std::erase_if(confirms, [&](auto& one) {
       if (one.first->answer)
-        for (auto& which : one.second)
-          all[which].ended = true;
+        end(one.second);
       return one.first->over();
     });
+  }
+
+  /// What was replayed since waits anew.
+  void end(const std::vector<past>& what) {
+    for (auto& which : what)
+      if (auto& about = all[which.of]; about.replays == which.replays)
+        about.ended = true;
   }
 
   void finish() {
@@ -203,12 +257,16 @@ struct history {
     CHECK(there + dead <= 1);
     if (about.ended)
       CHECK_EQ(there, 0);
-    if (!about.end_sent)
+    if (!about.end_sent && (about.replays == 0 || about.acknowledged != 0))
       CHECK_EQ(dead, 0);
     if (about.acknowledged != 0 && !about.end_sent)
       CHECK_EQ(there, 1);
     if (about.ended && !about.dead)
       CHECK_EQ(dead, 0);
+    if (about.ended && !about.delivered)
+      CHECK_EQ(dead, 1);
+    if (about.replays > 0 && !about.delivered)
+      CHECK_EQ(there + dead, 1);
   }
 
   fixture& f;
@@ -218,15 +276,17 @@ struct history {
   std::map<key, known> all;
   std::map<std::int64_t, key> numbers;
   std::vector<std::pair<std::shared_ptr<asked<append_result>>, std::vector<key>>> appends;
-  std::vector<std::pair<std::shared_ptr<bool>, std::vector<key>>> endings;
-  std::vector<std::pair<std::shared_ptr<asked<confirm_result>>, std::vector<key>>> confirms;
+  std::vector<std::pair<std::shared_ptr<bool>, std::vector<past>>> endings;
+  std::vector<std::pair<std::shared_ptr<asked<confirm_result>>, std::vector<past>>> confirms;
+  std::vector<std::pair<std::shared_ptr<asked<replay_result>>, std::vector<past>>> replays;
 };
 
 } // namespace
 
 BEGIN_FIXTURE_SCOPE(fixture)
 
-SCENARIO("whatever fails and dies, each acknowledged update waits, or has ended, or is dead: once") {
+SCENARIO(
+  "whatever fails and dies, each acknowledged update waits, or has ended, or is dead: once") {
   for (auto kind : {store::backend::sqlite, store::backend::postgresql})
     for (std::uint32_t seed = 1; seed <= (kind == store::backend::sqlite ? 25u : 5u); ++seed) {
       CAF_MESSAGE("seed " << seed);
@@ -234,6 +294,7 @@ SCENARIO("whatever fails and dies, each acknowledged update waits, or has ended,
       config.max_entries = seed % 2 == 0 ? 20 : 500'000;
       config.cache_bytes = seed % 3 == 0 ? 2000 : 64u << 20;
       config.group_updates = seed % 5 == 0 ? 3 : 2000;
+      config.group_letters = seed % 4 == 0 ? 2 : 100;
       start(on);
       history h{*this, seed};
       for (int i = 0; i < 150; ++i)
