@@ -55,4 +55,15 @@ test('URLs that delivery would refuse are refused when they are set, but for dev
   await allow(false);
   await isRefused();
   assert.equal((await node.ask('PATCH', `/v1/bots/${bot.id}`, { name: 'other' })).status, 200); // Delivery judges what is there.
+
+  // A name is looked up when something is delivered: its owner is told then, and the update waits.
+  await node.ask('PATCH', `/v1/bots/${bot.id}`, { updates: { mode: 'polling' } });
+  const user = await sandbox.createUser();
+  await sandbox.say(await sandbox.createChat(bot, [user]), user, 'hello');
+  const info = async () => (await node.call(bot.token, 'getWebhookInfo')).json.result;
+  await until('who set it is told', async () => /may not be used \(loopback\)/.test((await info()).last_error_message));
+  assert.equal((await info()).pending_update_count, 1);
+  await byGateway('');
+  const polled = await node.call(bot.token, 'getUpdates', { timeout: 10 });
+  assert.deepEqual(polled.json.result.map(({ message }) => message.text), ['hello']);
 });
