@@ -102,3 +102,27 @@ describe('a stream of events', () => {
     assert.ok(!stays.ended);
   });
 });
+
+test('an update for which nobody came until its lifetime was over is seen to expire, once, and counted', { timeout: 120_000 }, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  t.after(() => sandbox.stop());
+  const node = await Node.start(sandbox, { options: { ...registered, 'journal.lifetime': '60s' } });
+  t.after(() => node.stop());
+  const scene = await sandbox.stage();
+  const path = `/v1/bots/${scene.bot.id}`;
+  assert.equal((await node.ask('POST', '/v1/bots', { token: scene.bot.token, trusted: true })).status, 201); // To be polled.
+  const answer = await fetch(`${node.api}${path}/events`, { headers: { authorization: `Bearer ${node.operatorKey}` } });
+  let text = '';
+  (async () => {
+    for await (const piece of answer.body) text += Buffer.from(piece).toString();
+  })().catch(() => {}); // Until the node ends.
+  const told = (type) => text.split(`event: ${type}\n`).length - 1;
+  await sandbox.say(scene.chat, scene.user, 'hello');
+  await until('it came', () => told('update.received') === 1);
+  await until('it is over', () => told('update.expired') > 0, { within: 90_000 });
+  const [letter] = (await node.get(`${path}/dead-letters`)).dead_letters;
+  assert.equal(letter.reason, 'expired');
+  assert.equal((await node.get('/v1/updates')).expired_total, 1);
+  assert.match((await node.ask('GET', '/metrics')).text, /^troupe_deliveries_total\{mode="pull",result="expired"\} 1/m);
+  assert.equal(told('update.expired'), 1);
+});
