@@ -29,20 +29,21 @@ section.wide { grid-column:1/-1 }
 dl { display:grid; grid-template-columns:repeat(auto-fill,minmax(7.5rem,1fr)); gap:.6rem 1rem; margin:0 0 .8rem }
 dt { color:var(--dim); font-size:.78rem } dd { margin:0; font-size:1.2rem; font-variant-numeric:tabular-nums }
 table { border-collapse:collapse; width:100%; font-size:.87rem; font-variant-numeric:tabular-nums }
-th { text-align:left; color:var(--dim); font-weight:500 } th,td { padding:.25rem .8rem .25rem 0; white-space:nowrap }
+th { text-align:left; color:var(--dim); font-weight:500 }
+th,td { padding:.25rem .6rem .25rem 0; white-space:nowrap } th:last-child, td:last-child { padding-right:0 }
 tr + tr td { border-top:1px solid var(--line) } td.n, th.n { text-align:right }
 ul.tree, ul.tree ul { list-style:none; margin:0; padding-left:1.15rem } ul.tree { padding-left:0 }
 ul.tree li { padding:.1rem 0; border-left:1px solid var(--line); padding-left:.7rem }
 .dim { color:var(--dim) } .good { color:var(--good) } .warn { color:var(--warn) } .bad { color:var(--bad) }
 .dot::before { content:"●"; margin-right:.35em; font-size:.8em }
-.bar { background:var(--bar); border-radius:4px; height:.55rem; min-width:6rem; overflow:hidden }
+.bar { background:var(--bar); border-radius:4px; height:.55rem; min-width:4.5rem; overflow:hidden }
 .bar i { display:block; height:100%; background:var(--accent) } .bar i.full { background:var(--warn) }
 #state { font-size:.9rem }
 button, input, select { font:inherit; color:inherit; background:var(--bg); border:1px solid var(--line);
   border-radius:6px; padding:.25rem .6rem } button { cursor:pointer } button:disabled { opacity:.5; cursor:default }
 button.row { background:none; border:none; padding:0; color:var(--accent); text-align:left }
 .tools { display:flex; flex-wrap:wrap; gap:.5rem .8rem; align-items:center; margin:0 0 .8rem; font-size:.87rem }
-td.note { white-space:normal; min-width:14rem } td.note p { margin:0 } td.when { color:var(--dim) }
+td.note { white-space:normal; min-width:8rem; overflow-wrap:anywhere } td.note p { margin:0 } td.when { color:var(--dim) }
 td { vertical-align:top } td .bar { margin-top:.4rem } tr.chosen td { background:var(--bar) } [hidden] { display:none !important }
 #door { max-width:34rem; margin:3rem auto; padding:0 1rem } #door form { display:flex; gap:.5rem; margin:1rem 0 }
 #door input { flex:1; min-width:0 } pre { white-space:pre-wrap; word-break:break-word; font-size:.8rem; margin:.3rem 0 }

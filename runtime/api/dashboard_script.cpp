@@ -94,8 +94,8 @@ const show = {
       ["downloads", number(x.downloads)], ["waiting", number(x.waiting)], ["most per host", number(x.max_per_host)],
       ["reclaimed", number(x.reclaimed_total)], ["leases so far", number(x.leases_total)]]),
       bar(x.leased, Math.min(x.max_per_host, x.max_connections)), make("p"),
-      table(["session", "for", "leased by bot", "#leases", "#age"], busy.slice(0, 20).map(s =>
-        [s.id, s.kind, s.bot ?? "idle", number(s.leases), time(s.age_seconds)]))];
+      table(["sessions", "leased by bot", "#leases", "#age"], busy.slice(0, 20).map(s =>
+        [s.kind.replace("_", " "), s.bot ?? "idle", number(s.leases), time(s.age_seconds)]))];
   },
   tree(x) {
     const branch = s => make("ul", {}, ...s.children.slice(0, 40).map(c => make("li", {},
@@ -153,14 +153,15 @@ function botRow(b) {
   const u = b.update_state, open = make("button", { type: "button", class: "row" }, String(b.id));
   open.addEventListener("click", () => { chosen = chosen === b.id ? null : b.id; letters = null; refreshBots(); });
   const said = notes(b);
-  return [open, b.username ? "@" + b.username : "–", b.name, number(b.tenant), mark(b.phase), mark(b.health || "–"),
+  const who = make("div", {}, open, make("div", { class: "dim" }, b.username ? "@" + b.username : "–"));
+  return [who, b.name, number(b.tenant), mark(b.phase), mark(b.health || "–"),
     mark(u && u.intake ? u.intake.state : "–"), delivery(b), number(u && u.pending), number(u && u.dead_letters),
     said.length ? make("div", {}, ...said) : make("span", { class: "dim" }, "all is well")];
 }
 function showBots(all) {
   if (!all.length) return [make("span", { class: "dim" }, at("phase").value || at("number").value
     ? "There is no such bot." : "No bot is registered. troupectl bot add registers one.")];
-  const made = table(["bot", "", "name", "#tenant", "phase", "calls", "updates come in", "and leave by", "#waiting",
+  const made = table(["bot", "~name", "#tenant", "phase", "calls", "updates come in", "and leave by", "#waiting",
     "#dead letters", "~what to know"], all.map(botRow));
   all.forEach((b, i) => { if (b.id === chosen) made.tBodies[0].rows[i].className = "chosen"; });
   return [made];
