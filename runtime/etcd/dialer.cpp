@@ -39,7 +39,7 @@ dialer::dialer(net::io_executor ex, std::shared_ptr<net::dns_cache> dns,
 }
 
 asio::ssl::context dialer::tls_context() const {
-  auto result = relay::make_tls_context(ca_file_);
+  auto result = net::make_client_context(ca_file_);
   if (!certificate_file_.empty()) {
     result.use_certificate_chain_file(certificate_file_);
     result.use_private_key_file(key_file_, asio::ssl::context::pem);
@@ -47,23 +47,23 @@ asio::ssl::context dialer::tls_context() const {
   return result;
 }
 
-void dialer::wrap(relay::connection& made, const std::string& host, error_code& ec) const try {
+void dialer::wrap(net::client_connection& made, const std::string& host, error_code& ec) const try {
   auto context = tls_context();
   made.wrap(context, host, ec);
 } catch (const boost::system::system_error& e) {
   ec = e.code(); // A renewed file is no certificate.
 }
 
-step<std::unique_ptr<relay::connection>> dialer::dial(errand& by, const net::target& where,
-                                                      std::string& reason) {
-  auto made = std::make_unique<relay::connection>(ex_, open_);
+step<std::unique_ptr<net::client_connection>> dialer::dial(errand& by, const net::target& where,
+                                                           std::string& reason) {
+  auto made = std::make_unique<net::client_connection>(ex_, open_);
   co_await reach(by, *made, where, reason);
   if (reason.empty() && where.tls) {
     by.on = made.get();
     error_code ec;
     wrap(*made, where.host, ec);
     if (!ec)
-      co_await made->secure().async_handshake(relay::tls_stream::client,
+      co_await made->secure().async_handshake(net::tls_stream::client,
                                               asio::redirect_error(awaited_dial, ec));
     by.on = nullptr;
     auto refusal = made->tls() ? made->refusal() : std::string{};
@@ -79,7 +79,7 @@ step<std::unique_ptr<relay::connection>> dialer::dial(errand& by, const net::tar
   co_return made;
 }
 
-step<void> dialer::reach(errand& by, relay::connection& made, const net::target& where,
+step<void> dialer::reach(errand& by, net::client_connection& made, const net::target& where,
                          std::string& reason) {
   error_code ec;
   auto found = co_await dns_->resolve(where.host, ex_, by.deadline, ec);

@@ -1,7 +1,7 @@
 #pragma once
 #include "runtime/etcd/client.hpp"
+#include "runtime/net/client_stream.hpp"
 #include "runtime/net/target.hpp"
-#include "runtime/relay/connection.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -18,7 +18,7 @@ using step = asio::awaitable<T, net::io_executor>;
 
 /// Something under way on a connection.
 struct errand {
-  relay::connection* on = nullptr;
+  net::client_connection* on = nullptr;
   clock::time_point deadline{};
   bool over = false; ///< Its time is over, or somebody ended it.
 
@@ -47,14 +47,14 @@ public:
   dialer(net::io_executor ex, std::shared_ptr<net::dns_cache> dns, const client_options& options);
 
   /// A connection, or null and a reason. The errand's deadline is what the caller set.
-  step<std::unique_ptr<relay::connection>> dial(errand& by, const net::target& where,
-                                                std::string& reason);
+  step<std::unique_ptr<net::client_connection>> dial(errand& by, const net::target& where,
+                                                     std::string& reason);
 
 private:
   [[nodiscard]] asio::ssl::context tls_context() const;
   /// Puts TLS over it, with the files as they are now.
-  void wrap(relay::connection& made, const std::string& host, error_code& ec) const;
-  step<void> reach(errand& by, relay::connection& made, const net::target& where,
+  void wrap(net::client_connection& made, const std::string& host, error_code& ec) const;
+  step<void> reach(errand& by, net::client_connection& made, const net::target& where,
                    std::string& reason);
 
   net::io_executor ex_;

@@ -58,7 +58,7 @@ step<void> members::ask(std::size_t member, std::shared_ptr<errand> by, clock::t
     idle_[member].push_back(std::move(on));
 }
 
-std::unique_ptr<relay::connection> members::take_idle(std::size_t member) {
+std::unique_ptr<net::client_connection> members::take_idle(std::size_t member) {
   auto& idle = idle_[member];
   while (!idle.empty()) {
     auto on = std::move(idle.back());

@@ -40,12 +40,12 @@ public:
   void close();
 
 private:
-  std::unique_ptr<relay::connection> take_idle(std::size_t member);
+  std::unique_ptr<net::client_connection> take_idle(std::size_t member);
 
   net::io_executor ex_;
   dialer dialer_;
   std::vector<net::target> all_;
-  std::vector<std::deque<std::unique_ptr<relay::connection>>> idle_; ///< By member.
+  std::vector<std::deque<std::unique_ptr<net::client_connection>>> idle_; ///< By member.
   std::set<std::shared_ptr<errand>> errands_;
   std::size_t favourite_ = 0;
   bool closed_ = false;

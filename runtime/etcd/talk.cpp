@@ -46,7 +46,7 @@ std::string why(error_code ec, bool tls, const answer& how) {
 template <class Stream>
 step<void> talk_on(Stream& stream, const std::string& request, const line_taker& each,
                    answer& how) {
-  constexpr bool tls = std::is_same_v<Stream, relay::tls_stream>;
+  constexpr bool tls = std::is_same_v<Stream, net::tls_stream>;
   error_code ec;
   co_await asio::async_write(stream, asio::buffer(request), asio::redirect_error(awaited_talk, ec));
   if (ec) {
@@ -93,7 +93,7 @@ std::string request_text(const std::string& host, std::string_view path, std::st
   return out;
 }
 
-step<void> talk(relay::connection& on, const std::string& request, const line_taker& each,
+step<void> talk(net::client_connection& on, const std::string& request, const line_taker& each,
                 answer& how) {
   if (on.tls())
     co_await talk_on(on.secure(), request, each, how);

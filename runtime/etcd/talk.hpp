@@ -24,7 +24,7 @@ using line_taker = std::function<bool(std::string_view)>;
 
 /// Sends a request and reads its answer. With `each`, an answer of status 200 is a stream of lines,
 /// told as they come.
-step<void> talk(relay::connection& on, const std::string& request, const line_taker& each,
+step<void> talk(net::client_connection& on, const std::string& request, const line_taker& each,
                 answer& how);
 
 } // namespace troupe::etcd

@@ -1,10 +1,6 @@
 #include "runtime/net/tls_client.hpp"
 
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/ssl/error.hpp>
-
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 namespace troupe::net {
 namespace {
@@ -17,34 +13,17 @@ int owner_index() {
   return index;
 }
 
-boost::system::error_code last_error() {
-  return {static_cast<int>(ERR_get_error()), asio::error::get_ssl_category()};
-}
-
 } // namespace
 
 void tls_client::session_free::operator()(SSL_SESSION* session) const noexcept {
   SSL_SESSION_free(session);
 }
 
-tls_client::tls_client(std::string host, const std::string& ca_file)
-  : host_(std::move(host)), context_(asio::ssl::context::tls_client) {
-  boost::system::error_code not_numeric;
-  asio::ip::make_address(host_, not_numeric);
-  numeric_ = !not_numeric;
-  if (ca_file.empty())
-    context_.set_default_verify_paths();
-  else
-    context_.load_verify_file(ca_file);
-  context_.set_verify_mode(asio::ssl::verify_peer);
+tls_client::tls_client(const std::string& ca_file) : context_(make_client_context(ca_file)) {
   auto* raw = context_.native_handle();
-  SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
-  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS); // Idle connections hold no buffers.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_set_ex_data(raw, owner_index(), this);
   SSL_CTX_sess_set_new_cb(raw, &tls_client::on_new_session);
-  static constexpr unsigned char http[] = "\x08http/1.1";
-  SSL_CTX_set_alpn_protos(raw, http, sizeof(http) - 1);
 }
 
 tls_client::~tls_client() {
@@ -60,19 +39,8 @@ int tls_client::on_new_session(SSL* ssl, SSL_SESSION* session) {
   return 1; // We keep the reference.
 }
 
-void tls_client::prepare(tls_stream& stream, boost::system::error_code& ec) {
-  ec = {};
+void tls_client::resume(tls_stream& stream) {
   auto* ssl = stream.native_handle();
-  bool named = numeric_ ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host_.c_str()) == 1
-                        : SSL_set1_host(ssl, host_.c_str()) == 1;
-  // Server names are for names only (RFC 6066, section 3).
-  if (named && !numeric_)
-    named = SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host_.data())
-            == 1; // SSL_set_tlsext_host_name without its old-style cast.
-  if (!named) {
-    ec = last_error();
-    return;
-  }
   while (!tickets_.empty()) {
     auto ticket = std::move(tickets_.back());
     tickets_.pop_back();
@@ -88,11 +56,6 @@ void tls_client::prepare(tls_stream& stream, boost::system::error_code& ec) {
 
 bool tls_client::resumed(tls_stream& stream) noexcept {
   return SSL_session_reused(stream.native_handle()) == 1;
-}
-
-std::string tls_client::refusal(tls_stream& stream) {
-  auto result = SSL_get_verify_result(stream.native_handle());
-  return result == X509_V_OK ? std::string{} : X509_verify_cert_error_string(result);
 }
 
 } // namespace troupe::net

@@ -3,12 +3,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 
 namespace troupe::net {
 namespace {
@@ -16,28 +11,6 @@ namespace {
 // Ids closed before their connection was made: a grant may still be on its way to the lane. That
 // takes milliseconds; so many closures do not fit into them.
 constexpr std::size_t max_buried = 1024;
-
-// Nothing came since the last exchange: neither the end nor bytes nobody asked for.
-bool silent(tcp_socket& socket) noexcept {
-  char byte = 0;
-  auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
-// The same for what the TLS layer has already read: a ticket is fine, data or an alert is not.
-bool silent(tls_stream& stream) noexcept {
-  auto* ssl = stream.native_handle();
-  if (!silent(stream.next_layer()) || (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
-    return false;
-  if (SSL_has_pending(ssl) == 0 && BIO_ctrl_pending(SSL_get_rbio(ssl)) == 0)
-    return true;
-  char byte = 0;
-  ERR_clear_error();
-  auto got = SSL_peek(ssl, &byte, 1);
-  bool fine = got <= 0 && SSL_get_error(ssl, got) == SSL_ERROR_WANT_READ;
-  ERR_clear_error();
-  return fine;
-}
 
 void tick(std::atomic<std::uint64_t>& counter) noexcept {
   counter.fetch_add(1, std::memory_order_relaxed);
@@ -69,7 +42,7 @@ upstream_sessions::upstream_sessions(io_executor ex, upstream_options options,
   : ex_(ex), options_(std::move(options)), dns_(std::move(dns)),
     alive_(std::make_shared<bool>(true)) {
   if (options_.where.tls)
-    tls_ = std::make_unique<tls_client>(options_.where.host, options_.ca_file);
+    tls_ = std::make_unique<tls_client>(options_.ca_file);
   buried_.assign(max_buried, 0);
 }
 
@@ -98,7 +71,7 @@ bool upstream_sessions::fit(upstream_session& session, clock::time_point now) no
     tick(counters_.expired);
     return false;
   }
-  bool ok = session.tls() ? silent(session.secure()) : silent(session.plain());
+  bool ok = session.stream_.silent();
   if (!ok)
     tick(counters_.stale);
   return ok;

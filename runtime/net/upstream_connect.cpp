@@ -28,7 +28,7 @@ public:
       if (ec || !state->session)
         return;
       state->fired = true;
-      state->session->lowest().close(ec);
+      state->session->socket().close(ec);
     });
   }
 
@@ -127,7 +127,7 @@ upstream_sessions::step upstream_sessions::connect(upstream_session& session,
     auto now = clock::now();
     // A silent address must not use up the time of the others.
     auto until = now + (deadline - now) / static_cast<clock::rep>(n - i);
-    auto& socket = session.lowest();
+    auto& socket = session.socket();
     error_code ignored;
     ec = reopen(socket, peer);
     if (ec)
@@ -148,11 +148,11 @@ upstream_sessions::step upstream_sessions::connect(upstream_session& session,
 
 upstream_sessions::step upstream_sessions::handshake(upstream_session& session,
                                                      clock::time_point deadline, error_code& ec) {
-  tcp_socket socket = std::move(session.plain());
-  auto& stream = session.stream_.emplace<1>(std::move(socket), tls_->context());
-  tls_->prepare(stream, ec);
+  session.stream_.wrap(tls_->context(), options_.where.host, ec);
   if (ec)
     co_return;
+  auto& stream = session.secure();
+  tls_->resume(stream);
   watchdog dog{ex_, session, deadline};
   co_await stream.async_handshake(tls_stream::client, asio::redirect_error(awaited_connect, ec));
   ec = dog.judge(ec);
@@ -170,9 +170,8 @@ void upstream_sessions::report_failure(upstream_session& session, const error_co
     return;
   next_complaint_ = now + between_complaints;
   auto reason = ec.message();
-  if (session.tls())
-    if (auto refusal = tls_client::refusal(session.secure()); !refusal.empty())
-      reason = refusal;
+  if (auto refusal = session.stream_.refusal(); !refusal.empty())
+    reason = refusal;
   log::event(
     log::level::warning, "upstream.unreachable", "troupe.lane",
     {{"host", std::string_view{options_.where.host}}, {"reason", std::string_view{reason}}},

@@ -1,15 +1,10 @@
 #pragma once
-#include "runtime/net/lane.hpp"
-
-#include <boost/asio/ssl/stream.hpp>
+#include "runtime/net/client_stream.hpp"
 
 #include <chrono>
 #include <cstdint>
-#include <variant>
 
 namespace troupe::net {
-
-using tls_stream = asio::ssl::stream<tcp_socket>;
 
 /// One connection to the upstream, on its lane's thread. Belongs to upstream_sessions; whoever
 /// acquired it uses it alone until `release`, and the object stays where it is until then, even
@@ -18,30 +13,26 @@ class upstream_session {
 public:
   using clock = std::chrono::steady_clock;
 
-  upstream_session(std::uint64_t id, io_executor ex) : id_(id), stream_(tcp_socket{ex}) {}
+  upstream_session(std::uint64_t id, io_executor ex) : id_(id), stream_(ex) {}
 
   upstream_session(const upstream_session&) = delete;
   upstream_session& operator=(const upstream_session&) = delete;
 
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
-  [[nodiscard]] bool tls() const noexcept { return stream_.index() == 1; }
+  [[nodiscard]] bool tls() const noexcept { return stream_.tls(); }
 
   /// The stream to read and write: `plain` when !tls(), else `secure`.
-  [[nodiscard]] tcp_socket& plain() { return std::get<0>(stream_); }
-  [[nodiscard]] tls_stream& secure() { return std::get<1>(stream_); }
+  [[nodiscard]] tcp_socket& plain() { return stream_.plain(); }
+  [[nodiscard]] tls_stream& secure() { return stream_.secure(); }
 
   /// The socket under either.
-  [[nodiscard]] tcp_socket& lowest() noexcept {
-    auto* secure = std::get_if<1>(&stream_);
-    return secure ? secure->next_layer() : *std::get_if<0>(&stream_);
-  }
+  [[nodiscard]] tcp_socket& socket() noexcept { return stream_.socket(); }
 
   /// Closes the socket: running operations fail with operation_aborted, later ones with
   /// bad_descriptor. For deadlines and for clients that went away.
   void abort() noexcept {
     aborted_ = true;
-    boost::system::error_code ignored;
-    lowest().close(ignored);
+    stream_.abort();
   }
 
   /// Whether `abort` was called, by whomever, since the session was acquired.
@@ -55,7 +46,7 @@ public:
 private:
   friend class upstream_sessions;
   std::uint64_t id_;
-  std::variant<tcp_socket, tls_stream> stream_;
+  client_stream stream_;
   bool in_use_ = false;
   bool ready_ = false; // Connected, handshake done.
   bool aborted_ = false;

@@ -205,7 +205,7 @@ lane::step lane::handshake(exchange& x, connection& made) {
   error_code ec;
   made.wrap(tls_, x.what.to.where.host, ec);
   if (!ec)
-    co_await made.secure().async_handshake(tls_stream::client,
+    co_await made.secure().async_handshake(net::tls_stream::client,
                                            asio::redirect_error(awaited_connect, ec));
   if (!ec)
     co_return;

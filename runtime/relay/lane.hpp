@@ -1,6 +1,6 @@
 #pragma once
+#include "runtime/net/client_stream.hpp"
 #include "runtime/net/dns_cache.hpp"
-#include "runtime/relay/connection.hpp"
 #include "runtime/relay/port.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -13,6 +13,11 @@
 #include <unordered_map>
 
 namespace troupe::relay {
+
+namespace asio = boost::asio;
+using error_code = boost::system::error_code;
+using clock = std::chrono::steady_clock;
+using connection = net::client_connection;
 
 /// What all lanes share; written by the port, read at each use.
 struct shared_state {
@@ -40,7 +45,7 @@ struct exchange {
 class lane : public std::enable_shared_from_this<lane> {
 public:
   lane(net::io_executor ex, std::shared_ptr<shared_state> shared, const std::string& ca_file)
-    : ex_(ex), shared_(std::move(shared)), tls_(make_tls_context(ca_file)), sweeper_(ex) {}
+    : ex_(ex), shared_(std::move(shared)), tls_(net::make_client_context(ca_file)), sweeper_(ex) {}
 
   void begin(std::shared_ptr<exchange> x);
   void abandon(std::uint64_t id);

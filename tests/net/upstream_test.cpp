@@ -61,7 +61,7 @@ SCENARIO("a connection that closed while it was idle is made anew without an err
     auto got = get(1);
     REQUIRE(got.session != nullptr);
     CHECK(ping(*got.session));
-    auto port = got.session->lowest().local_endpoint().port();
+    auto port = got.session->socket().local_endpoint().port();
     sessions->release(*got.session, true);
     happens(server.connections.back());
     // Over loopback it is there at once, but that is the kernel's word, not ours.
@@ -74,7 +74,7 @@ SCENARIO("a connection that closed while it was idle is made anew without an err
     auto next = get(1);
     REQUIRE(next.session != nullptr);
     CHECK(next.session->fresh);
-    CHECK_NE(next.session->lowest().local_endpoint().port(), port);
+    CHECK_NE(next.session->socket().local_endpoint().port(), port);
     CHECK(ping(*next.session));
     CHECK_EQ(sessions->counters().connects, 2u);
   }
@@ -186,7 +186,7 @@ SCENARIO("all addresses of a name are tried, the one that worked first") {
   start(plain("api.test"));
   auto got = get(1);
   REQUIRE(got.session != nullptr);
-  CHECK_EQ(got.session->lowest().remote_endpoint().address().to_string(), "127.0.0.1");
+  CHECK_EQ(got.session->socket().remote_endpoint().address().to_string(), "127.0.0.1");
   CHECK(ping(*got.session));
   CHECK_NE(get(2).session, nullptr);
   CHECK_EQ(dns->misses(), 1u);
