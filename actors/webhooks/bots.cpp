@@ -62,7 +62,8 @@ void webhooks_state::load() {
     .then(
       [this](const served_list& all) {
         for (const auto& x : all.bots)
-          serve(x);
+          if (auto known = bots.find(x.bot); known == bots.end() || !known->second.leaving)
+            serve(x); // One that is being removed is in the list until it is gone.
         complete = all.restored;
         if (!complete)
           self->run_delayed(restore_pause, [this] { load(); });
@@ -212,14 +213,13 @@ void webhooks_state::unschedule(bot_id bot, kept_bot& x) {
 }
 
 caf::result<void> webhooks_state::release(const webhook_release& what) {
-  auto found = bots.find(what.bot);
-  if (found == bots.end())
+  auto how = ports.found->updates->book.find(what.bot);
+  if (!how && !bots.contains(what.bot))
     return caf::unit;
-  auto& x = found->second;
+  auto& x = bots[what.bot]; // Perhaps it is not loaded yet.
   stop_polling(what.bot, x);
   unschedule(what.bot, x);
   x.leaving = true;
-  auto how = ports.found->updates->book.find(what.bot);
   // Whoever asks sees to it that the bot takes own calls just now, whatever its phase was; nobody
   // can make Telegram take a token that it rejects.
   if (x.phase == bot_phase::unauthorized || !how)

@@ -25,6 +25,7 @@ struct registrar_notes {
   std::map<std::string, std::deque<caf::expected<method_answer>>> script;
   std::vector<std::pair<method_call, caf::typed_response_promise<method_answer>>> open;
   std::vector<bot_served> served;
+  bool restored = true; ///< `served` is all of them.
   std::vector<bot_change> changes;
   std::vector<verification_try> tries;
   code_verdict verdict = code_verdict::verified;
@@ -70,7 +71,7 @@ inline registrar_actor::behavior_type fake_registrar(registrar_actor::pointer se
       return std::move(*next);
     },
     [=](served_query) {
-      return served_list{notes->served, true};
+      return served_list{notes->served, notes->restored};
     },
     [=](get_report) {
       if (auto next = std::exchange(notes->next, nullptr))

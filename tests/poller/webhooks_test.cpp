@@ -395,6 +395,35 @@ SCENARIO("before a suspended bot is removed its webhook is deleted, too") {
   sched.run();
 }
 
+SCENARIO("a bot that is removed while bots are restored is not taken up anew") {
+  notes->served.push_back({42, 1, bot_phase::active});
+  notes->restored = false;
+  answer("getWebhookInfo", ok(info(own, R"(,"max_connections":40)")));
+  start();
+  answer("getWebhookInfo", ok(info("https://other.example/")));
+  bool released = false;
+  auto pending = self->request(webhooks, caf::infinite, webhook_release{42});
+  sched.run();
+  pending.receive([&] { released = true; }, [](const caf::error& why) { CAF_FAIL(why); });
+  CHECK(released);
+  (void)fresh();
+  pass(1500ms); // The list is asked for again, and it is on it still.
+  CHECK_EQ(fresh(), list{});
+  serve(); // It stays after all.
+  CHECK_EQ(fresh(), list{"getWebhookInfo"});
+}
+
+SCENARIO("a bot that is removed before bots are loaded is left as it was before") {
+  answer("getWebhookInfo", ok(info("https://other.example/")));
+  start(); // The registrar's list is empty: its answer is still to come.
+  bool released = false;
+  auto pending = self->request(webhooks, caf::infinite, webhook_release{42});
+  sched.run();
+  pending.receive([&] { released = true; }, [](const caf::error& why) { CAF_FAIL(why); });
+  CHECK(released);
+  CHECK_EQ(fresh(), list{"getWebhookInfo"});
+}
+
 SCENARIO("a bot that is removed while it is looked at holds up nobody") {
   serve();
   CHECK_EQ(notes->open.size(), 1u);
