@@ -40,7 +40,8 @@ using rate_governor_actor =
 /// See messages/health.hpp.
 using health_actor =
   caf::typed_actor<caf::result<void>(outcome_batch), caf::result<void>(bot_started),
-                   caf::result<void>(health_limits), caf::result<bot_health>(bot_health_request),
+                   caf::result<void>(stop_bot), caf::result<void>(health_limits),
+                   caf::result<bot_health>(bot_health_request),
                    caf::result<health_report>(get_report)>;
 
 /// See messages/supervisor.hpp.

@@ -91,6 +91,7 @@ struct health_limits {
 /// over.
 ///
 ///   outcome_batch, bot_started, health_limits: notifications (never an error).
+///   stop_bot: the bot is gone for good, and what is known of it goes, too. It has told its last.
 ///   bot_health_request → bot_health; unknown_bot for a bot without record.
 
 template <class Inspector>

@@ -76,6 +76,7 @@ struct passivation_limits {
 /// Stops a bot for good and forgets it. Unknown ones are ignored.
 struct stop_bot {
   bot_id bot = 0;
+  bool moves = false; ///< To another node, which hears of its health.
 };
 
 /// Counts of bots, for metrics.
@@ -144,7 +145,7 @@ bool inspect(Inspector& f, passivation_limits& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, stop_bot& x) {
-  return f.object(x).fields(f.field("bot", x.bot));
+  return f.object(x).fields(f.field("bot", x.bot), f.field("moves", x.moves));
 }
 
 template <class Inspector>

@@ -53,7 +53,7 @@ bots_impl::behavior_type bots_state::make_behavior() {
   return {
     [this](get_report ask) { return report(ask.limit); },
     [this](const start_bot& spec) { return start(spec); },
-    [this](stop_bot ask) { stop(ask.bot); },
+    [this](stop_bot ask) { stop(ask); },
     [this](const bot_command& order) { obey(order); },
     [this](const identity_proven& proof) { prove(proof); },
     [this](const activate_bot& what) { return activate(what); },
@@ -144,10 +144,10 @@ caf::result<caf::strong_actor_ptr> bots_state::start(const start_bot& spec) {
   return promise;
 }
 
-void bots_state::stop(bot_id bot) {
-  auto at = ledger.find(bot);
+void bots_state::stop(const stop_bot& ask) {
+  auto at = ledger.find(ask.bot);
   if (!at)
-    return forward({bot, bot_phase::stopped});
+    return forward({ask.bot, bot_phase::stopped});
   if (ending)
     return;
   auto& record = ledger[*at];
@@ -155,6 +155,7 @@ void bots_state::stop(bot_id bot) {
   refuse_waiting(*at, caf::make_error(ec::stopped));
   names->erase(record.token_hash, record.bot);
   record.forgotten = true;
+  record.moves = ask.moves;
   record.returns = false;
   if (!record.actor)
     return forget(*at, {});
@@ -176,7 +177,7 @@ void bots_state::obey(const bot_command& order) {
   case bot_phase::passive: // One of many: it comes back now if there is room.
     return resume(*at, order);
   case bot_phase::stopped:
-    return stop(order.bot);
+    return stop({order.bot});
   case bot_phase::starting:
     return restart(*at);
   case bot_phase::unauthorized:

@@ -273,6 +273,9 @@ void bots_state::forget(place at, const caf::error& reason) {
     resolve_alert(record, "bot.quarantined", "The bot is gone.");
   if (record.rejected)
     resolve_alert(record, "bot.unauthorized", "The bot is gone.");
+  // Behind what it told at its end.
+  if (auto health = cfg.found ? cfg.found->health.get() : health_actor{}; health && !record.moves)
+    caf::anon_send(health, stop_bot{record.known_as()});
   ledger.remove(at);
 }
 

@@ -32,7 +32,7 @@ struct bots_state {
 
   // Requests, bots.cpp.
   caf::result<caf::strong_actor_ptr> start(const start_bot& spec);
-  void stop(bot_id bot);
+  void stop(const stop_bot& ask);
   void obey(const bot_command& order);
   void forward(const bot_command& order) const;
   void suspend(place at, const bot_command& order);

@@ -29,6 +29,7 @@ struct bot_record {
   bool proven = true;
   bool taken : 1 = false;     ///< The place holds a bot.
   bool forgotten : 1 = false; ///< Leaves the ledger once it has ended.
+  bool moves : 1 = false;     ///< To another node then.
   bool leaving = false;       ///< Asked or forced to end: its end is no crash.
   bool returns = false;       ///< Starts again once it has ended.
   bool pending = false;       ///< Its owner is not proven: it runs in that phase.

@@ -1,6 +1,7 @@
 #include "actors/health/health.hpp"
 
 #include "actors/health/record.hpp"
+#include "messages/supervisor.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/policy/recent_map.hpp"
 #include "runtime/policy/shard_map.hpp"
@@ -31,6 +32,7 @@ struct health_state {
     return {
       [this](const outcome_batch& x) { on_batch(x); },
       [this](bot_started x) { on_started(x.bot); },
+      [this](stop_bot x) { records.erase(x.bot); },
       [this](const health_limits& x) { on_limits(x); },
       [this](bot_health_request x) { return one(x.bot); },
       [this](get_report x) { return report(x.limit); },
@@ -71,6 +73,7 @@ struct health_state {
       if (x.status == 401 && x.what == failure::none && batch.proven)
         unauthorized(batch.bot, record);
     }
+    rest(record, at);
     set_timer(at);
   }
 
@@ -99,6 +102,14 @@ struct health_state {
       record->who = sender->address();
     if (record->gate.phase(at) != breaker_phase::closed)
       tell_bot(bot, *record, at);
+    rest(*record, at);
+  }
+
+  /// An address holds the memory of its actor, also of one that ended: it is kept only while there
+  /// is something to tell.
+  static void rest(health_record& record, time_point at) {
+    if (record.gate.phase(at) == breaker_phase::closed)
+      record.who = {};
   }
 
   /// The bot ends; its supervisor raises the alert, and resolves it when the bot starts again.

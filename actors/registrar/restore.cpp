@@ -215,16 +215,16 @@ void registrar_state::rest_until(bot_id bot, wall_ms until) {
 void registrar_state::forget(bot_id bot) {
   if (!bots.contains(bot))
     return;
-  let_go(bot);
+  let_go(bot, false);
   if (auto journal = ports.found->updates ? ports.found->updates->journal.get() : journal_actor{})
     caf::anon_send(journal, journal_forget{bot});
 }
 
-void registrar_state::let_go(bot_id bot) {
+void registrar_state::let_go(bot_id bot, bool moves) {
   auto found = bots.find(bot);
   found->second.rest.dispose();
   if (auto shard = ports.found->bots_of(bot))
-    caf::anon_send(shard, stop_bot{bot});
+    caf::anon_send(shard, stop_bot{bot, moves});
   ports.names->erase(found->second.token.key);
   ports.vault->erase(bot);
   ports.virtuals->erase_all(bot);
@@ -336,7 +336,7 @@ void registrar_state::forget_others() {
       if (is_awaited(bot))
         forget(bot);
       else
-        let_go(bot); // Another node's by now.
+        let_go(bot, true); // Another node's by now.
     }
 }
 

@@ -229,7 +229,7 @@ void registrar_state::stop_bots(leaving_batch& batch) {
   batch.stopping = true;
   for (auto bot : bots_in(batch.shards)) {
     auto known = ports.names->find(bots.at(bot).token, now());
-    let_go(bot); // From here on nobody can start it.
+    let_go(bot, true); // From here on nobody can start it.
     if (!known || !known->actor)
       continue;
     batch.running.insert(known->actor->address());

@@ -218,7 +218,7 @@ struct registrar_state {
   void apply(const bot_row& row);
   void forget(bot_id bot);
   /// Nothing of the bot is here any more; what is stored stays.
-  void let_go(bot_id bot);
+  void let_go(bot_id bot, bool moves);
   /// Tells how the bot's updates are received and delivered.
   void tell_updates(const bot_row& row);
   void tell_intake(bot_id bot, const served& x) const;

@@ -36,6 +36,7 @@ struct script {
   std::map<std::uint64_t, bool> returned;
   std::vector<outcome_batch> batches;
   std::vector<bot_id> started;         ///< Who asked health for its breaker.
+  std::vector<bot_id> gone;            ///< Whom health was told to forget.
   std::optional<breaker_change> known; ///< What health tells those.
   std::uint64_t next_lease = 1;
 
@@ -129,6 +130,7 @@ inline health_actor::behavior_type fake_health(health_actor::pointer self, scrip
       if (s->known)
         caf::anon_send(caf::actor_cast<bot_actor>(self->current_sender()), *s->known);
     },
+    [=](const stop_bot& x) { s->gone.push_back(x.bot); },
     [](const health_limits&) {},
     [](const bot_health_request&) { return bot_health{}; },
     [](const get_report&) { return health_report{}; },

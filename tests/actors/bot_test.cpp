@@ -32,7 +32,7 @@ struct fixture : bot_tests::fixture {
                 open->push_back(self->make_response_promise<void>());
                 return open->back();
               },
-              [](const health_limits&) {}, [](const bot_health_request&) { return bot_health{}; },
+              [](const stop_bot&) {}, [](const health_limits&) {}, [](const bot_health_request&) { return bot_health{}; },
               [](const get_report&) { return health_report{}; }};
     }));
     caf::anon_send_exit(before, caf::exit_reason::user_shutdown);

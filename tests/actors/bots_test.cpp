@@ -1,4 +1,5 @@
 #define CAF_SUITE bots
+#include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
 #include "runtime/log/capture.hpp"
 #include "tests/actors/bots_fixture.hpp"
@@ -207,6 +208,29 @@ SCENARIO("stop_bot is two-phase and forgets") {
   pass(1ms);
   CHECK_EQ(alive(8), 0);
   CHECK_EQ(report().children, 0u);
+}
+
+SCENARIO("health forgets a bot that is gone, once it has ended, and keeps one that moves") {
+  auto gone = std::make_shared<std::vector<bot_id>>();
+  found->health.publish(sys.spawn([gone](health_actor::pointer) -> health_actor::behavior_type {
+    return {[](const outcome_batch&) {}, [](const bot_started&) {},
+            [=](const stop_bot& x) { gone->push_back(x.bot); }, [](const health_limits&) {},
+            [](const bot_health_request&) { return bot_health{}; },
+            [](const get_report&) { return health_report{}; }};
+  }));
+  world->deaf.insert(8);
+  cfg.found = found;
+  boot();
+  for (bot_id bot : {7, 8, 9})
+    up(bot);
+  caf::anon_send(shard(), stop_bot{7});
+  caf::anon_send(shard(), stop_bot{8});
+  caf::anon_send(shard(), stop_bot{9, true});
+  sched.run();
+  CHECK_EQ(*gone, std::vector<bot_id>{7});
+  pass(5s);
+  CHECK_EQ(*gone, (std::vector<bot_id>{7, 8}));
+  found->health.publish({});
 }
 
 SCENARIO("a start while the bot is stopping waits for its end") {

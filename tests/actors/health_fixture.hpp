@@ -3,6 +3,7 @@
 #include "messages/cluster.hpp"
 #include "messages/health.hpp"
 #include "messages/rate_governor.hpp"
+#include "messages/supervisor.hpp"
 #include "messages/updates.hpp"
 
 #include <caf/all.hpp>

@@ -128,6 +128,39 @@ SCENARIO("a node with a hundred thousand bots is summed up, the worst first") {
   CHECK_EQ(report(5).worst.size(), 2u);
 }
 
+SCENARIO("of a bot that is gone nothing is left") {
+  start();
+  send(7, 200);
+  send(8, 500, 5);
+  REQUIRE_EQ(report().bots, 2u);
+  caf::anon_send(health, stop_bot{7});
+  caf::anon_send(health, stop_bot{8}); // Its breaker is open.
+  caf::anon_send(health, stop_bot{99});
+  sched.run();
+  CHECK_EQ(report().bots, 0u);
+  CHECK(report().worst.empty());
+  run_for(2min); // When it would have half-opened.
+  send(8, 200);
+  CHECK_EQ(report().breakers[static_cast<std::size_t>(breaker_state::closed)], 1u);
+}
+
+SCENARIO("a bot that ended is held no longer than there is something to tell it") {
+  auto held = [this](bot_id id) {
+    auto* block = caf::actor_cast<caf::strong_actor_ptr>(bot_of(id).who).get();
+    return block->weak_refs.load() > 1; // All strong references together are one.
+  };
+  start();
+  send(7, 200);
+  CHECK(!held(7));
+  send(7, 500, 5);
+  CHECK(held(7)); // Its breaker is open.
+  run_for(config.open_timeout);
+  for (std::uint32_t i = 0; i < config.success_threshold; ++i)
+    send(7, 200, 1, true);
+  CHECK_EQ(bots[7].notes->changes.back().state, breaker_state::closed);
+  CHECK(!held(7));
+}
+
 SCENARIO("records are bounded in number and in age") {
   config.max_records = 100;
   start();

@@ -75,7 +75,7 @@ inline rate_governor_actor spawn_governor(caf::actor_system& sys, std::shared_pt
 
 inline health_actor spawn_health(caf::actor_system& sys, std::shared_ptr<script> s) {
   return sys.spawn([s](health_actor::pointer) -> health_actor::behavior_type {
-    return {[](outcome_batch) {}, [](bot_started) {}, [](health_limits) {},
+    return {[](outcome_batch) {}, [](bot_started) {}, [](stop_bot) {}, [](health_limits) {},
             [](bot_health_request) { return bot_health{}; }, [s](get_report) { return s->health; }};
   });
 }
