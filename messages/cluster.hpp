@@ -49,9 +49,20 @@ struct past_of_shard {
   caf::timespan seen{0};              ///< For so long before nothing is missing.
   std::vector<past_message> messages; ///< Oldest first.
 };
-/// To be kept for the next owners.
+/// What a 429 forbids a bot yet: this method to this chat (0: to any), or everything.
+struct past_hold {
+  std::int64_t bot = 0;
+  std::int64_t chat = 0;
+  std::string method;        ///< By name, as another build numbers them otherwise.
+  bool whole = false;        ///< The bot as a whole; no chat and no method then.
+  std::int64_t revision = 0; ///< Of the ownership under which it was learnt, or is asked for.
+  caf::timespan left{0};
+};
+/// To be kept for the next owners: what is left by one who gives shards up, and what each owner
+/// learns as soon as it does.
 struct pasts_keep {
   std::vector<past_of_shard> shards;
+  std::vector<past_hold> holds;
 };
 /// Of these, which the asker owns: what the owner right before it left, if it did.
 struct pasts_ask {
@@ -60,6 +71,7 @@ struct pasts_ask {
 /// `revision` is the asker's. Shards that are missing had an owner of whom nothing is known.
 struct pasts_kept {
   std::vector<past_of_shard> shards;
+  std::vector<past_hold> holds; ///< Of all that were asked for, whoever had them.
 };
 
 /// A node gives all its shards away and gets none, or takes part again. Of any node of the cluster.
@@ -242,9 +254,10 @@ TROUPE_FIELDS(shards_gained, shards)
 TROUPE_FIELDS(shards_lost, shards, planned)
 TROUPE_FIELDS(past_message, bot, chat, group, age)
 TROUPE_FIELDS(past_of_shard, shard, revision, seen, messages)
-TROUPE_FIELDS(pasts_keep, shards)
+TROUPE_FIELDS(past_hold, bot, chat, method, whole, revision, left)
+TROUPE_FIELDS(pasts_keep, shards, holds)
 TROUPE_FIELDS(pasts_ask, shards)
-TROUPE_FIELDS(pasts_kept, shards)
+TROUPE_FIELDS(pasts_kept, shards, holds)
 TROUPE_FIELDS(cluster_drain, by, node, draining)
 TROUPE_FIELDS(cluster_renew, certificate)
 TROUPE_FIELDS(cluster_budget, rps)

@@ -23,6 +23,7 @@ struct slices_ask;
 struct slices_given;
 struct past_message;
 struct past_of_shard;
+struct past_hold;
 struct pasts_keep;
 struct pasts_ask;
 struct pasts_kept;
@@ -65,4 +66,5 @@ CAF_ADD_TYPE_ID(troupe_cluster, (troupe::past_of_shard))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::pasts_keep))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::pasts_ask))
 CAF_ADD_TYPE_ID(troupe_cluster, (troupe::pasts_kept))
+CAF_ADD_TYPE_ID(troupe_cluster, (troupe::past_hold))
 CAF_END_TYPE_ID_BLOCK(troupe_cluster)

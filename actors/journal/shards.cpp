@@ -1,5 +1,6 @@
 #include "actors/journal/state.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/store/shard_holds.hpp"
 #include "runtime/store/shard_pasts.hpp"
 
 /// Of many nodes on one store each has the bots of its shards: those that come are read, those that
@@ -258,9 +259,10 @@ caf::result<done> journal_state::keep_pasts(const pasts_keep& x) {
   auto failed = std::make_shared<caf::error>();
   storage::work one;
   one.how = storage::work::kind::write;
-  one.run = [failed, what = x.shards](store::unit& u) {
+  one.run = [failed, what = x](store::unit& u) {
     *failed = {};
-    store::keep_pasts(u, what);
+    store::keep_pasts(u, what.shards);
+    store::keep_holds(u, what.holds);
   };
   one.fail = [failed](caf::error why) { *failed = std::move(why); };
   submit(std::move(one), [to, failed]() mutable {
@@ -274,13 +276,16 @@ caf::result<done> journal_state::keep_pasts(const pasts_keep& x) {
 
 caf::result<pasts_kept> journal_state::find_pasts(const pasts_ask& x) {
   auto to = self->make_response_promise<pasts_kept>();
-  read([what = x.shards](store::unit& u) { return store::find_pasts(u, what); },
-       [to](caf::error& why, std::vector<past_of_shard>& found) mutable {
-         if (why)
-           to.deliver(std::move(why));
-         else
-           to.deliver(pasts_kept{std::move(found)});
-       });
+  read(
+    [what = x.shards](store::unit& u) {
+      return pasts_kept{store::find_pasts(u, what), store::find_holds(u, what)};
+    },
+    [to](caf::error& why, pasts_kept& found) mutable {
+      if (why)
+        to.deliver(std::move(why));
+      else
+        to.deliver(std::move(found));
+    });
   return to;
 }
 

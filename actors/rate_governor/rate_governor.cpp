@@ -1,12 +1,14 @@
 #include "actors/rate_governor/rate_governor.hpp"
 
 #include "actors/rate_governor/convert.hpp"
+#include "actors/rate_governor/hold_keeper.hpp"
 #include "actors/rate_governor/waiter_list.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
 #include "runtime/log/log.hpp"
 #include "runtime/policy/mutation.hpp"
 #include "runtime/registry/slice_desk.hpp"
+#include "runtime/telegram/methods.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/stateful_actor.hpp>
@@ -43,12 +45,14 @@ struct rate_governor_state {
   rate_governor_state(rate_governor_actor::pointer self, const rate_governor_config& cfg,
                       rate_governor_ports wired)
     : self(self), ports(std::move(wired)), memory(prepared(ports, self->clock().now())),
-      engine(to_limits(cfg), *memory, ports.past, self->clock().now()), waiters(self) {}
+      engine(to_limits(cfg), *memory, ports.past, self->clock().now()), waiters(self),
+      keeper(self, ports.journal) {}
 
   rate_governor_actor::behavior_type make_behavior() {
     self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
     ask_capacity();
     ask_slice();
+    keep_known_holds();
     return {
       // The two of every call first: handlers are tried in this order.
       [this](const permit_request& x) { return on_request(x); },
@@ -276,6 +280,9 @@ struct rate_governor_state {
     for (const auto& one : known.shards)
       if (one.shard < shard_count)
         engine.inherit(one.shard, one.revision, to_past(one), since(one.shard, at), at);
+    for (const auto& one : known.holds)
+      engine.floods().restore(one.bot, one.chat, telegram::find_method(one.method), one.whole,
+                              one.left, at);
     for (const auto& one : shards)
       if (one.shard < shard_count)
         engine.own_shard(one.shard, one.revision, since(one.shard, at));
@@ -293,11 +300,27 @@ struct rate_governor_state {
     auto journal = ports.journal ? ports.journal() : journal_actor{};
     if (!x.planned || what.shards.empty() || !journal)
       return done{};
+    what.holds = keeper.take(now());
     auto promise = self->make_response_promise<done>();
     self->request(journal, past_patience, std::move(what))
       .then([promise](done x) mutable { promise.deliver(x); },
             [promise](const caf::error&) mutable { promise.deliver(done{}); });
     return promise;
+  }
+
+  /// What earlier governors of this node learnt may not have been kept.
+  void keep_known_holds() {
+    engine.floods().for_each(now(), [this](auto... one) { keep_hold(one...); });
+  }
+
+  /// For whoever owns the bot next: also when this node ends without a word.
+  void keep_hold(bot_id bot, std::int64_t chat, std::uint16_t method, bool whole,
+                 time_point until) {
+    if (!memory->owned || !ports.journal || bot <= 0)
+      return;
+    auto name = whole ? std::string_view{} : telegram::method(method).name;
+    past_hold what{bot, chat, std::string{name}, whole, engine.owned_under(shard_of(bot)), {}};
+    keeper.keep(std::move(what), until, now());
   }
 
   /// The same for one that waited: an ownership that came meanwhile is another.
@@ -456,7 +479,11 @@ struct rate_governor_state {
   }
 
   void on_flood(const flood_report& x) {
-    auto whole = engine.flood(x.bot, x.chat.key, x.method, x.retry_after, now());
+    auto at = now();
+    auto whole = engine.flood(x.bot, x.chat.key, x.method, x.retry_after, at);
+    keep_hold(x.bot, x.chat.key, x.method, false, at + x.retry_after);
+    if (whole)
+      keep_hold(x.bot, 0, 0, true, engine.floods().bot_free_at(x.bot));
     log::event(log::level::info, "budget.held", name,
                {{"bot", std::int64_t{x.bot}},
                 {"scope", whole    ? "bot"
@@ -508,6 +535,7 @@ struct rate_governor_state {
   std::shared_ptr<grant_memory> memory;
   grant_engine engine;
   waiter_list waiters;
+  hold_keeper keeper;
   std::uint32_t epoch = next_epoch();
   bool capacity_known = false;
   bool asking = false;

@@ -39,6 +39,19 @@ bool flood_holds::report(std::int64_t bot, std::int64_t chat, std::uint16_t meth
   return state.held_until > now;
 }
 
+void flood_holds::restore(std::int64_t bot, std::int64_t chat, std::uint16_t method, bool whole,
+                          duration left, time_point now) {
+  forget_stale(now);
+  auto until = now + left;
+  if (whole || (holds_.size() >= limits_.max_holds && !holds_.find(key{bot, chat, method}))) {
+    auto& state = bots_.touch(bot);
+    state.held_until = std::max(state.held_until, until);
+  } else {
+    auto& hold = holds_.touch(key{bot, chat, method});
+    hold = std::max(hold, until);
+  }
+}
+
 time_point flood_holds::bot_free_at(std::int64_t bot) const noexcept {
   auto* state = bots_.find(bot);
   return state ? state->held_until : time_point{};

@@ -24,6 +24,23 @@ public:
   bool report(std::int64_t bot, std::int64_t chat, std::uint16_t method, duration retry_after,
               time_point now);
 
+  /// What another node learnt: no 429 more. @param whole the bot as a whole; no chat and no method
+  void restore(std::int64_t bot, std::int64_t chat, std::uint16_t method, bool whole, duration left,
+               time_point now);
+
+  /// Each hold in force: `f(bot, chat, method, whole, until)`.
+  template <class F>
+  void for_each(time_point now, F&& f) const {
+    holds_.for_each([&](const key& k, time_point until) {
+      if (until > now)
+        f(k.bot, k.chat, k.method, false, until);
+    });
+    bots_.for_each([&](std::int64_t bot, const bot_state& b) {
+      if (b.held_until > now)
+        f(bot, std::int64_t{0}, std::uint16_t{0}, true, b.held_until);
+    });
+  }
+
   /// When the whole bot's hold ends; in the past if it is not held.
   [[nodiscard]] time_point bot_free_at(std::int64_t bot) const noexcept;
 

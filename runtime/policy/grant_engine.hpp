@@ -181,6 +181,13 @@ public:
              time_point now) {
     return memory_->holds.report(bot, chat, method, retry_after, now);
   }
+  /// What 429s taught, for what another node learnt and for keeping it.
+  [[nodiscard]] flood_holds& floods() noexcept { return memory_->holds; }
+  /// The ownership that what is learnt of a bot of this shard goes under; 0: none ever was.
+  [[nodiscard]] std::int64_t owned_under(shard_id shard) const noexcept {
+    auto& owned = *memory_->owned;
+    return std::max(owned.revisions[shard], owned.left[shard]);
+  }
   void limit_bot(std::int64_t bot, std::uint32_t rps, time_point now);
   void unlimit_bot(std::int64_t bot, time_point now); ///< Back to the rate of all bots.
   /// The bots of these tenants together may have so many requests in any second, what went out

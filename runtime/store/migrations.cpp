@@ -15,6 +15,7 @@ constexpr std::array steps{
   migration{6, "fresh marks, packed", schema::packed_marks},
   migration{7, "shards and the box", schema::shards_and_box, fill_shards},
   migration{8, "pasts of shards", schema::shard_pasts},
+  migration{9, "holds of shards", schema::shard_holds},
 };
 
 void replace(std::string& text, std::string_view what, std::string_view by) {

@@ -290,4 +290,16 @@ inline constexpr std::array shard_pasts{
     past TEXT NOT NULL))"sv,
 };
 
+/// Version 9. What 429s forbid bots yet, until when by the database's clock, in milliseconds:
+/// runtime/store/shard_holds.hpp.
+inline constexpr std::array shard_holds{
+  R"(CREATE TABLE shard_holds (
+    shard BIGINT NOT NULL,
+    bot BIGINT NOT NULL,
+    chat BIGINT NOT NULL,
+    method TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (shard, bot, chat, method)) {clustered})"sv,
+};
+
 } // namespace troupe::store::schema

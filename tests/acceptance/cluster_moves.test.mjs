@@ -94,3 +94,41 @@ test('health moves along: what was counted goes on, an open breaker stays open; 
   await cluster.settled();
   await same('behind a kill');
 });
+
+test('what a 429 forbids is forbidden at every later owner: Telegram is not asked again, behind a drain as behind a kill', limit, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  t.after(() => sandbox.stop());
+  const cluster = await Cluster.start(t, sandbox);
+  const { bot, chat } = await sandbox.stage('private');
+  const owner = async () => (await cluster.owners()).get(shardOf(bot.id));
+  assert.equal((await cluster.nodes.n1.ask('POST', '/v1/bots', { token: bot.token, trusted: true })).status, 201);
+  const call = (method, params = {}) =>
+    cluster.all[0].call(bot.token, method, params, { headers: { 'x-troupe-deadline': '8s' } });
+  assert.equal((await call('getMyName')).status, 200);
+  const before = performance.now();
+  await sandbox.fault({ method: 'setMyName', kind: 'status', error_code: 429, retry_after: 120 });
+  const said = await call('setMyName', { name: 'x' });
+  assert.equal(said.status, 429, said.text);
+  await sandbox.clearFaults();
+  const asked = () => sandbox.requests('setMyName');
+  const times = await asked();
+  const held = async (how) => {
+    assert.equal((await call('getMyName')).status, 200, how);
+    const now = await call('setMyName', { name: 'x' });
+    assert.equal(now.status, 429, `${how}: ${now.text}`);
+    const left = 120 - (performance.now() - before) / 1000;
+    assert.ok(Math.abs(now.json.parameters.retry_after - left) < 5, `${how}: ${now.text}, ${left} s are left`);
+    assert.equal(await asked(), times, how);
+  };
+  await held('at the owner');
+  const first = await owner();
+  assert.equal((await cluster.nodes.n1.ctl('cluster', 'drain', first)).code, 0);
+  await until(`${first} has no shard left`, async () =>
+    (await cluster.status()).nodes.find(({ name }) => name === first).shards === 0, { within: 60_000 });
+  const second = await owner();
+  assert.notEqual(second, first);
+  await held('behind a drain');
+  await cluster.kill(second);
+  await cluster.settled();
+  await held('behind a kill');
+});

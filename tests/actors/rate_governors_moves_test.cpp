@@ -1,5 +1,6 @@
 #define CAF_SUITE actors_rate_governors_moves
 #include "messages/journal.hpp"
+#include "runtime/telegram/method_table.hpp"
 #include "tests/actors/rate_governors_fixture.hpp"
 
 namespace troupe::rate_governors_moves_suite {
@@ -15,7 +16,10 @@ constexpr std::int64_t user = 41;
 /// What the nodes' journals keep; one that is `mute` does not answer.
 struct shelf {
   std::vector<past_of_shard> kept;
+  std::vector<past_hold> holds; ///< All that were ever to be kept.
+  std::size_t messages = 0;     ///< That told of them.
   bool mute = false;
+  bool fails = false;
 
   static journal_actor::behavior_type behave(journal_actor::pointer self,
                                              std::shared_ptr<shelf> on) {
@@ -37,7 +41,11 @@ struct shelf {
       [=](const pasts_keep& x) -> caf::result<done> {
         if (on->mute)
           return self->make_response_promise<done>();
+        on->messages += x.holds.empty() ? 0 : 1;
+        if (on->fails)
+          return caf::make_error(caf::sec::runtime_error);
         on->kept.insert(on->kept.end(), x.shards.begin(), x.shards.end());
+        on->holds.insert(on->holds.end(), x.holds.begin(), x.holds.end());
         return done{};
       },
       [=](const pasts_ask& x) -> caf::result<pasts_kept> {
@@ -47,6 +55,7 @@ struct shelf {
         for (auto& one : on->kept)
           if (one.revision + 1 == x.shards.at(0).revision)
             result.shards.push_back({one.shard, one.revision + 1, one.seen, one.messages});
+        result.holds = on->holds;
         return result;
       },
     };
@@ -62,19 +71,22 @@ struct fixture : governor_tests::many_nodes {
     journal = sys.spawn(shelf::behave, kept);
     start_all(1);
     for (std::size_t i = 0; i < 2; ++i) {
-      kill(*nodes[i].governor);
-      sched.run();
-      rate_governor_ports ports;
-      ports.pool = [s = nodes[i].sessions] { return s; };
-      ports.memory = nodes[i].memory;
-      ports.holder = ++holders;
-      ports.cluster = [c = nodes[i].cluster] { return c; };
-      ports.serves = [w = between, i](bot_id, time_point) { return w->revision[i]; };
-      ports.journal = [this] { return journal; };
+      be_born_again(i);
       between->revision[i] = 0;
-      *nodes[i].governor = spawn_rate_governor(sys, config, std::move(ports));
-      sched.run();
     }
+  }
+  void be_born_again(std::size_t i) {
+    kill(*nodes[i].governor);
+    sched.run();
+    rate_governor_ports ports;
+    ports.pool = [s = nodes[i].sessions] { return s; };
+    ports.memory = nodes[i].memory;
+    ports.holder = ++holders;
+    ports.cluster = [c = nodes[i].cluster] { return c; };
+    ports.serves = [w = between, i](bot_id, time_point) { return w->revision[i]; };
+    ports.journal = [this] { return journal; };
+    *nodes[i].governor = spawn_rate_governor(sys, config, std::move(ports));
+    sched.run();
   }
   ~fixture() override {
     stop_all();
@@ -116,8 +128,27 @@ struct fixture : governor_tests::many_nodes {
     run_for(20ms);
     return permits().size() - before;
   }
+  /// Whether a message to the chat goes at once, by a method of the table.
+  bool goes(std::size_t i, std::int64_t chat, std::uint16_t method) {
+    auto before = permits().size();
+    permit_request x;
+    x.bot = mover;
+    x.id = ++calls;
+    x.method = method;
+    x.chat = {chat, false};
+    caf::anon_send(nodes[i].bot, x);
+    run_for(20ms);
+    return permits().size() > before;
+  }
+  void hit(std::size_t i, std::int64_t chat, std::uint16_t method, duration after) {
+    caf::anon_send(*nodes[i].governor, flood_report{mover, {chat, false}, method, after});
+    sched.run();
+  }
   std::uint64_t calls = 1'000'000;
 };
+
+constexpr auto send_message = telegram::method_index("sendMessage");
+constexpr auto send_photo = telegram::method_index("sendPhoto");
 
 } // namespace
 
@@ -157,6 +188,71 @@ SCENARIO("a journal that does not answer holds up no move; what was before count
   lose(0);
   gain(1, 2);
   CHECK_EQ(burst(1), 0u);
+}
+
+SCENARIO("what a 429 forbids is forbidden at the next owner, too, however the shard comes to it") {
+  for (auto planned : {true, false}) {
+    kept->holds.clear();
+    auto revision = planned ? 1 : 3;
+    gain(0, revision);
+    run_for(60s);
+    hit(0, user, send_message, 30s);
+    CAF_REQUIRE_EQUAL(kept->holds.size(), 1u);
+    CHECK_EQ(kept->holds[0].method, "sendMessage");
+    CHECK(kept->holds[0].revision == revision && kept->holds[0].left == 30s);
+    lose(0, planned);
+    gain(1, revision + 1);
+    run_for(25s); // Only what is left when it is read counts; here all of it.
+    CHECK(!goes(1, user, send_message));
+    CHECK(goes(1, user, send_photo));
+    CHECK(goes(1, user + 1, send_message));
+    run_for(6s);
+    CHECK(goes(1, user, send_message));
+    lose(1, false);
+    run_for(1min);
+  }
+}
+
+SCENARIO("a bot that is held as a whole is so at the next owner") {
+  gain(0, 1);
+  run_for(60s);
+  hit(0, user, send_message, 30s);
+  hit(0, user + 1, send_message, 20s);
+  lose(0, false);
+  gain(1, 2);
+  run_for(15s);
+  CHECK(!goes(1, user + 2, send_photo));
+  run_for(6s);
+  CHECK(goes(1, user + 2, send_photo));
+  CHECK(!goes(1, user, send_message));
+}
+
+SCENARIO("what could not be kept is tried again, many together, as long as it holds") {
+  gain(0, 1);
+  kept->fails = true;
+  hit(0, user, send_message, 30s);
+  hit(0, user, send_photo, 1s);
+  CHECK_EQ(kept->messages, 1u);
+  for (std::int64_t i = 1; i < 100; ++i)
+    hit(0, user, static_cast<std::uint16_t>(i), 40s);
+  run_for(5s);
+  CHECK(kept->messages >= 4u && kept->messages <= 6u);
+  CHECK(kept->holds.empty());
+  kept->fails = false;
+  run_for(2s);
+  CHECK(kept->holds.size() >= 99u);
+  for (auto& one : kept->holds)
+    CHECK(one.left > 20s && one.left < 40s); // Of what is over nothing is told.
+}
+
+SCENARIO("a governor that is born again has kept what the one before learnt") {
+  gain(0, 1);
+  kept->mute = true;
+  hit(0, user, send_message, 30s);
+  kept->mute = false;
+  be_born_again(0);
+  CAF_REQUIRE_EQUAL(kept->holds.size(), 1u);
+  CHECK_EQ(kept->holds[0].chat, user);
 }
 
 SCENARIO("nothing goes for a bot whose shard is being given up") {

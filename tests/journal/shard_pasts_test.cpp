@@ -23,11 +23,28 @@ struct fixture : cluster_fixture {
   }
   /// What the node's governor would keep when the bot's shard goes from there.
   void keep(std::size_t from, bot_id bot, std::int64_t under, std::vector<past_message> messages) {
-    want<done>(from, pasts_keep{{{shard_of(bot), under, 60s, std::move(messages)}}});
+    want<done>(from, pasts_keep{{{shard_of(bot), under, 60s, std::move(messages)}}, {}});
   }
   /// What it would find when the shard has come.
   std::vector<past_of_shard> find(std::size_t at, bot_id bot) {
     return want<pasts_kept>(at, pasts_ask{{{shard_of(bot), revision}}}).shards;
+  }
+  /// As soon as its governor learns it.
+  void learn(std::size_t at, std::int64_t under, std::vector<past_hold> holds) {
+    for (auto& one : holds)
+      one.revision = under;
+    want<done>(at, pasts_keep{{}, std::move(holds)});
+  }
+  std::vector<past_hold> find_holds(std::size_t at, bot_id bot) {
+    auto result = want<pasts_kept>(at, pasts_ask{{{shard_of(bot), revision}}}).holds;
+    std::ranges::sort(result, {}, &past_hold::chat);
+    return result;
+  }
+  /// As if so much time had passed.
+  void pass(std::chrono::milliseconds time) {
+    db->write([&](store::unit& u) {
+      u.execute("UPDATE shard_holds SET until = until - :time", time.count());
+    });
   }
   template <class T, class X>
   T want(std::size_t node, X what) {
@@ -99,6 +116,53 @@ SCENARIO("what an earlier owner says too late changes nothing") {
     auto found = find(2, 1);
     CAF_REQUIRE_EQUAL(found.size(), 1u);
     CHECK_EQ(found[0].messages.size(), 1u);
+  });
+}
+
+SCENARIO("what 429s taught is found by whoever has the shard next, also after a kill") {
+  on_each([&] {
+    give(0, 1);
+    learn(0, revision,
+          {{1, -100, "sendMessage", false, 0, 40s},
+           {1, 0, {}, true, 0, 30s},
+           {1, 41, {}, false, 0, 20s}});
+    kill_node(0);
+    give(1, 1);
+    auto found = find_holds(1, 1);
+    CAF_REQUIRE_EQUAL(found.size(), 3u);
+    CHECK(found[0].bot == 1 && found[0].chat == -100 && found[0].method == "sendMessage");
+    CHECK(!found[0].whole && found[0].left > 30s && found[0].left <= 40s);
+    CHECK(found[1].whole && found[1].chat == 0 && found[1].method.empty());
+    CHECK(found[1].left > 20s && found[1].left <= 30s);
+    CHECK(!found[2].whole && found[2].chat == 41 && found[2].method.empty());
+    CHECK_EQ(found[2].revision, revision);
+    CHECK(find_holds(1, 2).empty());
+    pass(30s);
+    take(1, 1, true);
+    give(2, 1);
+    CAF_REQUIRE_EQUAL(find_holds(2, 1).size(), 1u); // Also whoever comes after that one.
+    pass(30s);
+    CHECK(find_holds(2, 1).empty());
+    learn(2, revision, {{1, 43, {}, false, 0, 1s}});
+    CHECK_EQ(rows("shard_holds"), 1); // What is over goes.
+  });
+}
+
+SCENARIO("of what is learnt twice the longer one counts; what an earlier owner learns does not") {
+  on_each([&] {
+    give(0, 1);
+    auto first = revision;
+    learn(0, first, {{1, 41, "sendMessage", false, 0, 40s}, {1, 41, "sendMessage", false, 0, 10s}});
+    learn(0, first, {{1, 41, "sendMessage", false, 0, 20s}});
+    give(1, 1);
+    learn(0, first, {{1, 41, "sendMessage", false, 0, 90s}, {1, 43, "sendMessage", false, 0, 90s}});
+    auto found = find_holds(1, 1);
+    CAF_REQUIRE_EQUAL(found.size(), 1u);
+    CHECK(found[0].left > 30s && found[0].left <= 40s);
+    auto mine = revision;
+    give(2, 1);
+    std::swap(mine, revision);
+    CHECK(find_holds(1, 1).empty()); // It is not the owner by now.
   });
 }
 

@@ -68,8 +68,7 @@ struct model {
     auto rules = limits.tenant;
     if (auto i = tenants.find(x.tenant); i != tenants.end())
       rules = {{rate_rule{i->second, 1s}, {}}};
-    return below(rules, now,
-                 [&](auto& e) { return !e.chat_only && e.what.tenant == x.tenant; });
+    return below(rules, now, [&](auto& e) { return !e.chat_only && e.what.tenant == x.tenant; });
   }
   bool bot(const charge& x, time_point now) const {
     auto rules = bot_rules(x.bot);
@@ -245,12 +244,40 @@ SCENARIO("chats hit long after each other do not hold the bot") {
   CHECK(!holds.report(7, 101, 3, 5s, start + 31s));
 }
 
+SCENARIO("what another node learnt holds the same, and is no 429 of its own") {
+  flood_holds from;
+  from.report(7, 100, 3, 10s, start);
+  from.report(7, 101, 3, 20s, start);
+  from.report(8, 0, 4, 5s, start);
+  from.report(9, 100, 3, 1s, start);
+  flood_holds to;
+  std::size_t n = 0;
+  from.for_each(start + 2s, [&](auto bot, auto chat, auto method, bool whole, time_point until) {
+    ++n;
+    to.restore(bot, chat, method, whole, until - (start + 2s), start + 2s);
+  });
+  CHECK_EQ(n, 3u); // One is over.
+  CHECK(to.bot_free_at(7) == start + 20s);
+  CHECK(to.chat_free_at(7, 100, 3) == start + 10s);
+  CHECK(to.chat_free_at(8, 100, 4) == start + 5s);
+  CHECK_EQ(to.count(start + 2s), 3u);
+  to.restore(8, 0, 4, false, 1s, start + 2s); // What holds longer goes on.
+  CHECK(to.chat_free_at(8, 100, 4) == start + 5s);
+  flood_holds fresh;
+  fresh.restore(7, 100, 3, false, 10s, start);
+  CHECK(!fresh.report(7, 101, 3, 10s, start)); // Only the second chat that is hit here.
+}
+
 SCENARIO("holds are bounded and follow their bot") {
   flood_holds holds{flood_limits{.max_holds = 50}};
   for (std::int64_t i = 1; i <= 5000; ++i)
     holds.report(i, i, 1, 3600s, start + std::chrono::milliseconds{i});
   CHECK(holds.size() <= 101);
   CHECK(holds.bot_free_at(5000) > start);
+  for (std::int64_t i = 6001; i <= 9000; ++i)
+    holds.restore(i, i, 1, false, 3600s, start + 6s);
+  CHECK(holds.size() <= 101);
+  CHECK(holds.bot_free_at(9000) > start + 6s);
   flood_holds other;
   other.report(-9, 4, 1, 10s, start);
   other.report(-9, 5, 1, 20s, start);

@@ -6,6 +6,7 @@
 #include "runtime/store/idempotency.hpp"
 #include "runtime/store/keys.hpp"
 #include "runtime/store/secrets.hpp"
+#include "runtime/store/shard_holds.hpp"
 #include "runtime/store/shard_pasts.hpp"
 #include "runtime/store/tenants.hpp"
 #include "runtime/store/tokens.hpp"
@@ -23,6 +24,7 @@ inline constexpr std::array published{
   "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg", "5rHgsXCY5b-rMKk6j7EbF17K8QOzEzGqzj3jM30XHZM",
   "sMTIbXF3xKXXGzZRHR0LjL2JL_aGBdt1oYlz0sTiU7E", "rgxslPa09_Y6ITepLGwm2UgLF8wCfrqpYIkOfNooll4",
   "FE8t0GoQ1SZ0HR61t-V3GGiTIK0fGLiqSRKq8SiSeBM", "nGUrk0mYYFrAnxM_u03ZU53-HjxgDJAfJIOeCy0b65g",
+  "YOmrMJznMb5h_3UewW1CAVTZp5w5tuegc7fcY3Hdtjg",
 };
 
 /// What `version` added, into a store of version `of`.
@@ -94,6 +96,10 @@ inline void fill(unit& u, int version, int of) {
   } else if (version == 8) {
     u.define("UPDATE shard_fences SET revision = 57, previous = 56 WHERE shard = 814");
     u.define("INSERT INTO shard_pasts VALUES (814, 56, '60000;4242 -100 1 1500')");
+  } else if (version == 9) {
+    u.define("UPDATE shard_fences SET revision = 58 WHERE shard = 815");
+    u.define("INSERT INTO shard_holds VALUES (815, 4243, -100, 'sendMessage', 9000000000000)");
+    u.define("INSERT INTO shard_holds VALUES (815, 4243, 0, '*', 1700000000000)");
   }
 }
 
@@ -178,6 +184,10 @@ inline void check(unit& u, int version, int of) {
     CAF_CHECK(left.seen == std::chrono::seconds{60});
     CAF_CHECK_EQUAL(left.messages.at(0).chat, -100);
     CAF_CHECK(left.messages.at(0).age == std::chrono::milliseconds{1500});
+  } else if (version == 9) {
+    auto held = find_holds(u, std::array{shard_hold{815, 58}});
+    CAF_CHECK_EQUAL(held.size(), 1u);
+    CAF_CHECK_EQUAL(held.at(0).method, "sendMessage");
   }
   // A bot's shard is known whichever version it is of.
   std::vector<shard_id> its{shard_of(4242)};
