@@ -110,11 +110,12 @@ struct identity_proven {
 /// One budget, for /v1/budgets.
 struct budget_usage {
   std::string scope;       ///< "global", "tenant", "bot", "chat", "group".
-  std::uint64_t limit = 0; ///< 0: none.
+  std::uint64_t limit = 0; ///< If it is limited, 0: this node has no part of it now.
   caf::timespan window{0};
   std::uint64_t used = 0;      ///< Now, in the fullest window of that scope.
   std::uint64_t windows = 0;   ///< Windows in memory.
   std::uint64_t throttled = 0; ///< Requests that this scope made wait, ever.
+  bool limited = false;        ///< False: as many as one likes.
 };
 
 struct governor_report {
@@ -224,7 +225,8 @@ template <class Inspector>
 bool inspect(Inspector& f, budget_usage& x) {
   return f.object(x).fields(f.field("scope", x.scope), f.field("limit", x.limit),
                             f.field("window", x.window), f.field("used", x.used),
-                            f.field("windows", x.windows), f.field("throttled", x.throttled));
+                            f.field("windows", x.windows), f.field("throttled", x.throttled),
+                            f.field("limited", x.limited));
 }
 
 template <class Inspector>

@@ -70,7 +70,7 @@ governor_report report_of(const grant_engine& engine, time_point at) {
     auto scope = static_cast<budget_scope>(i);
     auto usage = engine.book().used(scope, at);
     result.budgets.push_back({scope_names[i], usage.rule.limit, usage.rule.length, usage.used,
-                              usage.windows, engine.throttled(scope)});
+                              usage.windows, engine.throttled(scope), usage.limited});
   }
   return result;
 }

@@ -57,7 +57,7 @@ json::object to_json(const session_info& x) {
 
 json::object to_json(const budget_usage& x) {
   return {{"scope", x.scope},
-          {"limit", id_or_none(static_cast<std::int64_t>(x.limit))},
+          {"limit", x.limited ? json::value(x.limit) : json::value(nullptr)},
           {"window_seconds", seconds(x.window)},
           {"used", x.used},
           {"windows", x.windows},

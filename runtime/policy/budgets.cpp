@@ -355,6 +355,9 @@ budgets::usage budgets::used(budget_scope scope, time_point now) const {
     table(groups_, limits_.group);
     break;
   }
+  const std::array rules{&limits_.global, &limits_.tenant, &limits_.bot, &limits_.chat,
+                         &limits_.group};
+  result.limited = rules[static_cast<std::size_t>(scope)]->limited();
   return result;
 }
 

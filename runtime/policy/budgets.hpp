@@ -110,6 +110,7 @@ public:
     rate_rule rule;
     std::uint64_t used = 0; ///< In the fullest window.
     std::uint64_t windows = 0;
+    bool limited = false; ///< With a rule of 0: nothing may go from here now.
   };
   /// Walks all windows of the scope.
   [[nodiscard]] usage used(budget_scope scope, time_point now) const;

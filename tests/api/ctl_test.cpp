@@ -68,13 +68,17 @@ BEGIN_FIXTURE_SCOPE(fixture)
 SCENARIO("reports are tables for people and JSON for scripts") {
   said->pool.max_per_host = 30;
   said->pool.sessions.push_back({9, 1, call_kind::long_poll, 42, 5, 1500ms, 0ms});
-  said->governor.budgets.push_back({"global", 25, 1s, 3, 1, 17});
+  said->governor.budgets.push_back({"global", 25, 1s, 3, 1, 17, true});
+  said->governor.budgets.push_back({"tenant", 0, 1s, 3, 1, 0, false});
+  said->governor.budgets.push_back({"bot", 0, 1s, 3, 1, 0, true});
   said->health.worst.push_back({.bot = 42, .status = health_status::unhealthy, .error_rate = 0.75});
   CHECK_EQ(run({"sessions"}), 0);
   CHECK(says("of at most 30 per host"));
   CHECK(says("      9  long_poll   42     1       5  1.5 s  0 ms\n"));
   CHECK_EQ(run({"budgets"}), 0);
   CHECK(says("global     3     25  1.0 s        1         17\n"));
+  CHECK(says("tenant     3   none  1.0 s        1          0\n"));
+  CHECK(says("bot        3      0  1.0 s        1          0\n"));
   CHECK_EQ(run({"health"}), 0);
   CHECK(says("upstream  healthy    closed"));
   CHECK(says("42        unhealthy  closed          0  75.0 %"));

@@ -34,8 +34,9 @@ SCENARIO("sessions, budgets and health are the services' reports as JSON") {
   said->pool.max_per_host = 30;
   said->pool.sessions.push_back({9, 1, call_kind::long_poll, 42, 5, 1500ms, 0ms});
   said->pool.sessions.push_back({10, 0, call_kind::request, 0, 0, 1s, 1s});
-  said->governor.budgets.push_back({"global", 25, 1s, 3, 1, 17});
-  said->governor.budgets.push_back({"tenant", 0, 1s, 3, 1, 0});
+  said->governor.budgets.push_back({"global", 25, 1s, 3, 1, 17, true});
+  said->governor.budgets.push_back({"tenant", 0, 1s, 3, 1, 0, false});
+  said->governor.budgets.push_back({"global", 0, 1s, 0, 1, 0, true});
   said->health.bots = 3;
   said->health.by_status = {1, 1, 1, 0};
   said->health.worst.push_back({.bot = 42, .status = health_status::unhealthy, .error_rate = 0.75});
@@ -52,6 +53,7 @@ SCENARIO("sessions, budgets and health are the services' reports as JSON") {
   CHECK_EQ(budgets.at(0).as_object().at("scope").as_string(), "global");
   CHECK_EQ(budgets.at(0).as_object().at("limit").as_int64(), 25);
   CHECK(budgets.at(1).as_object().at("limit").is_null());
+  CHECK_EQ(budgets.at(2).as_object().at("limit").to_number<int>(), 0); // Nothing may go from here.
   auto health = fakes::json_of(get("/v1/health"));
   CHECK_EQ(health.at("by_status").as_object().at("degraded").to_number<int>(), 1);
   auto& worst = health.at("worst").as_array().at(0).as_object();

@@ -68,6 +68,19 @@ SCENARIO("without a slice requests wait, and go when one comes") {
   CHECK_EQ(node.dispatched(start + 1s), 1u);
 }
 
+SCENARIO("whoever has no slice is not taken for one without a limit") {
+  clustered node;
+  auto global = [&](time_point at) { return node.engine->book().used(budget_scope::global, at); };
+  CHECK(global(start).limited);
+  CHECK_EQ(global(start).rule.limit, 0u);
+  node.take(2, start);
+  CHECK_EQ(global(start).rule.limit, 2u);
+  node.limits.budgets.global = {};
+  node.engine->set_limits(node.limits.budgets, start);
+  CHECK(!global(start).limited);
+  CHECK_EQ(global(start).rule.limit, 0u);
+}
+
 SCENARIO("a request that waited in vain for a slice is told when to come again") {
   clustered node;
   CHECK(node.ask(start, 500ms).what == result::waiting);
