@@ -200,6 +200,7 @@ tree_ports node_part::impl::actors_ports() {
   if (options.upstream_tls)
     result.upstream.ca_file = files->ca.path();
   result.meter = options.meter;
+  result.cluster = options.cluster;
   if (options.gateway_tls)
     result.tls = [this] { return net::make_server_tls(files->cert(), files->key()); };
   if (stored)

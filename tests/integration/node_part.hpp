@@ -11,6 +11,7 @@
 #include "messages/registrar.hpp"
 #include "messages/session_pool.hpp"
 #include "runtime/log/capture.hpp"
+#include "runtime/registry/cluster_view.hpp"
 #include "tests/integration/client.hpp"
 #include "tests/sandbox/faults.hpp"
 #include "tests/sandbox/options.hpp"
@@ -41,6 +42,8 @@ struct part_options {
   caf::timespan quarantine = std::chrono::minutes{1};
   sandbox::options upstream;
   call_meter meter; ///< Held by the gateways.
+  /// Of a node of many, which owns what this says. Null: by itself.
+  std::shared_ptr<cluster_view> cluster;
 };
 
 /// What a fault needs beside its kind.

@@ -132,6 +132,10 @@ void recorder::serve(int socket) {
   char piece[16384];
   bool open = true;
   while (open && !stopping_) {
+    if (total_ >= pause_at_) {
+      ::poll(nullptr, 0, 5);
+      continue;
+    }
     if (!readable(socket))
       continue;
     auto n = ::recv(socket, piece, sizeof piece, 0);

@@ -26,6 +26,10 @@ public:
   recorder(const recorder&) = delete;
   recorder& operator=(const recorder&) = delete;
 
+  /// Reads nothing more when so many bytes came, until it goes on.
+  void pause_at(std::uint64_t bytes) noexcept { pause_at_ = bytes; }
+  void go_on() noexcept { pause_at_ = ~std::uint64_t{0}; }
+
   [[nodiscard]] std::string url() const;
   /// The first 64 KiB that came, over all connections.
   [[nodiscard]] std::string bytes() const;
@@ -44,6 +48,7 @@ private:
   int listener_ = -1;
   std::uint16_t port_ = 0;
   std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> pause_at_{~std::uint64_t{0}};
   std::atomic<std::uint64_t> total_{0};
   std::atomic<unsigned> requests_{0};
   mutable std::mutex mutex_;
