@@ -50,7 +50,7 @@ caf::result<bot_row> registrar_state::enrol(const bot_register& x) {
   auto token = bot_token::parse(x.token.text);
   if (!token)
     return refuse(x.by, x.tenant, 0, action, store_refusal::token_malformed);
-  return in_turn<bot_row>(token->id(), [this, x, action](operation<bot_row> op) {
+  return in_turn<bot_row>(token->id(), x, [this, x, action](operation<bot_row> op) {
     // Before anything is asked of the upstream with it; but whoever does not show that he has the
     // token learns nothing of another tenant's bots.
     auto there = bots.find(op.bot);
@@ -100,7 +100,7 @@ caf::result<bot_row> registrar_state::rotate(const bot_rotate& x) {
     return refuse(x.by, x.tenant, x.bot, action, store_refusal::token_malformed);
   if (token->id() != x.bot)
     return refuse(x.by, x.tenant, x.bot, action, store_refusal::token_of_other_bot);
-  return in_turn<bot_row>(x.bot, [this, x, action](operation<bot_row> op) {
+  return in_turn<bot_row>(x.bot, x, [this, x, action](operation<bot_row> op) {
     find_row(x.tenant, x.bot, [=, this](expected<bot_row> row) mutable {
       if (!row)
         return finish<bot_row>(op, refuse(x.by, x.tenant, x.bot, action,
@@ -168,7 +168,7 @@ expected<std::optional<bot_phase>> after(const bot_order& x, const bot_row& row)
 } // namespace
 
 caf::result<bot_row> registrar_state::order(const bot_order& x) {
-  return in_turn<bot_row>(x.bot, [this, x](operation<bot_row> op) {
+  return in_turn<bot_row>(x.bot, x, [this, x](operation<bot_row> op) {
     find_row(x.tenant, x.bot, [=, this](expected<bot_row> row) mutable {
       if (row)
         return carry_out(op, x, *row, 3);
@@ -232,7 +232,7 @@ void registrar_state::tell_phase(const bot_row& row, std::string_view order) con
 // -- the rest -------------------------------------------------------------------------------------
 
 caf::result<bot_row> registrar_state::change(const bot_change& x) {
-  return in_turn<bot_row>(x.bot, [this, x](operation<bot_row> op) {
+  return in_turn<bot_row>(x.bot, x, [this, x](operation<bot_row> op) {
     ask_store<bot_row>(x, [=, this](expected<bot_row> stored) mutable {
       if (stored)
         apply(*stored);
@@ -242,7 +242,7 @@ caf::result<bot_row> registrar_state::change(const bot_change& x) {
 }
 
 caf::result<bot_row> registrar_state::remove(const bot_remove& x) {
-  return in_turn<bot_row>(x.bot, [this, x](operation<bot_row> op) {
+  return in_turn<bot_row>(x.bot, x, [this, x](operation<bot_row> op) {
     auto take_out = [=, this] {
       ask_store<bot_row>(x, [=, this](expected<bot_row> stored) mutable {
         auto served = bots.find(x.bot);
@@ -272,7 +272,7 @@ caf::result<bot_row> registrar_state::remove(const bot_remove& x) {
 }
 
 caf::result<made_virtual_token> registrar_state::make_token(const virtual_token_make& x) {
-  return in_turn<made_virtual_token>(x.bot, [this, x](operation<made_virtual_token> op) {
+  return in_turn<made_virtual_token>(x.bot, x, [this, x](operation<made_virtual_token> op) {
     ask_store<made_virtual_token>(x, [=, this](expected<made_virtual_token> made) mutable {
       if (made)
         ports.virtuals->put(ports.virtuals->hash_of(made->token.text), entry_of(made->row));
@@ -282,7 +282,7 @@ caf::result<made_virtual_token> registrar_state::make_token(const virtual_token_
 }
 
 caf::result<done> registrar_state::revoke_token(const virtual_token_revoke& x) {
-  return in_turn<done>(x.bot, [this, x](operation<done> op) {
+  return in_turn<done>(x.bot, x, [this, x](operation<done> op) {
     ask_store<done>(x, [=, this](expected<done> revoked) mutable {
       // Unknown: rather one that is refused until the next start than one that is not.
       if (revoked || revoked.error() == store_refusal::outcome_unknown)
@@ -293,7 +293,7 @@ caf::result<done> registrar_state::revoke_token(const virtual_token_revoke& x) {
 }
 
 caf::result<code_verdict> registrar_state::verify(const verification_try& x) {
-  return in_turn<code_verdict>(x.bot, [this, x](operation<code_verdict> op) {
+  return in_turn<code_verdict>(x.bot, x, [this, x](operation<code_verdict> op) {
     ask_store<code_verdict>(x, [=, this](expected<code_verdict> verdict) mutable {
       if (!verdict || *verdict != code_verdict::verified)
         return finish(op, std::move(verdict));

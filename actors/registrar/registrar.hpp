@@ -23,6 +23,8 @@ struct registrar_config {
   std::chrono::milliseconds request_timeout{60'000}; ///< One exchange with the upstream.
   caf::timespan peer_patience =
     std::chrono::seconds{60}; ///< For another node's answer; then nobody knows the outcome.
+  /// Requests about a bot that is on its way to another node wait so long for it.
+  caf::timespan move_patience = std::chrono::seconds{10};
   /// Calls of bots that go to another node are waited for; what takes longer is cut off.
   caf::timespan calls_patience = std::chrono::seconds{30};
   caf::timespan rates_every = std::chrono::minutes{1}; ///< In a cluster, the tenants' rates are

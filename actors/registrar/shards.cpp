@@ -11,6 +11,9 @@ namespace {
 /// Before bots that are in the middle of a call are asked again.
 constexpr caf::timespan drain_pause = std::chrono::milliseconds{25};
 
+/// Before the owners of shards that are on their way are looked for again.
+constexpr caf::timespan seek_pause = std::chrono::milliseconds{25};
+
 bool known_shard(std::uint16_t x) noexcept {
   return x < shard_count;
 }
@@ -30,6 +33,21 @@ bool registrar_state::is_from_peer() const {
 
 caf::error registrar_state::not_now() {
   return caf::make_error(store_refusal::unavailable, refusal{std::chrono::seconds{1}});
+}
+
+bool registrar_state::is_not_now(const caf::error& why) {
+  auto said = why.context();
+  return why == store_refusal::unavailable && said.size() == 1 && said.match_element<refusal>(0);
+}
+
+void registrar_state::park(std::function<void()> again) {
+  mine->parked.push_back(std::move(again));
+  if (mine->parked.size() > 1)
+    return;
+  self->run_delayed(seek_pause, [this] {
+    for (auto& one : std::exchange(mine->parked, {}))
+      one();
+  });
 }
 
 caf::result<done> registrar_state::gain(const shards_gained& x) {

@@ -75,6 +75,7 @@ struct shard_book {
   std::vector<std::shared_ptr<leaving_batch>> batches;
   std::map<std::uint64_t, passed_request> passed; ///< Not answered yet.
   std::uint64_t last_passed = 0;
+  std::vector<std::function<void()>> parked; ///< Requests whose bots' shards are on their way.
   std::set<caf::actor_addr> watched; ///< Other nodes' desks: when one ends, nobody answers there.
   bool reading = false;              ///< A pass over the store is under way.
 };

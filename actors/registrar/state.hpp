@@ -101,18 +101,19 @@ struct registrar_state {
 
   // -- turns, registrar.cpp: operations on one bot run one after the other
 
-  /// Runs `begin` when it is the bot's turn.
-  template <class T>
-  caf::result<T> in_turn(bot_id bot, std::function<void(operation<T>)> begin) {
+  /// Runs `begin` when it is the bot's turn, for the request `x`.
+  template <class T, class Request>
+  caf::result<T> in_turn(bot_id bot, const Request& x, std::function<void(operation<T>)> begin) {
     if (!restored || busy >= cfg.max_busy)
       return caf::make_error(store_refusal::unavailable, refusal{std::chrono::seconds{1}});
     operation<T> op{bot, self->make_response_promise<T>()};
     auto promise = op.promise;
-    take_turn(bot, [this, op = std::move(op), begin = std::move(begin)] {
+    take_turn(bot, [this, x, op = std::move(op), begin = std::move(begin)] {
       if (keeps(op.bot))
         return begin(op);
-      auto late = op; // Its shard went while it waited.
-      finish<T>(late, not_now());
+      auto late = op.promise; // Its shard went while it waited: whoever has it next deals with it.
+      late.delegate(registrar_actor{self}, x);
+      end_turn(op.bot);
     });
     return promise;
   }
@@ -151,25 +152,68 @@ struct registrar_state {
   /// Whether another node passed on what is being dealt with.
   bool is_from_peer() const;
   static caf::error not_now();
-  /// Carries out what is asked about a bot here, or has its owner do so.
+  /// What `not_now` became, perhaps on its way here: nothing was begun.
+  static bool is_not_now(const caf::error& why);
+  /// What a request that looks for the owner of its bot is.
+  template <class T, class Request>
+  struct sought {
+    bot_id bot = 0;
+    Request what;
+    caf::typed_response_promise<T> promise;
+    caf::actor_clock::time_point until; ///< Nobody has it by then: refused.
+    bool from_peer = false;
+  };
+  /// Carries out what is asked about a bot here, or has its owner do so. While its shard is on its
+  /// way the request waits; on the node that it was passed on to only if it comes there.
   template <class T, class Request>
   caf::result<T> at_owner(bot_id bot, const Request& x,
                           caf::result<T> (registrar_state::*here)(const Request&)) {
-    return keeps(bot) ? (this->*here)(x) : pass_on<T>(bot, x);
-  }
-  template <class T, class Request>
-  caf::result<T> pass_on(bot_id bot, const Request& x) {
-    auto desk = is_from_peer() ? caf::actor{} : ports.found->cluster->desk_of(bot);
-    if (!desk || busy >= cfg.max_busy)
+    if (keeps(bot))
+      return (this->*here)(x);
+    auto from_peer = is_from_peer();
+    if (busy >= cfg.max_busy || (from_peer && !mine->places[shard_of(bot)].wanted))
       return not_now();
     auto promise = self->make_response_promise<T>();
     ++busy;
-    auto number = mine->await_owner(desk->address(), [promise](caf::error why) mutable {
-      promise.deliver(passed_on<T>(std::move(why)));
+    seek<T, Request>({bot, x, promise, seeks_until(x), from_peer});
+    return promise;
+  }
+  template <class Request>
+  caf::actor_clock::time_point seeks_until(const Request& x) const {
+    auto patience = cfg.move_patience;
+    if constexpr (requires { x.patience; })
+      patience = x.patience > caf::timespan{0} ? std::min(patience, x.patience) : patience;
+    return now() + patience;
+  }
+  template <class T, class Request>
+  void seek(sought<T, Request> x) {
+    auto here = keeps(x.bot);
+    auto comes = mine->places[shard_of(x.bot)].wanted;
+    auto desk = here || comes || x.from_peer ? caf::actor{} : ports.found->cluster->desk_of(x.bot);
+    if (desk)
+      return pass_on(desk, std::move(x));
+    if (!here && now() < x.until && (comes || !x.from_peer))
+      return park([this, x] { seek(x); });
+    --busy;
+    if (here)
+      x.promise.delegate(registrar_actor{self}, x.what);
+    else
+      x.promise.deliver(not_now());
+  }
+  template <class T, class Request>
+  void pass_on(const caf::actor& desk, sought<T, Request> x) {
+    auto what = caf::make_message(x.what);
+    auto number = mine->await_owner(desk->address(), [this, x](caf::error why) mutable {
+      auto error = passed_on<T>(std::move(why));
+      if (is_not_now(error) && now() < x.until) {
+        ++busy;
+        return park([this, x] { seek(x); });
+      }
+      x.promise.deliver(std::move(error));
     });
-    self->request(desk, cfg.peer_patience, peer_request{peer_part::registrar, caf::make_message(x)})
+    self->request(desk, cfg.peer_patience, peer_request{peer_part::registrar, std::move(what)})
       .then(
-        [this, promise, number](T& said) mutable {
+        [this, promise = x.promise, number](T& said) mutable {
           if (!mine->passed.erase(number))
             return;
           --busy;
@@ -178,8 +222,9 @@ struct registrar_state {
         [this, number](caf::error& why) { fail_passed(number, std::move(why)); });
     if (mine->watched.insert(desk->address()).second)
       self->monitor(desk);
-    return promise;
   }
+  /// Runs it in a moment, with all others that are parked by then.
+  void park(std::function<void()> again);
   void fail_passed(std::uint64_t number, caf::error why);
   /// What the owner's error means to whoever asked here.
   template <class T>

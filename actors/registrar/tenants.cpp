@@ -27,7 +27,7 @@ bot_id turn_of(tenant_id x) noexcept {
 } // namespace
 
 caf::result<tenant_row> registrar_state::put_tenant(const tenant_put& x) {
-  return in_turn<tenant_row>(turn_of(x.row.id), [this, x](operation<tenant_row> op) {
+  return in_turn<tenant_row>(turn_of(x.row.id), x, [this, x](operation<tenant_row> op) {
     ask_store<tenant_row>(x, [=, this](expected<tenant_row> stored) mutable {
       bool unknown = !stored && stored.error() == store_refusal::outcome_unknown;
       if (!stored && !unknown)
@@ -46,7 +46,7 @@ caf::result<tenant_row> registrar_state::put_tenant(const tenant_put& x) {
 }
 
 caf::result<done> registrar_state::remove_tenant(const tenant_remove& x) {
-  return in_turn<done>(turn_of(x.id), [this, x](operation<done> op) {
+  return in_turn<done>(turn_of(x.id), x, [this, x](operation<done> op) {
     ask_store<done>(x, [=, this](expected<done> removed) mutable {
       if (!removed && removed.error() != store_refusal::outcome_unknown)
         return finish(op, std::move(removed));
@@ -93,7 +93,7 @@ void registrar_state::tell_changed(bot_id bot, std::function<void()> then) {
 }
 
 caf::result<done> registrar_state::hear_of(const tenant_changed& x) {
-  return in_turn<done>(turn_of(x.tenant), [this, x](operation<done> op) {
+  return in_turn<done>(turn_of(x.tenant), x, [this, x](operation<done> op) {
     ask_store<page<tenant_row>>(
       tenant_query{x.tenant, 0, 1}, [=, this](caf::expected<page<tenant_row>> found) mutable {
         bool gone = !found && found.error() == store_refusal::not_found;

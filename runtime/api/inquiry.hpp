@@ -47,9 +47,8 @@ struct inquiry {
 /// @param full what a store_refusal::too_many is about
 /// @param changes silence does not mean that nothing happened. @throws refused
 template <class Answer>
-[[gnu::noinline]] Answer taken(question<Answer>& asked, const error_text& not_found,
+[[gnu::noinline]] Answer taken(caf::expected<Answer> answer, const error_text& not_found,
                                const error_text& full, bool changes) {
-  auto answer = asked.take();
   if (!answer && answer.error() == store_refusal::too_many)
     throw refused{full};
   if (!answer && changes && is_silence(answer.error()))
@@ -57,6 +56,23 @@ template <class Answer>
   if (!answer)
     throw refused_with(answer.error(), not_found);
   return std::move(*answer);
+}
+template <class Answer>
+[[gnu::noinline]] Answer taken(question<Answer>& asked, const error_text& not_found,
+                               const error_text& full, bool changes) {
+  return taken(asked.take(), not_found, full, changes);
+}
+/// The same; nothing when there was nobody to ask, or whoever was asked has not the bot, or is no
+/// node's desk any more: nothing was done, and another may know.
+template <class Answer>
+[[gnu::noinline]] std::optional<Answer> taken_unless_moved(question<Answer>& asked, bool changes) {
+  auto answer = asked.take();
+  if (!answer
+      && (answer.error() == store_refusal::fenced || answer.error() == ec::draining
+          || answer.error() == caf::sec::invalid_argument))
+    return std::nullopt;
+  return taken(std::move(answer), text_of(ec::unknown_bot), text_of(store_refusal::too_many),
+               changes);
 }
 
 /// An actor's answer. @throws refused. @param not_found what a store_refusal::not_found is about

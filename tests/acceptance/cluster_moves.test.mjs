@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Cluster } from './harness/cluster.mjs';
 import { shardOf } from './harness/fleet.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
-import { until } from './harness/wait.mjs';
+import { pause, until } from './harness/wait.mjs';
 
 const limit = { timeout: 180_000 };
 
@@ -131,4 +131,48 @@ test('what a 429 forbids is forbidden at every later owner: Telegram is not aske
   await cluster.kill(second);
   await cluster.settled();
   await held('behind a kill');
+});
+
+test('what is asked of the control API about bots that move waits for them: nothing is refused', limit, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  t.after(() => sandbox.stop());
+  const cluster = await Cluster.start(t, sandbox, { options: { 'api.creations-per-minute': 0, 'api.user-rpm': 0 } });
+  const bots = [];
+  const enrol = async (node) => {
+    const { bot } = await sandbox.stage('private');
+    const said = await node.ask('POST', '/v1/bots', { token: bot.token, trusted: true });
+    bots.push(bot);
+    return said;
+  };
+  for (let i = 0; i < 12; ++i) assert.equal((await enrol(cluster.all[i % 3])).status, 201);
+  const wrong = [];
+  const counts = {};
+  let over = false;
+  const client = async (node, kind, ask) => {
+    // Nobody else changes the same bot: of two at once one would be told so.
+    for (let i = 0; !over; ++i) {
+      const said = await ask(node, bots[(3 * i + cluster.all.indexOf(node)) % 12], i);
+      counts[kind] = (counts[kind] ?? 0) + 1;
+      if (said.status >= 300) wrong.push(`${kind}: ${said.status} ${said.text}`);
+      await pause(10);
+    }
+  };
+  const clients = cluster.all.flatMap((node) => [
+    client(node, 'change', (to, bot, i) => to.ask('PATCH', `/v1/bots/${bot.id}`, { limits: { rps: 10 + (i % 10) } })),
+    client(node, 'updates', (to, bot) => to.ask('GET', `/v1/bots/${bot.id}/updates`)),
+    client(node, 'health', (to, bot) => to.ask('GET', `/v1/bots/${bot.id}/health`)),
+    client(node, 'register', (to) => enrol(to)),
+  ]);
+  for (const name of ['n2', 'n3']) {
+    assert.equal((await cluster.nodes.n1.ctl('cluster', 'drain', name)).code, 0);
+    await until(`${name} has no shard left`, async () =>
+      (await cluster.status()).nodes.find((x) => x.name === name).shards === 0, { within: 60_000 });
+    assert.equal((await cluster.nodes.n1.ctl('cluster', 'drain', name, '--undo')).code, 0);
+    await cluster.settled();
+  }
+  over = true;
+  await Promise.all(clients);
+  t.diagnostic(JSON.stringify(counts));
+  assert.deepEqual(wrong.slice(0, 10), [], `${wrong.length} of ${JSON.stringify(counts)}`);
+  assert.ok(Object.values(counts).every((n) => n > 30), JSON.stringify(counts));
 });

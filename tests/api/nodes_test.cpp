@@ -161,11 +161,45 @@ SCENARIO("when the node that has a bot does not answer, what is stored is shown 
   CHECK(both[1].at("health").is_null());
   CHECK_EQ(both[1].at("phase"), "active");
   CHECK_EQ(json_of(get(of_far("/health"), viewer)).at("live"), false);
-  CHECK_EQ(get(of_far("/updates"), viewer).status, 503);
+  CHECK(
+    json_of(get("/v1/bots?with=updates", viewer)).at("bots").at(1).at("update_state").is_null());
   view->set_others({}, unowned_shards()); // Nobody has it.
-  CHECK_EQ(get(of_far("/updates"), viewer).status, 503);
   CHECK_EQ(get(of_far(), viewer).status, 200);
+  CHECK_EQ(json_of(get(of_far("/health"), viewer)).at("live"), false);
   CHECK_EQ(json_of(get("/v1/bots", viewer)).at("bots").as_array().size(), 2u);
+}
+
+SCENARIO(
+  "what only a bot's owner knows is waited for while the bot has none, though not for ever") {
+  there->waiting->pending = {12, 3, 1'700'000'000'000, true};
+  there->waiting->letters.push_back({5, far, 100, "message", 1, 2, 8, "500", "{}"});
+  // Nobody has it; its node's desk is closed; its node has it no more.
+  std::vector<caf::error> refusals{
+    {}, caf::make_error(ec::draining), caf::make_error(store_refusal::fenced)};
+  auto closed = std::make_shared<neighbour>();
+  auto before = spawn_neighbour(sys, closed, caf::actor_cast<caf::actor>(far_journal), {});
+  for (auto& refusal : refusals)
+    for (auto* what : {"/updates", "/dead-letters"}) {
+      closed->refusal = refusal;
+      if (refusal)
+        view->set_others({{"before", before}}, shard_owners{});
+      else
+        view->set_others({}, unowned_shards());
+      auto asked = std::async(std::launch::async, [&] { return get(of_far(what), viewer); });
+      CHECK(asked.wait_for(100ms) == std::future_status::timeout);
+      view->set_others({{"other", desk}}, shard_owners{});
+      CHECK_EQ(asked.get().status, 200);
+    }
+  caf::anon_send_exit(before, caf::exit_reason::kill);
+  view->set_others({}, unowned_shards());
+  auto p = managed_ports();
+  p.cluster = view;
+  p.long_timeout = 300ms;
+  use(std::move(p));
+  auto refused = get(of_far("/updates"), viewer);
+  CHECK_EQ(refused.status, 503);
+  CHECK_EQ(send("POST", of_far("/dead-letters:replay"), R"({"ids":[5]})", developer).status, 503);
+  CHECK(there->waiting->replays.empty());
 }
 
 SCENARIO("nothing is kept of a question that is over, whether it was answered or not") {

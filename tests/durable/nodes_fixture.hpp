@@ -227,6 +227,20 @@ struct nodes_fixture : fixture {
       FAIL("another error: " << result.error());
     return static_cast<store_refusal>(result.error().code());
   }
+  /// The same for a request that waits for an owner of its bot until its patience is over.
+  template <class T, class Request>
+  caf::error refused_late_at(node_under_test& at, Request x) {
+    auto answer = begin<T>(at, std::move(x));
+    for (int i = 0; i < 410 && !*answer; ++i) {
+      if (i == 390)
+        CAF_CHECK(!*answer);
+      advance_time(25ms);
+      sched.run();
+    }
+    if (!*answer || **answer)
+      FAIL("not refused");
+    return (**answer).error();
+  }
   /// The n-th bot, from 1, of a shard that the node has at first.
   bot_id bot_of(const node_under_test& x, int n = 1) const {
     for (bot_id bot = 100;; ++bot)

@@ -16,10 +16,6 @@ bot_order suspend_of(bot_id bot) {
   return {ada(), 1, bot, bot_order_kind::suspend, {}, false};
 }
 
-bool refused_now(const caf::error& why) {
-  return why == store_refusal::unavailable;
-}
-
 } // namespace
 
 BEGIN_FIXTURE_SCOPE(nodes_fixture)
@@ -61,14 +57,31 @@ SCENARIO("a shard is not here before its bots are read, however long the store i
   sql->faults = {store_refusal::none, store_refusal::unavailable, store_refusal::unavailable};
   auto gained = begin<done>(a, shards_gained{{{shard_of(bot), revision}}});
   CHECK(!gained->has_value());
-  CHECK(refused_at<bot_row>(a, suspend_of(bot)) == store_refusal::unavailable);
+  auto waits = begin<bot_row>(a, suspend_of(bot));
+  auto passed = begin<bot_row>(b, suspend_of(bot)); // Waits at `a`, too.
+  auto fresh = bot + static_cast<bot_id>(1);
+  while (shard_of(fresh) != shard_of(bot))
+    ++fresh;
+  auto enrols = begin<bot_row>(b, registration(fresh));
   for (int i = 0; i < 2; ++i) {
+    CHECK(!waits->has_value());
+    CHECK(!passed->has_value());
+    CHECK(!enrols->has_value());
     advance_time(1s);
     sched.run();
   }
   REQUIRE(gained->has_value());
   CHECK(**gained);
-  CHECK(want_at<bot_row>(a, suspend_of(bot)).phase == bot_phase::suspended);
+  advance_time(25ms);
+  sched.run();
+  for (auto& one : {waits, passed}) {
+    REQUIRE(one->has_value());
+    REQUIRE(**one);
+    CHECK((**one)->phase == bot_phase::suspended);
+  }
+  REQUIRE(enrols->has_value());
+  CHECK(**enrols);
+  CHECK(serves(a, fresh));
 }
 
 SCENARIO("a planned loss lets what runs end, begins nothing new, and waits for the bots") {
@@ -84,8 +97,6 @@ SCENARIO("a planned loss lets what runs end, begins nothing new, and waits for t
   auto lost = begin<done>(a, shards_lost{{shard_of(bot)}, true});
   CHECK_EQ(a.intake->gone, std::vector<bot_id>{bot}); // Its updates are not asked for any more.
   auto late = begin<bot_row>(a, suspend_of(bot));
-  REQUIRE(late->has_value());
-  CHECK(refused_now((*late)->error()));
   CHECK(!runs->has_value());
   CHECK(!lost->has_value());
   CHECK(a.notes->stops.empty());
@@ -98,8 +109,8 @@ SCENARIO("a planned loss lets what runs end, begins nothing new, and waits for t
   }
   REQUIRE(runs->has_value());
   CHECK((**runs)->phase == bot_phase::suspended);
-  REQUIRE(waits->has_value());
-  CHECK(refused_now((*waits)->error()));
+  CHECK(!waits->has_value()); // Whoever has the bot next deals with these two.
+  CHECK(!late->has_value());
   CHECK_EQ(a.notes->stops, std::vector<bot_id>{bot});
   CHECK(!lost->has_value()); // The bot still writes what it has to.
   caf::anon_send_exit(a.notes->running.extract(bot).mapped(), caf::exit_reason::user_shutdown);
@@ -110,6 +121,14 @@ SCENARIO("a planned loss lets what runs end, begins nothing new, and waits for t
   CHECK(serves(a, neighbour));
   CHECK(stored(bot).phase == bot_phase::suspended);
   CHECK(api->paths.back().find("deleteWebhook") == std::string::npos);
+  own(shard_of(bot), &b);
+  want_at<done>(b, shards_gained{{{shard_of(bot), revision}}});
+  advance_time(25ms);
+  sched.run();
+  for (auto& one : {waits, late}) {
+    REQUIRE(one->has_value());
+    CHECK(**one);
+  }
 }
 
 SCENARIO("a planned loss waits for a call of the registrar's, but not for a poll") {
@@ -324,6 +343,7 @@ SCENARIO("whatever moves while operations run, each happens once or is refused")
     for (int i = 0; i < 200; ++i) {
       if (sql->held() > 0)
         sql->release();
+      advance_time(25ms);
       sched.run();
       go_on();
     }

@@ -76,7 +76,7 @@ SCENARIO("what is asked of the wrong node has the outcome that it has at the rig
   rows([&](bot_id bot) { return bot_remove{ada(), 1, bot}; });
 }
 
-SCENARIO("a request goes to another node once: what is nobody's is refused, and nothing is done") {
+SCENARIO("what is nobody's waits, then it is refused, and nothing is done") {
   auto bot = bot_of(b);
   want_at<bot_row>(a, registration(bot));
   bot_order suspend{ada(), 1, bot, bot_order_kind::suspend, {}, false};
@@ -84,12 +84,21 @@ SCENARIO("a request goes to another node once: what is nobody's is refused, and 
   own(shard_of(bot), &a);
   want_at<done>(b, shards_lost{{shard_of(bot)}, true});
   own(shard_of(bot), &b);
-  CHECK(refused_at<bot_row>(a, suspend) == store_refusal::unavailable);
+  CHECK_EQ(refused_late_at<bot_row>(a, suspend), store_refusal::unavailable);
   own(shard_of(bot), nullptr);
-  auto refusal_of = ask_at<bot_row>(a, suspend);
-  REQUIRE(!refusal_of);
-  CHECK_EQ(refusal_of.error(), store_refusal::unavailable);
-  CHECK_EQ(refusal_of.error().context().get_as<refusal>(0).retry_after, 1s);
+  auto why = refused_late_at<bot_row>(a, suspend);
+  CHECK_EQ(why, store_refusal::unavailable);
+  CHECK_EQ(why.context().get_as<refusal>(0).retry_after, 1s);
+  method_call hurried{1, bot, "getMe"};
+  hurried.patience = 100ms;
+  auto called = begin<method_answer>(a, hurried);
+  CHECK(!called->has_value());
+  for (int i = 0; i < 5; ++i) {
+    advance_time(25ms);
+    sched.run();
+  }
+  CHECK(called->has_value()); // It has a deadline of its own.
+  CHECK_EQ(want_at<registrar_report>(a, get_report{}).busy, 0u);
   CHECK(stored(bot).phase == bot_phase::active);
 }
 
@@ -101,10 +110,24 @@ SCENARIO("two nodes that each take the other for the owner do not pass a request
   a.passed = b.passed = 0;
   a.view->set_others({{"b", b.desk}}, all);
   b.view->set_others({{"a", a.desk}}, all);
-  CHECK(refused_at<bot_row>(a, bot_order{ada(), 1, bot, bot_order_kind::suspend, {}, false})
-        == store_refusal::unavailable);
+  auto waits = begin<bot_row>(a, bot_order{ada(), 1, bot, bot_order_kind::suspend, {}, false});
   CHECK_EQ(b.passed, 1);
+  for (int i = 0; i < 3; ++i) {
+    advance_time(25ms);
+    sched.run();
+  }
+  CHECK_EQ(b.passed, 4); // It is asked again, and never asks in its turn.
   CHECK_EQ(a.passed, 0);
+  CHECK(!waits->has_value());
+  point();
+  b.view->set_others({{"a", a.desk}}, shard_owners{});
+  advance_time(25ms);
+  sched.run();
+  want_at<done>(a, shards_gained{{{shard_of(bot), ++revision}}});
+  advance_time(25ms);
+  sched.run();
+  REQUIRE(waits->has_value());
+  CHECK((**waits)->phase == bot_phase::suspended);
 }
 
 SCENARIO(
@@ -127,7 +150,7 @@ SCENARIO(
     }};
   });
   a.view->set_others({{"b", deaf}}, shard_owners{});
-  CHECK(refused_at<bot_row>(a, suspend) == store_refusal::unavailable);
+  CHECK_EQ(refused_late_at<bot_row>(a, suspend), store_refusal::unavailable);
   caf::anon_send_exit(deaf, caf::exit_reason::kill);
 }
 

@@ -2,9 +2,20 @@
 
 #include "runtime/api/rows.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+
 namespace troupe::api {
 
 namespace {
+
+using pause_timer =
+  boost::asio::basic_waitable_timer<std::chrono::steady_clock,
+                                    boost::asio::wait_traits<std::chrono::steady_clock>,
+                                    net::http_executor>;
+
+/// Before an owner is looked for again.
+constexpr std::chrono::milliseconds seek_pause{25};
 
 namespace json = boost::json;
 
@@ -106,6 +117,23 @@ boost::json::array bots_json(const context& ctx, const std::vector<bot_row>& row
   return result;
 }
 
+std::chrono::steady_clock::time_point owner_awaited_until(const context& ctx) {
+  return std::chrono::steady_clock::now() + ctx.p.long_timeout / 3;
+}
+
+net::http_task<void> seek_owner(context& ctx, const inquiry& from, bot_id bot,
+                                std::chrono::steady_clock::time_point until) {
+  for (bool sought = false; !sought;) {
+    pause_timer pause{from.what.io, seek_pause};
+    auto token = boost::asio::as_tuple(net::use_http_task);
+    auto [ended] = co_await pause.async_wait(token);
+    if (ended) // The client went away.
+      throw boost::system::system_error{ended};
+    auto desk = ctx.abroad(bot);
+    sought = !desk || *desk || std::chrono::steady_clock::now() >= until;
+  }
+}
+
 // -- updates ---------------------------------------------------------------------------------------
 
 update_state ask_update_state(context& ctx, const inquiry& from, bot_id bot) {
@@ -136,12 +164,19 @@ net::http_task<std::optional<delivery_book::pause>> pause_of(context& ctx, bot_i
 
 } // namespace
 
-net::http_task<boost::json::object> update_state_of(context& ctx, bot_id bot, update_state& asked) {
-  auto found = co_await answer_to(asked.waiting);
+net::http_task<boost::json::object> update_state_of(context& ctx, const inquiry& from, bot_id bot,
+                                                    update_state& asked, bool waits) {
+  co_await asked.waiting.ready();
+  auto found = taken_unless_moved(asked.waiting, false);
+  if (!found && !waits)
+    throw refused{api_error::service_unavailable};
+  pending_query again{bot};
+  if (!found)
+    found = co_await told_by_owner<pending_count>(ctx, from, again);
   co_await asked.intake.ready();
   auto comes = shown_intake(asked.intake.take());
   auto rest = co_await pause_of(ctx, bot, asked);
-  co_return shown_state(found, std::move(comes), rest);
+  co_return shown_state(*found, std::move(comes), rest);
 }
 
 net::http_task<void> add_update_states(context& ctx, const inquiry& from,
@@ -154,7 +189,7 @@ net::http_task<void> add_update_states(context& ctx, const inquiry& from,
     auto& one = bots[i].as_object();
     boost::json::value state;
     try {
-      state = co_await update_state_of(ctx, one.at("id").as_int64(), asked[i]);
+      state = co_await update_state_of(ctx, from, one.at("id").as_int64(), asked[i], false);
     } catch (const refused&) {
       state = nullptr; // The list is worth something without it.
     }

@@ -34,7 +34,7 @@ json::object letter_json(const dead_letter_row& x) {
 task show_updates(context& ctx, const inquiry& from) {
   auto bot = co_await find_bot(ctx, from, from.bot());
   auto asked = ask_update_state(ctx, from, bot.id);
-  auto body = co_await update_state_of(ctx, bot.id, asked);
+  auto body = co_await update_state_of(ctx, from, bot.id, asked, true);
   body["bot"] = bot.id;
   co_return json_response(body);
 }
@@ -92,8 +92,7 @@ task show_signing_key(context& ctx, const inquiry& from) {
 task list_dead_letters(context& ctx, const inquiry& from) {
   auto bot = co_await find_bot(ctx, from, from.bot());
   dead_letter_query what{bot.id, cursor_of(from), limit_of(from)};
-  auto asked = ctx.ask_journal<dead_letter_page>(from.what.io, what);
-  auto found = co_await answer_to(asked);
+  auto found = co_await told_by_owner<dead_letter_page>(ctx, from, what);
   json::array letters;
   for (auto& one : found.rows)
     letters.push_back(letter_json(one));
@@ -116,8 +115,7 @@ task replay_dead_letters(context& ctx, const inquiry& from) {
   if (ids != nullptr)
     for (auto& one : ids->get_array())
       what.ids.push_back(one.get_int64());
-  auto asked = ctx.ask_journal<replay_result>(from.what.io, std::move(what));
-  auto done = co_await outcome_of(asked);
+  auto done = co_await told_by_owner<replay_result>(ctx, from, std::move(what), true);
   json::array missing;
   for (auto id : done.missing)
     missing.push_back(id);
