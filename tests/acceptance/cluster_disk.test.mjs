@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Fleet } from './harness/fleet.mjs';
 import { SmallDisk } from './harness/small_disk.mjs';
-import { until } from './harness/wait.mjs';
+import { pause, until } from './harness/wait.mjs';
 
 const limit = { timeout: 180_000 };
 
@@ -37,6 +37,11 @@ test('a node\'s disk is full: it serves on; who joins meanwhile is its peer when
     return moving_shards === 0 && unowned_shards === 0 && nodes.every(({ shards }) => shards > 300);
   }, { within: 30_000 });
   await fleet.everyBot(['n1']);
+  // That these two do not find each other is nothing to the third one.
+  const broken = () => cluster.nodes.n1.program.lines.filter((line) => line.includes('node.unreachable')).length;
+  const times = broken();
+  await pause(3000);
+  assert.equal(broken(), times);
   disk.free();
   await cluster.settled();
   await fleet.everyBot(['n2', 'n3']);

@@ -1,6 +1,7 @@
 // What goes wrong around a cluster's nodes: etcd, PostgreSQL, the links between nodes, a node that stands still.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -108,6 +109,29 @@ test('who shows no registered certificate gets no connection between nodes', lim
   assert.notEqual(await ending({ cert: readFileSync(stolen.cert), key: readFileSync(stolen.key) }), 'data');
   const registered = { cert: readFileSync(join(cluster.dir, 'n2.pem')), key: readFileSync(join(cluster.dir, 'n2.key')) };
   assert.equal(await ending(registered), 'data'); // The test sees what it looks for.
+});
+
+test('strangers at the port between nodes break no connection of theirs', limit, async (t) => {
+  const { cluster, bots } = await start(t);
+  const foreign = makeAuthority(cluster.dir, 'foreign');
+  const tls = makeNodeCertificate(cluster.dir, foreign, 'stranger');
+  const own = { cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
+  const ports = (await cluster.status()).nodes.map(({ address }) => Number(address.split(':')[1]));
+  const knocks = [
+    (port) => { const socket = connect(port, '127.0.0.1', () => socket.end('GET / HTTP/1.1\r\n\r\n')); return socket; },
+    (port) => connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }),
+    (port) => connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...own }),
+  ];
+  const broken = () => cluster.all.flatMap(({ program }) => program.lines.filter((line) => line.includes('node.unreachable')));
+  assert.deepEqual(broken(), []);
+  for (let i = 0; i < 90; ++i) {
+    const sockets = ports.map((port) => knocks[i % 3](port));
+    await Promise.all(sockets.map((socket) => new Promise((done) => { socket.on('error', done).on('close', done).on('data', () => {}); })));
+  }
+  const said = await Promise.all(cluster.all.flatMap((node) => bots.map((bot) => node.call(bot.token, 'getMe', undefined, patient))));
+  assert.ok(said.every(({ status }) => status === 200));
+  await pause(1500); // A heartbeat is looked at twice a second.
+  assert.deepEqual(broken(), []);
 });
 
 test('a certificate is renewed while the node runs', limit, async (t) => {
