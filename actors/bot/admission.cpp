@@ -34,25 +34,25 @@ caf::error refuse_in(bot_phase phase) {
 caf::result<grant> bot_state::admit(const call& c) {
   touch();
   if (!takes_call(phase, c.own))
-    return refuse_in(phase);
+    return refuse_call(c, refuse_in(phase));
   auto now = self->clock().now();
   bool probe = false;
   if (auto wait = early ? caf::timespan{0} : breaker_wait(now, c, probe); wait.count() > 0)
-    return refuse(ec::breaker_open, wait);
+    return refuse_call(c, refuse(ec::breaker_open, wait));
   // Whoever waits, waits in the governor or in the pool, where a full chat or an exhausted budget
   // holds up nobody else; how many of a bot's calls run at once is theirs to bound too.
   bool full =
     c.kind == call_kind::long_poll ? polls >= limits().max_polls : waiting() >= limits().max_queue;
   // Governor and pool may have no wait for it all the same, or can tell how long it would be.
   if (full && (early || c.kind == call_kind::long_poll))
-    return refuse(ec::queue_full, 1s);
+    return refuse_call(c, refuse(ec::queue_full, 1s));
   auto caller = found->cluster ? watch_caller() : caf::actor_addr{}; // A promise takes the sender.
   auto& entry = calls.emplace_back();
   entry.what = c;
   entry.caller = std::move(caller);
   entry.answer = self->make_response_promise<grant>();
   entry.deadline = now + c.patience;
-  entry.since = now;
+  entry.since = entry.came = now;
   entry.probe = probe;
   entry.full = full;
   if (entry.poll())

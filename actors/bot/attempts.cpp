@@ -3,6 +3,7 @@
 #include "messages/rate_governor.hpp"
 #include "messages/session_pool.hpp"
 #include "runtime/policy/mutation.hpp"
+#include "runtime/registry/call_event.hpp"
 
 #include <algorithm>
 
@@ -48,8 +49,10 @@ caf::result<grant> bot_state::decide_retry(const attempt_failed& x) {
   learn(*entry, x.how);
   auto now = self->clock().now();
   entry->deadline = now + x.patience;
+  entry->ended = outcome_label(x.how);
   auto pause = retry_pause(*entry, x.how);
   if (pause.count() < 0 || pause >= x.patience) {
+    tell_end(*entry, entry->ended);
     release(x.id);
     return caf::make_error(ec::not_retried);
   }
@@ -95,38 +98,9 @@ void bot_state::finish(const call_done& x) {
   }
   give_back(*entry, x.how.reusable);
   learn(*entry, x.how);
+  if (!x.how.unsent && !lost) // Else whoever took it sees to it, or its client is gone.
+    tell_end(*entry, outcome_label(x.how));
   release(x.id);
-}
-
-caf::actor_addr bot_state::watch_caller() {
-  const auto& sender = self->current_sender();
-  if (!sender || sender->node() == self->node())
-    return {};
-  auto who = caf::actor_cast<caf::actor_addr>(sender);
-  if (std::ranges::find(callers, who) == callers.end()) {
-    callers.push_back(who);
-    self->monitor(sender);
-  }
-  return who;
-}
-
-/// What it was granted may have been sent, or not: its session is in no known state.
-void bot_state::caller_lost(const caf::actor_addr& who) {
-  std::erase(callers, who);
-  std::vector<std::pair<call_id, lease>> ended;
-  std::vector<call_id> left;
-  for (const auto& entry : calls) {
-    if (entry.caller != who)
-      continue;
-    if (entry.now == stage::granted)
-      ended.emplace_back(entry.what.id, entry.held);
-    else
-      left.push_back(entry.what.id);
-  }
-  for (const auto& [cid, held] : ended)
-    finish({cid, held, outcome{failure::aborted}});
-  for (auto cid : left)
-    cancel(cid);
 }
 
 void bot_state::give_back(running_call& entry, bool reusable) {
@@ -203,6 +177,9 @@ void bot_state::give_up(call_id cid, caf::error why) {
   bool first = entry->attempt == 1;
   if (entry->probe && !entry->poll())
     probing = false;
+  // One that goes on where the bot is now, or that nobody wants any more, is not over here.
+  if (why != ec::cancelled && !(first && why == ec::stopped))
+    tell_end(*entry, first ? refusal_label(why) : entry->ended);
   release(cid);
   answer.deliver(first ? std::move(why) : caf::make_error(ec::not_retried));
 }

@@ -35,9 +35,11 @@ struct running_call {
   bot_id asked_as = 0;          ///< The bot's id when it last asked the pool, which knows it so.
   std::uint16_t attempt = 1;
   bool probe = false;
-  bool full = false; ///< It found the queue full: it goes at once or not at all.
+  bool full = false;      ///< It found the queue full: it goes at once or not at all.
   caf::actor_addr caller; ///< Of another node; empty: this one's.
-  bool streams = false; ///< Its answer is being passed on: it takes as long as it moves.
+  time_point came;        ///< This and the next: of another node's alone.
+  std::string_view ended; ///< How its last attempt did, in a word.
+  bool streams = false;   ///< Its answer is being passed on: it takes as long as it moves.
 
   [[nodiscard]] bool poll() const noexcept { return what.kind == call_kind::long_poll; }
 };
@@ -97,10 +99,17 @@ struct bot_state {
   void flush();
   void prove();
 
-  // attempts.cpp: the end of a call.
+  // abroad.cpp: calls that other nodes took.
   /// Whose request this is, if another node's: should that be lost, nobody reports on its calls.
   caf::actor_addr watch_caller();
   void caller_lost(const caf::actor_addr& who);
+  /// Such a call is over: who watches the bot hears it from here, and its own node says nothing
+  /// more about it than it does anyway.
+  void tell_end(const running_call& entry, std::string_view how);
+  /// It is refused before it was begun.
+  caf::error refuse_call(const call& c, caf::error why);
+
+  // attempts.cpp: the end of a call.
   void cancel(call_id cid);
   void leave_queues(const running_call& entry);
   /// Ends a call that was not granted. After a first attempt, the outcome of that stands.
@@ -142,7 +151,7 @@ struct bot_state {
   breaker_state breaker = breaker_state::closed;
   std::uint32_t granted = 0; ///< Entries of `calls` that hold a session, without polls.
   std::uint32_t polls = 0;   ///< Entries that are long polls.
-  std::int32_t uses = -1;    ///< Since it was last asked to leave; the first is what it started for.
+  std::int32_t uses = -1; ///< Since it was last asked to leave; the first is what it started for.
   time_point last_used{};
   time_point open_until{};
   time_point timer_at{}; ///< When the timer fires; zero if it is not armed.
@@ -153,7 +162,7 @@ struct bot_state {
   std::vector<running_call> calls; ///< In order of arrival.
   std::vector<outcome_sample> samples;
   std::vector<caf::actor_addr> callers; ///< Of other nodes, each watched once.
-  std::unique_ptr<inbox> updates; ///< Null while there are none.
+  std::unique_ptr<inbox> updates;       ///< Null while there are none.
 };
 
 /// An error whose refusal tells when to come back; zero: unknown.

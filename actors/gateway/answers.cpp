@@ -137,21 +137,4 @@ refusal_text explain(int status, std::string_view description, long retry_after)
   return render(status, std::string{description}, retry_after);
 }
 
-std::string_view refusal_label(const caf::error& why) noexcept {
-  if (why == store_refusal::not_verified)
-    return store_refusal_names[why.code()];
-  if (why.category() != caf::type_id_v<ec> || why.code() >= ec_names.size())
-    return "restarting";
-  return ec_names[why.code()];
-}
-
-std::string_view outcome_label(const outcome& how) noexcept {
-  if (how.what != failure::none)
-    return failure_names[static_cast<std::size_t>(how.what)];
-  return how.status == 429   ? "rate_limited"
-         : how.status >= 500 ? "server_error"
-         : how.status >= 400 ? "client_error"
-                             : "ok";
-}
-
 } // namespace troupe::gateway

@@ -38,10 +38,4 @@ struct refusal_text {
 /// @param retry_after seconds; 0: none
 [[nodiscard]] refusal_text explain(int status, std::string_view description, long retry_after = 0);
 
-/// A short name of a refusal for metrics: the error code's.
-[[nodiscard]] std::string_view refusal_label(const caf::error& why) noexcept;
-
-/// A short name of an outcome for metrics: "ok", "client_error", …, or where the exchange broke.
-[[nodiscard]] std::string_view outcome_label(const outcome& how) noexcept;
-
 } // namespace troupe::gateway

@@ -37,9 +37,10 @@ struct gateway_config {
 /// How a finished call is counted: method index, outcome label, seconds in all, seconds waited.
 using call_meter = std::function<void(std::uint16_t, std::string_view, double, double)>;
 
-/// What a bot did: its number, method index, outcome label, seconds in all, chat (0: none).
+/// What a bot did: its number, method index, outcome label, seconds in all, chat (0: none), and
+/// whether the bot is this node's: another node tells by itself who watches its bots.
 using usage_meter =
-  std::function<void(bot_id, std::uint16_t, std::string_view, double, std::int64_t)>;
+  std::function<void(bot_id, std::uint16_t, std::string_view, double, std::int64_t, bool)>;
 
 struct gateway_ports {
   net::lane* lane = nullptr;                        ///< Outlives the gateway.
@@ -47,8 +48,8 @@ struct gateway_ports {
   std::shared_ptr<directory> bots;
   siphash_key token_key{};
   std::shared_ptr<services> found;
-  std::shared_ptr<const virtual_tokens> virtuals; ///< Null: there are none.
-  std::shared_ptr<const token_vault> vault;       ///< What stands behind them.
+  std::shared_ptr<const virtual_tokens> virtuals;        ///< Null: there are none.
+  std::shared_ptr<const token_vault> vault;              ///< What stands behind them.
   std::shared_ptr<boost::asio::ssl::context> tls;        ///< Null: plain HTTP.
   std::shared_ptr<std::atomic<std::size_t>> connections; ///< Open over all lanes; null: one lane.
   std::function<caf::strong_actor_ptr()> store; ///< Keeps answers; empty: Idempotency-Key is not

@@ -4,6 +4,7 @@
 #include "messages/bot.hpp"
 #include "messages/rate_governor.hpp"
 #include "messages/supervisor.hpp"
+#include "runtime/registry/call_event.hpp"
 #include "runtime/registry/cluster_view.hpp"
 #include "runtime/telegram/methods.hpp"
 
@@ -392,7 +393,7 @@ void session<Stream>::count(const request_facts& facts, std::string_view label,
   if (ctx_->ports.meter)
     ctx_->ports.meter(facts.method, label, took, static_cast<double>(waited.count()) / 1e9);
   if (ctx_->ports.usage && facts.bot > 0)
-    ctx_->ports.usage(facts.bot, facts.method, label, took, facts.params.chat.key);
+    ctx_->ports.usage(facts.bot, facts.method, label, took, facts.params.chat.key, !foreign_);
 }
 
 } // namespace troupe::gateway

@@ -4,6 +4,7 @@
 #include "actors/gateway/updates.hpp"
 #include "runtime/net/dns_cache.hpp"
 #include "runtime/net/upstream_call.hpp"
+#include "runtime/registry/call_event.hpp"
 #include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/registry/update_steps.hpp"
@@ -41,23 +42,18 @@ passivation_limits per_shard(const tree_config& config) {
 }
 
 /// Counts in `book` what bots ask of the Bot API; long polls, whose time says nothing, left out.
-/// Who watches the bot is told.
+/// Who watches the bot is told, if `tells`.
 auto counting_in(std::shared_ptr<usage_book> book, std::shared_ptr<update_services> updates,
                  wall_clock wall) {
   return [book = std::move(book), updates = std::move(updates),
           wall = std::move(wall)](bot_id bot, std::uint16_t method, std::string_view how,
-                                  double seconds, std::int64_t chat) {
+                                  double seconds, std::int64_t chat, bool tells) {
     const auto& called = telegram::method(method);
     if (called.has(telegram::method_trait::long_poll))
       return;
     book->count(bot, called.name, how, seconds, chat, wall());
-    if (updates)
-      updates->events.publish(bot, "call", [&] {
-        boost::json::object what{{"method", called.name.empty() ? "unknown" : called.name},
-                                 {"outcome", how},
-                                 {"seconds", seconds}};
-        return boost::json::serialize(what);
-      });
+    if (updates && tells)
+      note_call(*updates, bot, called.name, how, seconds);
   };
 }
 
@@ -352,12 +348,12 @@ registrar_ports tree::ports_of_registrar() {
     ports_.calls ? ports_.calls : net::make_call_port(sessions_, std::move(executors), rule);
   ports.ended = [usage = counting_in(usage_, found_->updates, ports_.wall),
                  meter = ports_.meter](bot_id bot, const call& what, const outcome& how) {
-    auto label = gateway::outcome_label(how);
+    auto label = outcome_label(how);
     auto took = std::chrono::duration<double>(how.latency).count();
     if (meter)
       meter(what.method, label, took, 0);
     if (bot > 0)
-      usage(bot, what.method, label, took, what.chat.key);
+      usage(bot, what.method, label, took, what.chat.key, true);
   };
   ports.incarnations = registrars_;
   return ports;

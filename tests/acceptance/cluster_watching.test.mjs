@@ -1,4 +1,4 @@
-// Who watches a bot sees what its node knows of it, whichever node he asks, and wherever the bot is.
+// Who watches a bot sees what happens to it, whichever node he asks, wherever the bot is, and whichever node takes a call.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cluster } from './harness/cluster.mjs';
@@ -64,6 +64,18 @@ test('a bot is watched from every node: nothing is missed from the answer on, al
   await until('its delivery, too', () => streams.every((one) => one.of('update.delivered') === 1));
   assert.ok(streams.every((one) => one.of('missed') === 0));
 
+  // Calls that any node takes, each once in each stream, however they end.
+  for (const node of cluster.all) {
+    for (let i = 0; i < 5; ++i) assert.equal((await node.call(bot.token, 'getMyName')).status, 200);
+    assert.equal((await node.call(bot.token, 'getChat', { chat_id: 4711 })).status, 400);
+  }
+  const named = (one, method, outcome) => one.events().filter(({ type, data }) => type === 'call' && data.method === method && data.outcome === outcome).length;
+  const shown = () => streams.map((one) => `${named(one, 'getMyName', 'ok')}+${named(one, 'getChat', 'client_error')}`).join();
+  await until('calls that other nodes took show everywhere', () => {
+    if (shown() === '15+3,15+3,15+3') return true;
+    throw new Error(shown());
+  });
+
   await cluster.kill(owner);
   const left = streams.filter(({ node }) => cluster.all.includes(node));
   assert.equal(left.length, 2);
@@ -72,6 +84,8 @@ test('a bot is watched from every node: nothing is missed from the answer on, al
     for (const node of cluster.all) await node.call(bot.token, 'getMe').catch(() => {}); // One has the bot.
     return left.every((one, i) => one.calls > before[i]);
   }, { within: 60_000 });
+  // What a node took for another's bot does not come again when the bot is its own.
+  assert.ok(left.every((one) => named(one, 'getMyName', 'ok') === 15), shown());
 
   const removed = await cluster.all[1].ask('DELETE', `/v1/bots/${bot.id}`);
   assert.equal(removed.status, 204, removed.text);

@@ -1,6 +1,7 @@
 #define CAF_SUITE gateway_answers
 #include "actors/gateway/answers.hpp"
 #include "messages/store.hpp"
+#include "runtime/registry/call_event.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
