@@ -26,9 +26,8 @@ std::string_view until_slash(std::string_view& text) noexcept {
 
 route parse_route(std::string_view target) {
   route result;
-  target = target.substr(0, std::min(target.find('#'), target.size()));
-  auto path = target.substr(0, std::min(target.find('?'), target.size()));
-  if (path.size() < target.size())
+  auto path = target.substr(0, std::min(target.find_first_of("?#"), target.size()));
+  if (path.size() < target.size() && target[path.size()] == '?') // To its end, whatever is in it.
     result.query = target.substr(path.size() + 1);
   std::string decoded;
   if (path.find('%') != std::string_view::npos) {

@@ -20,8 +20,8 @@ struct route {
   std::string_view query; ///< Without the question mark.
 };
 
-/// Takes a target apart as the upstream does: cut at the fragment, path decoded, then split. The
-/// query points into `target`.
+/// Takes a target apart as the upstream does: the path ends at a question mark or a fragment, the
+/// query goes to the target's end; the path is decoded, then split. The query points into `target`.
 [[nodiscard]] route parse_route(std::string_view target);
 
 } // namespace troupe::gateway

@@ -69,6 +69,11 @@ task<bool> session<Stream>::serve() {
   facts.method = telegram::find_method(name);
   if (!is_allowed(facts, name))
     co_return co_await fail(403, "Forbidden: this token may not call that method");
+  if (facts.where.kind == route_kind::method && facts.where.method.empty()) {
+    if (!telegram::is_method_name(name)) // Nor may the upstream find one that we did not.
+      co_return co_await fail(404, "Not Found: method not found");
+    head_->name_method(name);
+  }
   if (telegram::method(facts.method).has(telegram::method_trait::local)) {
     if (!body_.complete)
       co_return co_await fail(413, "Request Entity Too Large");

@@ -40,6 +40,9 @@ std::optional<std::vector<std::string>> kinds_in(std::string_view text) {
   return result;
 }
 
+/// More parameters than these methods have, of which the others are none.
+constexpr std::size_t most_params = 100;
+
 void set(update_params& out, std::string_view name, std::string_view value) {
   if (name == "offset")
     out.offset = number_in(value, 0);
@@ -93,7 +96,13 @@ update_params read_update_params(std::string_view query, std::string_view body,
                                  std::string_view content_type,
                                  std::string_view content_encoding) {
   update_params result;
-  auto note = [&result](std::string_view name, std::string_view value) { set(result, name, value); };
+  std::vector<std::string> seen; // What comes first wins, as at Telegram.
+  auto note = [&](std::string_view name, std::string_view value) {
+    if (std::ranges::find(seen, name) != seen.end() || seen.size() > most_params)
+      return;
+    seen.emplace_back(name);
+    set(result, name, value);
+  };
   telegram::each_in_form(query, note);
   if (!body.empty())
     telegram::each_in_body(body, content_type, content_encoding, note);

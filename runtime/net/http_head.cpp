@@ -106,6 +106,14 @@ bool request_head::replace_token(std::string_view token, std::string_view by) {
   return false;
 }
 
+void request_head::name_method(std::string_view name) {
+  auto begin = method.size() + 1;
+  auto end = std::min(forward.find_first_of("?# \r", begin), forward.size());
+  while (forward[end - 1] == '/')
+    forward.erase(--end, 1);
+  forward.insert(end, "/").insert(end + 1, name);
+}
+
 void request_head::on_request_impl(http::verb, string_view method_text, string_view target_text,
                                    int version_number, error_code&) {
   version = version_number;

@@ -41,6 +41,10 @@ public:
   /// has it, decoded @returns false when the target does not hold it
   bool replace_token(std::string_view token, std::string_view by);
 
+  /// Has the request sent on with `name` as its path's method, which it had as a parameter: there
+  /// the upstream cannot find another one first. The path must have none.
+  void name_method(std::string_view name);
+
   std::string method;
   int version = 11; ///< 10 or 11.
   std::string content_encoding;

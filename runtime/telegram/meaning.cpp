@@ -14,7 +14,7 @@ namespace troupe::telegram {
 namespace {
 
 /// What a parameter's value is. Text and what JSON calls a number or a truth value are the same.
-enum class shape : char { text = 't', null = 'n', object = 'o', file = 'f' };
+enum class shape : char { text = 't', null = 'n', object = 'o', file = 'f', form = 'u' };
 
 struct parameter {
   std::string name;
@@ -134,15 +134,18 @@ bool read_object(std::string_view text, parameters& to) {
 }
 
 bool read_parts(const call_text& call, parameters& to) {
-  return visit_parts(
-    call.body, call.content_type, [&to](std::string_view headers, std::string_view value) {
-      auto name = part_field(headers, "name=");
-      auto file = part_field(headers, "filename=");
-      if (file.empty())
-        return add(to, name, value);
-      to.push_back({std::string{name}, shape::file,
-                    std::to_string(file.size()) + ':' + std::string{file} + std::string{value}});
-    });
+  return visit_parts(call.body, call.content_type,
+                     [&to](std::string_view headers, std::string_view value) {
+                       auto part = read_part_head(headers);
+                       if (part.is_form)
+                         to.push_back({std::move(part.name), shape::form, std::string{value}});
+                       else if (part.is_file)
+                         to.push_back({std::move(part.name), shape::file,
+                                       std::to_string(part.filename.size()) + ':' + part.filename
+                                         + std::string{value}});
+                       else
+                         add(to, part.name, value);
+                     });
 }
 
 /// @returns false when the body cannot be read
@@ -153,13 +156,10 @@ bool read_all(const call_text& call, parameters& to) {
     return true;
   if (!call.content_encoding.empty() && !same_word(call.content_encoding, "identity"))
     return false;
-  auto kind = kind_of(call.content_type);
-  if (same_word(kind, "application/json"))
-    return read_object(call.body, to);
-  if (same_word(kind, "multipart/form-data"))
+  if (is_kind(call.content_type, multipart_kind))
     return read_parts(call, to);
-  if (!same_word(kind, "application/x-www-form-urlencoded"))
-    return false;
+  if (!is_kind(call.content_type, form_kind))
+    return is_kind(call.content_type, json_kind) && read_object(call.body, to);
   each_in_form(call.body,
                [&to](std::string_view name, std::string_view value) { add(to, name, value); });
   return true;

@@ -2,6 +2,8 @@
 
 #include "runtime/telegram/method_table.hpp"
 
+#include <algorithm>
+
 namespace troupe::telegram {
 
 namespace {
@@ -75,6 +77,13 @@ std::uint16_t find_method(std::string_view name) noexcept {
     if (same(slots[at].name, name))
       return slots[at].index;
   return unknown_method;
+}
+
+bool is_method_name(std::string_view name) noexcept {
+  auto fits = [](char c) {
+    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !name.empty() && name.size() < longest_name && std::ranges::all_of(name, fits);
 }
 
 const method_info& method(std::uint16_t index) noexcept {

@@ -55,6 +55,9 @@ inline constexpr std::uint16_t unknown_method = 0;
 /// `unknown_method` if there is none. One hash, no allocation.
 [[nodiscard]] std::uint16_t find_method(std::string_view name) noexcept;
 
+/// Whether a method could have that name: letters, digits and underscores, not too many.
+[[nodiscard]] bool is_method_name(std::string_view name) noexcept;
+
 /// The method at `index`; the unknown method for an index out of range.
 [[nodiscard]] const method_info& method(std::uint16_t index) noexcept;
 

@@ -8,50 +8,43 @@
 /// Content types, and multipart bodies as far as they go. For the files of this folder only.
 namespace troupe::telegram {
 
-/// A content type without its parameters.
-[[nodiscard]] inline std::string_view kind_of(std::string_view content_type) noexcept {
-  auto kind = content_type.substr(0, std::min(content_type.find(';'), content_type.size()));
-  while (!kind.empty() && kind.back() == ' ')
-    kind.remove_suffix(1);
-  return kind;
+inline constexpr std::string_view multipart_kind = "multipart/form-data";
+inline constexpr std::string_view form_kind = "application/x-www-form-urlencoded";
+inline constexpr std::string_view json_kind = "application/json";
+
+/// Whether a content type names `kind` ("application/json"), wherever: the official server looks no
+/// closer.
+[[nodiscard]] inline bool is_kind(std::string_view content_type, std::string_view kind) noexcept {
+  for (; content_type.size() >= kind.size(); content_type.remove_prefix(1))
+    if (same_word(content_type.substr(0, kind.size()), kind))
+      return true;
+  return false;
 }
 
 /// The `boundary` of a content type; empty without one.
 [[nodiscard]] inline std::string_view boundary_of(std::string_view content_type) noexcept {
-  for (std::size_t at = content_type.find(';'); at != std::string_view::npos;
-       at = content_type.find(';', at)) {
-    ++at;
-    while (at < content_type.size() && content_type[at] == ' ')
-      ++at;
-    constexpr std::string_view key = "boundary=";
-    if (same_word(content_type.substr(at, key.size()), key)) {
-      auto value = content_type.substr(at + key.size());
-      if (!value.empty() && value.front() == '"')
-        return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
-      return value.substr(0, std::min(value.find_first_of("; \t"), value.size()));
-    }
-  }
-  return {};
+  constexpr std::string_view key = "boundary";
+  while (content_type.size() >= key.size() && !same_word(content_type.substr(0, key.size()), key))
+    content_type.remove_prefix(1);
+  auto at = content_type.find('=');
+  if (content_type.size() < key.size() || at == std::string_view::npos)
+    return {};
+  auto value = content_type.substr(at + 1);
+  if (!value.empty() && value.front() == '"')
+    return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
+  return value.substr(0, std::min(value.find_first_of("; \t"), value.size()));
 }
 
-/// What a part's header block says after `key` ("name="): quoted or not, any case, any blanks.
-[[nodiscard]] inline std::string_view part_field(std::string_view headers,
-                                                 std::string_view key) noexcept {
-  for (std::size_t at = 0; at < headers.size(); ++at) {
-    auto semicolon = headers.find(';', at);
-    if (semicolon == std::string_view::npos)
-      return {};
-    at = semicolon + 1;
-    auto start = headers.find_first_not_of(" \t", at);
-    if (start == std::string_view::npos || !same_word(headers.substr(start, key.size()), key))
-      continue;
-    auto value = headers.substr(start + key.size());
-    if (!value.empty() && value.front() == '"')
-      return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
-    return value.substr(0, std::min(value.find_first_of("; \t\r\n"), value.size()));
-  }
-  return {};
-}
+/// What a part's header block says.
+struct part_head {
+  std::string name;
+  std::string filename;
+  bool is_file = false; ///< Has a file name, be it empty: no parameter.
+  bool is_form = false; ///< Its content is urlencoded: parameters of their own.
+};
+
+/// Reads a part's header block: quoted or not, any case, any blanks, names encoded or not.
+[[nodiscard]] part_head read_part_head(std::string_view headers);
 
 /// Calls `f(headers, value)` for each part that is complete in `text`.
 /// @returns whether the last of them is the body's last

@@ -1,15 +1,14 @@
 #include "runtime/telegram/params.hpp"
+#include "runtime/telegram/json_members.hpp"
 #include "runtime/telegram/multipart.hpp"
 #include "runtime/telegram/same_word.hpp"
-
-#include <boost/json/basic_parser_impl.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <zlib.h>
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <utility>
 
 namespace troupe::telegram {
 namespace {
@@ -33,86 +32,45 @@ bool truthy(std::string_view text) noexcept {
   return same_word(text, "true") || text == "1" || same_word(text, "yes");
 }
 
+constexpr std::string_view wanted[] = {"chat_id", "allow_paid_broadcast", "method", "timeout"};
+
+bool is_wanted(std::string_view name) noexcept {
+  return std::ranges::find(wanted, name) != std::end(wanted);
+}
+
+/// Notes a parameter, unless it came before: of several the server takes the first.
 void set(call_params& out, std::string_view name, std::string_view value) {
-  if (name == "chat_id") {
+  auto which = std::ranges::find(wanted, name) - std::begin(wanted);
+  auto bit = static_cast<std::uint8_t>(1u << which);
+  if (std::exchange(out.seen, out.seen | bit) & bit)
+    return;
+  if (which == 0)
     out.chat = parse_chat(value);
-  } else if (name == "allow_paid_broadcast") {
+  else if (which == 1)
     out.paid_broadcast = truthy(value);
-  } else if (name == "method") {
+  else if (which == 2)
     out.method.assign(value.substr(0, 64));
-  } else if (name == "timeout") {
+  else
     std::from_chars(value.data(), value.data() + value.size(), out.poll_timeout);
-  }
 }
 
-bool wanted(std::string_view name) noexcept {
-  return name == "chat_id" || name == "allow_paid_broadcast" || name == "method"
-         || name == "timeout";
+/// A member's value as the server has it: a string's content, or JSON as it stands there.
+std::string text_of(const json_member& one) {
+  return one.value_escaped ? unescaped_json(one.value) : std::string{one.value};
 }
 
-/// SAX handler: keeps the scalars of the top level that are wanted.
-struct json_handler {
-  constexpr static std::size_t max_object_size = std::size_t(-1);
-  constexpr static std::size_t max_array_size = std::size_t(-1);
-  constexpr static std::size_t max_key_size = std::size_t(-1);
-  constexpr static std::size_t max_string_size = std::size_t(-1);
-  using sv = boost::json::string_view;
-  using ec = boost::json::error_code;
-
-  call_params& out;
-  int depth = 0;
-  std::string key;
-  std::string value;
-
-  bool at_top() const noexcept { return depth == 1 && wanted(key); }
-  bool scalar(std::string_view text) {
-    if (at_top())
-      set(out, key, text);
-    return true;
+/// Calls `f(name, member)` for each member of an object.
+template <class F>
+void visit_json(std::string_view text, F f) {
+  json_members all{text};
+  json_member one;
+  std::string name;
+  while (all.next(one)) {
+    if (one.name_escaped)
+      name = unescaped_json(one.name);
+    f(one.name_escaped ? std::string_view{name} : one.name, one);
   }
-
-  bool on_document_begin(ec&) { return true; }
-  bool on_document_end(ec&) { return true; }
-  bool on_object_begin(ec&) { return ++depth > 0; }
-  bool on_object_end(std::size_t, ec&) { return --depth >= 0; }
-  bool on_array_begin(ec&) { return ++depth > 0; }
-  bool on_array_end(std::size_t, ec&) { return --depth >= 0; }
-  bool on_key_part(sv part, std::size_t, ec&) {
-    if (depth == 1 && !part_open)
-      key.clear();
-    part_open = true;
-    if (depth == 1 && key.size() < 64)
-      key.append(part.data(), part.size());
-    return true;
-  }
-  bool on_key(sv part, std::size_t n, ec& e) {
-    on_key_part(part, n, e);
-    part_open = false;
-    return true;
-  }
-  bool on_string_part(sv part, std::size_t, ec&) {
-    if (at_top() && value.size() < 256)
-      value.append(part.data(), part.size());
-    return true;
-  }
-  bool on_string(sv part, std::size_t n, ec& e) {
-    on_string_part(part, n, e);
-    scalar(value);
-    value.clear();
-    return true;
-  }
-  bool on_number_part(sv, ec&) { return true; }
-  bool on_int64(std::int64_t, sv text, ec&) { return number(text); }
-  bool on_uint64(std::uint64_t, sv text, ec&) { return number(text); }
-  bool on_double(double, sv text, ec&) { return number(text); }
-  bool number(sv text) { return scalar({text.data(), text.size()}); }
-  bool on_bool(bool b, ec&) { return scalar(b ? "true" : "false"); }
-  bool on_null(ec&) { return true; }
-  bool on_comment_part(sv, ec&) { return true; }
-  bool on_comment(sv, ec&) { return true; }
-
-  bool part_open = false;
-};
+}
 
 /// Opens a gzip or zlib stream as far as `inflate_limit`.
 std::string inflate_prefix(std::string_view body) {
@@ -152,21 +110,30 @@ void visit_form(std::string_view text, F f) {
   }
 }
 
-/// Calls `f(name, value)` for each part that is complete in `text`.
+/// Calls `f(name, value)` for each parameter among the parts that are complete in `text`.
 template <class F>
 void visit_multipart(std::string_view text, std::string_view content_type, F f) {
   visit_parts(text, content_type, [&f](std::string_view headers, std::string_view value) {
-    f(part_field(headers, "name="), value);
+    auto part = read_part_head(headers);
+    if (part.is_file)
+      return;
+    if (!part.is_form)
+      return f(part.name, value);
+    visit_form(value, [&f](std::string_view name, std::string_view encoded) {
+      f(name, percent_decode(encoded, true));
+    });
   });
 }
 
 } // namespace
 
 chat_ref parse_chat(std::string_view text) noexcept {
-  std::int64_t number = 0;
-  auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), number);
-  bool whole = err == std::errc{} && end == text.data() + text.size();
-  if (whole && number != 0 && number < largest_chat && number > -largest_chat)
+  bool negative = text.starts_with('-');
+  std::uint64_t size = 0; // Beyond 64 bits it begins anew, there as here (td, to_integer).
+  for (auto i = std::size_t{negative}; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i)
+    size = size * 10 + static_cast<std::uint64_t>(text[i] - '0');
+  auto number = static_cast<std::int64_t>(negative ? -size : size);
+  if (number != 0 && number < largest_chat && number > -largest_chat)
     return {number, number < 0};
   return text.empty() ? chat_ref{} : chat_ref{hash_name(text), true};
 }
@@ -194,21 +161,23 @@ std::string percent_decode(std::string_view text, bool plus) {
 
 void read_form(std::string_view text, call_params& out) {
   visit_form(text, [&out](std::string_view name, std::string_view value) {
-    if (wanted(name))
+    if (is_wanted(name))
       set(out, name, percent_decode(value, true));
   });
 }
 
 void read_json(std::string_view text, call_params& out) {
-  boost::json::basic_parser<json_handler> parser{boost::json::parse_options{},
-                                                 json_handler{out, 0, {}, {}}};
-  boost::json::error_code ec;
-  parser.write_some(false, text.data(), text.size(), ec);
+  visit_json(text, [&out](std::string_view name, const json_member& one) {
+    bool says_nothing =
+      !one.is_text && std::string_view{"[{n"}.find(one.value.front()) != std::string_view::npos;
+    if (is_wanted(name))
+      set(out, name, says_nothing ? std::string{} : text_of(one));
+  });
 }
 
 void read_multipart(std::string_view text, std::string_view content_type, call_params& out) {
   visit_multipart(text, content_type, [&out](std::string_view name, std::string_view value) {
-    if (wanted(name))
+    if (is_wanted(name))
       set(out, name, value);
   });
 }
@@ -220,13 +189,12 @@ void read_body(std::string_view body, std::string_view content_type,
     opened = inflate_prefix(body);
     body = opened;
   }
-  auto kind = kind_of(content_type);
-  if (same_word(kind, "application/json"))
-    read_json(body, out);
-  else if (same_word(kind, "application/x-www-form-urlencoded"))
-    read_form(body, out);
-  else if (same_word(kind, "multipart/form-data"))
+  if (is_kind(content_type, multipart_kind))
     read_multipart(body, content_type, out);
+  else if (is_kind(content_type, form_kind))
+    read_form(body, out);
+  else if (is_kind(content_type, json_kind))
+    read_json(body, out);
 }
 
 void each_in_form(std::string_view text, const parameter_sink& out) {
@@ -242,24 +210,15 @@ void each_in_body(std::string_view body, std::string_view content_type,
     opened = inflate_prefix(body);
     body = opened;
   }
-  auto kind = kind_of(content_type);
-  if (same_word(kind, "application/x-www-form-urlencoded"))
-    return each_in_form(body, out);
-  if (same_word(kind, "multipart/form-data"))
+  if (is_kind(content_type, multipart_kind))
     return visit_multipart(body, content_type, out);
-  if (!same_word(kind, "application/json"))
-    return;
-  boost::json::error_code ec;
-  auto document = boost::json::parse(boost::json::string_view{body.data(), body.size()}, ec);
-  if (ec || !document.is_object())
-    return;
-  for (const auto& [key, value] : document.get_object()) {
-    auto text = value.is_string()
-                  ? std::string{value.get_string().data(), value.get_string().size()}
-                : value.is_null() ? std::string{}
-                                  : boost::json::serialize(value);
-    out({key.data(), key.size()}, text);
-  }
+  if (is_kind(content_type, form_kind))
+    return each_in_form(body, out);
+  if (is_kind(content_type, json_kind))
+    visit_json(body, [&out](std::string_view name, const json_member& one) {
+      bool is_null = !one.is_text && one.value == "null";
+      out(name, is_null ? std::string{} : text_of(one));
+    });
 }
 
 } // namespace troupe::telegram

@@ -1,29 +1,35 @@
 #pragma once
 #include "messages/call.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 
 namespace troupe::telegram {
 
-/// What budgets and retries need to know of a request's parameters, found in the query, the form,
-/// the JSON or the multipart body. Query and body merge; the body wins.
+/// What budgets and retries need to know of a request's parameters, found in the query, then in the
+/// form, the JSON or the multipart body. They merge; what comes first wins, as at the official
+/// server (Query::arg), so that no call is judged by other words than those that it is carried out
+/// by.
 struct call_params {
   chat_ref chat;               ///< From `chat_id`.
   bool paid_broadcast = false; ///< `allow_paid_broadcast`.
   std::string method;          ///< The `method` parameter, for a path without one.
   long poll_timeout = 0;       ///< `timeout`, seconds.
+  std::uint8_t seen = 0;       ///< Which of them came already.
 };
 
-/// A chat as budgets see it: a number as itself, anything else (an @name, a number that no chat can
-/// have) as a hash that counts as a group.
+/// A chat as budgets see it: a number as itself, whatever stands behind it (the server reads no
+/// further either); anything else (an @name, a number that no chat can have) as a hash that counts
+/// as a group.
 [[nodiscard]] chat_ref parse_chat(std::string_view text) noexcept;
 
 /// Reads a query string or an urlencoded body.
 void read_form(std::string_view text, call_params& out);
 
-/// Reads a JSON object's top level; invalid JSON gives what stood before the fault.
+/// Reads a JSON object's top level (json_members.hpp); invalid JSON gives what stood before the
+/// fault.
 void read_json(std::string_view text, call_params& out);
 
 /// Reads the parts of a multipart body's beginning that are complete in `text`.

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bounds, meetBounds } from './harness/bounds.mjs';
+import { request } from './harness/http.mjs';
 import { Node, temporaryDirectory } from './harness/node.mjs';
 import { runToEnd } from './harness/program.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
@@ -104,6 +105,18 @@ describe('the control plane', () => {
     assert.equal(answer.json.result.id, row.id);
     const forbidden = await node.call(token, 'sendMessage', { chat_id: 1, text: 'x' });
     assert.ok([401, 403].includes(forbidden.status), forbidden.text);
+    // Naming two methods calls none that is not listed: the upstream takes the first, so does the node.
+    const json = { 'content-type': 'application/json' };
+    for (const [target, body] of [['?method=getMyName&method=getMe'], ['?method=getMyName', '{"method":"getMe"}'],
+      ['', '{"method":"getMyName","method":"getMe"}'], ['', '{"a":01,"method":"getMyName"}'],
+      ['?a=1#&method=getMyName']]) {
+      const [verb, headers] = body ? ['POST', json] : ['GET', {}];
+      const twice = await request(`${node.root}/bot${token}/${target}`, { method: verb, headers, body });
+      assert.equal(twice.status, 403, `${target} ${body}: ${twice.text}`);
+    }
+    const once = await request(`${node.root}/bot${token}/?method=getMe&method=getMyName`);
+    assert.equal(once.json.result.id, row.id, once.text);
+    assert.equal(await sandbox.requests('getMyName'), 0);
     assert.equal((await node.ask('DELETE', `/v1/bots/${row.id}/tokens/${id}`)).status, 204);
     assert.equal((await node.call(token, 'getMe')).status, 401);
     assert.equal((await node.call(bot.token, 'getMe')).status, 200);

@@ -87,8 +87,33 @@ describe('a node that takes only the bots of its tokens file', () => {
       assert.equal(answer.status, 200, answer.text);
       assert.equal(answer.json.ok, true);
     }
+    // However the method is said: the upstream is not to find one that the node did not.
+    const root = `${node.root}/bot${known.token}/`;
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const post = (target, type, body) => request(root + target, { method: 'POST', headers: { 'content-type': type }, body });
+    const multipart = (head, value = 'logOut') => `--q\r\n${head}\r\n\r\n${value}\r\n--q--\r\n`;
+    const disposition = 'Content-Disposition: form-data; name=';
+    const said = [
+      request(`${root}?method=logOut&method=getMe`), request(`${root}test/?method=logOut`), request(`${root}log%4fut`),
+      request(`${root}?method=logOut`, { method: 'POST', headers: form, body: 'method=getMe' }),
+      post('', 'application/json', '{"method":"logOut","method":"getMe"}'),
+      post('', 'application/json', `{"a":${'['.repeat(60)}${']'.repeat(60)},"method":"logOut"}`),
+      post('', 'application/json', Buffer.from('{"a":"\xff\n","m\\u0065thod":"logOut",}', 'latin1')),
+      post('', 'text/application/json', '{"method":"logOut"}'),
+      post('', 'multipart/form-data; boundary=q', multipart(`${disposition}"meth%6Fd"`)),
+      post('', 'multipart/form-data; boundary=q', multipart(
+        `${disposition}a\r\nContent-Type: application/x-www-form-urlencoded`, 'method=logOut')),
+      post('', 'multipart/form-data; xboundary =q', multipart(`${disposition}method`)),
+    ];
+    for (const [index, answer] of (await Promise.all(said)).entries())
+      assert.equal(answer.text, '{"ok":true,"result":true}', `${index}`);
+    // What the node does not find, because it is too far behind, is no method for the upstream either.
+    const far = await post('', 'application/json', `{"a":"${'x'.repeat(1_000_000)}","method":"logOut"}`);
+    assertRefusal(far, 404, /method not found/);
+    assertRefusal(await request(root), 404, /method not found/);
     assert.equal(await sandbox.requests('close'), 0);
     assert.equal(await sandbox.requests('logOut'), 0);
+    assert.equal((await request(`${root}?method=getMe&method=logOut`)).json.result.id, Number(known.id));
     assert.equal((await node.call(known.token, 'getMe')).status, 200);
   });
 

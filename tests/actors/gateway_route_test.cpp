@@ -43,6 +43,10 @@ SCENARIO("no spelling hides a method from its rules") {
   for (auto target : {"/bot1:abc/log%4Fut", "/bot1:abc/logOut#x", "/bot1:abc%2FlogOut",
                       "/bot1:abc/logOut%2F", "/bot1:abc/test/logOut?a=b#c"})
     CHECK_EQ(parse_route(target).method, "logOut");
+  // Only a path ends at a fragment; a query goes on.
+  check("/bot1:abc/?a=1#&method=logOut", route_kind::method, "1:abc", "",
+        "a=1#&method=logOut");
+  check("/bot1:abc/getMe#?a=1", route_kind::method, "1:abc", "getMe");
 }
 
 SCENARIO("the test environment and missing methods are understood") {

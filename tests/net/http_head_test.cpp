@@ -170,6 +170,25 @@ SCENARIO("a token is replaced in the path, however its colon came, and nowhere e
   CHECK_EQ(replaced("/bot%31:aa/1:aa", false), "/bot%31:aa/1:aa");
 }
 
+SCENARIO(
+  "a method that came as a parameter is sent on in the path, where no other one precedes it") {
+  for (auto [target, expected] : {std::pair{"/bot1:aa/?method=logOut&method=getMe",
+                                            "/bot1:aa/getMe?method=logOut&method=getMe"},
+                                  {"/bot1:aa", "/bot1:aa/getMe"},
+                                  {"/bot1:aa//", "/bot1:aa/getMe"},
+                                  {"/bot1%3Aaa/test/?a=/", "/bot1%3Aaa/test/getMe?a=/"},
+                                  {"/bot1:aa#?method=getMe", "/bot1:aa/getMe#?method=getMe"},
+                                  {"/bot1:aa/#/", "/bot1:aa/getMe#/"}}) {
+    for (auto prefix : {"", "/api"}) {
+      auto head = make(default_head_limit, prefix);
+      feed(head, "POST " + std::string{target} + " HTTP/1.1\r\nX: /bot1:aa/\r\n\r\n");
+      head.name_method("getMe");
+      CHECK_EQ(head.forward, "POST " + std::string{prefix} + expected
+                               + " HTTP/1.1\r\nHost: api.test\r\nX: /bot1:aa/\r\n\r\n");
+    }
+  }
+}
+
 SCENARIO("an Idempotency-Key is read, or is noticed to be none") {
   auto with = [&](std::string value) {
     auto head = make();
