@@ -69,11 +69,8 @@ task<bool> session<Stream>::serve() {
   facts.method = telegram::find_method(name);
   if (!is_allowed(facts, name))
     co_return co_await fail(403, "Forbidden: this token may not call that method");
-  if (facts.where.kind == route_kind::method && facts.where.method.empty()) {
-    if (!telegram::is_method_name(name)) // Nor may the upstream find one that we did not.
-      co_return co_await fail(404, "Not Found: method not found");
-    head_->name_method(name);
-  }
+  if (!settle_method(*head_, facts, name))
+    co_return co_await fail(404, "Not Found: method not found");
   if (telegram::method(facts.method).has(telegram::method_trait::local)) {
     if (!body_.complete)
       co_return co_await fail(413, "Request Entity Too Large");
@@ -366,12 +363,6 @@ task<net::upstream_session*> session<Stream>::connect(std::uint64_t session) {
                         });
   }};
   co_return made;
-}
-
-template <class Stream>
-task<void> session<Stream>::pause(clock::duration length) {
-  net::steady_timer timer{ctx_->lane().executor(), length};
-  co_await net::awaited{[&timer](auto handler) { timer.async_wait(std::move(handler)); }};
 }
 
 template <class Stream>

@@ -193,16 +193,19 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
   std::uint64_t passed = 0;
   clock::duration spent{0}; // Waiting for the upstream, not for the client.
   bool told = false;
+  // A short answer goes on when all of it is there: one that breaks off can be asked for again.
+  const bool is_short = !head.chunked() && remaining <= withhold_limit / 2;
   for (;;) {
     error_code ec;
-    auto n = done ? 0 : take_body(head, remaining, done, ec);
+    const bool waits = is_short && up_.size() < remaining;
+    auto n = done || waits ? 0 : take_body(head, remaining, done, ec);
     if (ec) {
       x.how.what = head_sent_ ? failure::half_answer : failure::broken;
       co_return;
     }
     auto part =
       head.chunked() && head.decode ? std::string_view{head.decoded} : view(up_).substr(0, n);
-    if (!first.empty() || !part.empty()) {
+    if (!waits && (!first.empty() || !part.empty())) {
       head_sent_ = true;
       // A client that takes nothing must not keep the session.
       enter(state::writing, ctx_->config.header_timeout);
@@ -219,7 +222,7 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
     if (done)
       break;
     passed += n;
-    enter(state::exchanging, body_limit(passed, spent));
+    enter(state::exchanging, body_limit(passed + (waits ? up_.size() : 0), spent));
     if (!told && entered_ - x.began > ctx_->config.request_timeout / 2) {
       ctx_->lane().tell(bot_, answer_streams{call_});
       told = true;

@@ -1,6 +1,7 @@
 #pragma once
 #include "actors/gateway/session.hpp"
 #include "messages/supervisor.hpp"
+#include "runtime/telegram/methods.hpp"
 #include "runtime/telegram/token.hpp"
 
 #include <algorithm>
@@ -145,6 +146,18 @@ inline bool is_allowed(const request_facts& facts, std::string_view method) {
   return std::ranges::find(facts.only, name) != facts.only.end();
 }
 
+/// Has the request sent on with the method `name` in its path, where it came as a parameter.
+/// @returns false when it names none: then the upstream may not find one either
+inline bool settle_method(net::request_head& head, const request_facts& facts,
+                          std::string_view name) {
+  if (facts.where.kind != route_kind::method || !facts.where.method.empty())
+    return true;
+  if (!telegram::is_method_name(name))
+    return false;
+  head.name_method(name);
+  return true;
+}
+
 /// Brings a bot back that is passive. @returns why not, if it did not come
 template <class Stream>
 task<caf::error> session<Stream>::activate(const directory::found& entry) {
@@ -184,6 +197,12 @@ task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed, cl
     co_return false;
   co_await pause(lookup_pause); // The supervisor is being restarted: ask its successor.
   co_return true;
+}
+
+template <class Stream>
+task<void> session<Stream>::pause(clock::duration length) {
+  net::steady_timer timer{ctx_->lane().executor(), length};
+  co_await net::awaited{[&timer](auto handler) { timer.async_wait(std::move(handler)); }};
 }
 
 } // namespace troupe::gateway
