@@ -1,17 +1,13 @@
 #include "tests/sandbox/parameters.hpp"
 
+#include "runtime/telegram/json_members.hpp"
 #include "tests/sandbox/multipart.hpp"
-
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <charconv>
 
 namespace troupe::sandbox {
 
 namespace {
-
-namespace json = boost::json;
 
 constexpr int hex(char c) noexcept {
   if (c >= '0' && c <= '9')
@@ -60,18 +56,12 @@ std::optional<std::int64_t> to_integer(std::string_view text) noexcept {
   return result;
 }
 
-parameters::parameters() : memory_(buffer_, sizeof(buffer_)) {
-  // nop
-}
-
 void parameters::clear() {
   entries_.clear();
   files_.clear();
   texts_used_ = 0;
   if (texts_.size() > kept_texts)
     texts_.clear();
-  json_.reset();
-  memory_.release();
 }
 
 std::string_view parameters::keep(std::string text) {
@@ -108,20 +98,16 @@ void parameters::read_query(std::string_view query) {
 std::optional<telegram::api_error> parameters::read_json(std::string_view text) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
     return std::nullopt;
-  boost::system::error_code error;
-  json_.emplace(json::parse({text.data(), text.size()}, error, &memory_));
-  if (error || !json_->is_object())
+  telegram::json_members all{text};
+  telegram::json_member one;
+  auto meant = [this](std::string_view raw, bool escaped) {
+    return escaped ? keep(telegram::unescaped_json(raw)) : raw;
+  };
+  while (all.next(one))
+    if (one.is_text || one.value != "null")
+      add(meant(one.name, one.name_escaped), meant(one.value, one.value_escaped));
+  if (!all.is_whole())
     return telegram::bad_request("can't parse request JSON object");
-  for (auto& member : json_->get_object()) {
-    std::string_view name{member.key().data(), member.key().size()};
-    auto& value = member.value();
-    if (auto* string = value.if_string())
-      add(name, {string->data(), string->size()});
-    else if (value.is_null())
-      continue;
-    else
-      add(name, keep(json::serialize(value)));
-  }
   return std::nullopt;
 }
 

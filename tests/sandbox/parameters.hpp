@@ -2,9 +2,6 @@
 #include "runtime/net/http_server.hpp"
 #include "runtime/telegram/errors.hpp"
 
-#include <boost/json/monotonic_resource.hpp>
-#include <boost/json/value.hpp>
-
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -27,7 +24,7 @@ struct upload {
 /// Values are views into the request and into this object.
 class parameters {
 public:
-  parameters();
+  parameters() = default;
   parameters(const parameters&) = delete;
   parameters& operator=(const parameters&) = delete;
 
@@ -72,9 +69,6 @@ private:
   std::vector<upload> files_;
   std::deque<std::string> texts_; ///< What had to be decoded; a deque keeps views valid.
   std::size_t texts_used_ = 0;
-  unsigned char buffer_[4096];
-  boost::json::monotonic_resource memory_;
-  std::optional<boost::json::value> json_;
 };
 
 /// Decodes %XX. Damaged sequences stay as they are.

@@ -102,6 +102,27 @@ SCENARIO("parameters come from query, form, JSON and multipart, and mixed") {
     http.post(path("sendMessage"), "--b\r\nbroken", "multipart/form-data; boundary=b").status, 400);
 }
 
+SCENARIO("requests are read as the official server reads them") {
+  auto chat = std::to_string(user);
+  auto sent = [this](std::string_view target, std::string_view body = "{}") {
+    return http.post(path("sendMessage") + std::string{target}, std::string{body}).status == 200;
+  };
+  // Of several parameters of a name the first counts, the query's before the body's.
+  CHECK(sent("?chat_id=" + chat + "&chat_id=1&text=a&text=b", R"({"text":"c"})"));
+  CHECK_EQ(last_text(), "a");
+  CHECK(sent("", R"({"text":"d","text":"e","chat_id":)" + chat + "}"));
+  CHECK_EQ(last_text(), "d");
+  CHECK(!sent("?chat_id=1", R"({"text":"f","chat_id":)" + chat + "}"));
+  CHECK(sent("", R"({"t\u0065xt":"\u0067","a":01,"chat_id":)" + chat + ",}"));
+  CHECK_EQ(last_text(), "g");
+  // A chat's number ends where its digits do.
+  CHECK(sent("?text=h&chat_id=" + chat + "x"));
+  CHECK(!sent("?text=i&chat_id=x" + chat));
+  // A path is decoded before it is taken apart, and a method's name goes to its end.
+  CHECK_EQ(http.get(path("%67etM%65")).status, 200);
+  CHECK_EQ(http.get(path("getMe") + "/").status, 404);
+}
+
 SCENARIO("bodies may be compressed, chunked, announced and pipelined") {
   auto body = to_chat(R"("text":"packed")");
   for (int window : {15 + 16, 15, -15}) { // gzip, zlib, raw deflate.

@@ -20,7 +20,7 @@ struct target_parts {
   std::string_view method;
 };
 
-// "/bot<token>/[test/]<method>"
+// "/bot<token>/[test/]<method>", decoded: what stands behind the method is part of its name.
 target_parts split(std::string_view path) {
   path.remove_prefix(std::string_view{"/bot"}.size());
   auto slash = path.find('/');
@@ -30,7 +30,7 @@ target_parts split(std::string_view path) {
   auto rest = path.substr(slash + 1);
   if (rest == "test" || rest.starts_with("test/"))
     rest.remove_prefix(std::min<std::size_t>(rest.size(), 5));
-  result.method = rest.substr(0, rest.find('/'));
+  result.method = rest;
   return result;
 }
 
@@ -158,12 +158,13 @@ bool logged_out(world& w, const bot& b) {
 } // namespace
 
 net::http_pending serve_api(world& w, const net::http_request& request, net::http_response& out) {
-  auto parts = split(request.path());
+  auto path = request.path();
   std::string decoded;
-  if (parts.token.find('%') != std::string_view::npos) { // The colon as %3A.
-    decoded = percent_decoded(parts.token, false);
-    parts.token = decoded;
+  if (path.find('%') != std::string_view::npos) { // The colon as %3A.
+    decoded = percent_decoded(path, false);
+    path = decoded;
   }
+  auto parts = split(path);
   thread_local parameters args;
   args.clear();
   auto unreadable = args.read(request);

@@ -1,5 +1,5 @@
 // The world's chats: making, finding, moving them, and what users write in them.
-#include "tests/sandbox/parameters.hpp"
+#include "runtime/telegram/params.hpp"
 #include "tests/sandbox/webhook.hpp"
 #include "tests/sandbox/world.hpp"
 
@@ -10,6 +10,14 @@ namespace {
 constexpr std::int64_t supergroup_offset = 1'000'000'000'000;   // Ids are -100…: documented.
 constexpr std::size_t most_unknown_chats = 100'000;             // Per bot, with --accept-any-token.
 constexpr std::int64_t largest_chat_id = std::int64_t{1} << 52; // Documented: 52 bits.
+
+/// The number that a chat_id is to Telegram, which reads no further than its digits.
+std::optional<std::int64_t> chat_number(std::string_view chat_id) noexcept {
+  auto chat = telegram::parse_chat(chat_id);
+  if (!chat || std::abs(chat.key) >= largest_chat_id)
+    return std::nullopt;
+  return chat.key;
+}
 
 } // namespace
 
@@ -57,8 +65,8 @@ std::shared_ptr<chat> world::make_chat(chat_type type, const std::shared_ptr<bot
 }
 
 std::shared_ptr<chat> world::make_unknown_chat(bot& b, std::string_view chat_id) {
-  auto id = to_integer(chat_id);
-  if (!settings.accept_any_token || !id || *id == 0 || std::abs(*id) >= largest_chat_id)
+  auto id = chat_number(chat_id);
+  if (!settings.accept_any_token || !id)
     return nullptr;
   {
     std::lock_guard lock{b.mutex};
@@ -97,7 +105,7 @@ std::shared_ptr<chat> world::chat_of(bot& b, std::string_view chat_id) {
     auto at = names_.find(std::string{chat_id.substr(1)});
     return at == names_.end() ? nullptr : at->second;
   }
-  auto id = to_integer(chat_id);
+  auto id = chat_number(chat_id);
   if (!id)
     return nullptr;
   if (auto known = b.find_chat(*id))
