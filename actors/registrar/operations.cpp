@@ -105,7 +105,9 @@ caf::result<bot_row> registrar_state::rotate(const bot_rotate& x) {
       if (!row)
         return finish<bot_row>(op, refuse(x.by, x.tenant, x.bot, action,
                                           static_cast<store_refusal>(row.error().code())));
-      if (auto known = ports.vault->find(x.bot); known && *known == x.token.text) {
+      // A bot that stopped because of its token is tried with it again: Telegram may have erred.
+      auto known = ports.vault->find(x.bot);
+      if (row->phase != bot_phase::unauthorized && known && *known == x.token.text) {
         enter(x.by, row->tenant, x.bot, action, "unchanged"); // It has this token.
         return finish(op, std::move(row));
       }

@@ -93,6 +93,23 @@ describe('the control plane', () => {
     assert.equal((await node.call(bot.token, 'getMe')).status, 200);
   });
 
+  test('stops a bot whose token Telegram rejects, and starts it again with that token when it was an error', limit, async () => {
+    const { bot, row } = await register(node, sandbox, { trusted: true });
+    const of = (event) => Number(event.bot) === row.id && event.alert === 'bot.unauthorized';
+    await sandbox.fault({ bot: bot.id, kind: 'status', error_code: 401 });
+    assert.equal((await node.call(bot.token, 'getMe')).status, 401);
+    await node.logged('alert.raised', of);
+    const path = `/v1/bots/${row.id}`;
+    await until('it is stored as unauthorized', async () => (await node.ask('GET', path)).json.phase === 'unauthorized');
+    assert.equal((await node.ask('POST', `${path}:rotateToken`, { token: bot.token })).status, 422);
+    await sandbox.clearFaults();
+    assert.equal((await node.call(bot.token, 'getMe')).status, 401);
+    const again = await node.ask('POST', `${path}:rotateToken`, { token: bot.token });
+    assert.equal(again.json.phase, 'active', again.text);
+    assert.equal((await node.call(bot.token, 'getMe')).status, 200);
+    await node.logged('alert.resolved', of);
+  });
+
   test('gives virtual tokens that every client library accepts, for listed methods, until they are revoked', limit, async () => {
     const { bot, row } = await register(node, sandbox, { trusted: true });
     const made = await node.ask('POST', `/v1/bots/${row.id}/tokens`, { name: 'worker', methods: ['getMe', 'getChat'] });

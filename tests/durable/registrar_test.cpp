@@ -277,6 +277,21 @@ SCENARIO("an unauthorized bot is stored as that, and lives again with a new toke
   CHECK(!entry(token_of(42)));
 }
 
+SCENARIO("an unauthorized bot whose token is good after all lives again with that one") {
+  enrol(42);
+  note_phase(registrar, 42, bot_phase::unauthorized, {}, "401", 0);
+  sched.run();
+  bot_rotate same{ada(), 1, 42, {token_of(42)}, {}};
+  api->known.clear(); // Telegram still refuses it.
+  CHECK(refused<bot_row>(same) == store_refusal::token_rejected);
+  CHECK(stored().at(0).phase == bot_phase::unauthorized);
+  known(42);
+  notes->starts.clear();
+  CHECK(want<bot_row>(same).phase == bot_phase::active);
+  CHECK(!notes->starts.empty());
+  CHECK(entry(token_of(42))->phase == bot_phase::active);
+}
+
 SCENARIO("a quarantine outlives the node, and ends when it was to end") {
   enrol(42);
   note_phase(registrar, 42, bot_phase::quarantined, 60s, "crashed", 3);
