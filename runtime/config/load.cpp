@@ -1,5 +1,6 @@
 #include "runtime/config/load.hpp"
 #include "runtime/config/file.hpp"
+#include "runtime/config/pem_files.hpp"
 #include "runtime/config/render.hpp"
 #include "runtime/config/tokens.hpp"
 #include "runtime/config/value.hpp"
@@ -141,10 +142,11 @@ void apply_entry(const entry& one, std::string_view file, const std::string& whe
 }
 
 void read_file(const fs::path& path, std::string_view file, reading& to, problem_list& problems) {
+  std::error_code failed; // A directory opens like a file, and throws when it is read.
   std::ifstream in{path, std::ios::binary};
-  std::string text{std::istreambuf_iterator<char>{in}, {}};
-  if (!in)
+  if (!in || fs::is_directory(path, failed))
     return problems.add(path.string() + ": cannot be read");
+  std::string text{std::istreambuf_iterator<char>{in}, {}};
   auto parsed = parse_file(text);
   if (!parsed.error.empty())
     return problems.add(path.string() + ':' + std::to_string(parsed.line) + ": " + parsed.error);
@@ -208,7 +210,9 @@ void settle_defaults(reading& what) {
   lower("supervisor.quarantine", supervisor.quarantine, supervisor.quarantine_max);
 }
 
-settings read_all(const arguments& args, const environment& env, problem_list& problems) {
+/// @param here whether it is for a node of this machine, with the files that it names
+settings read_all(const arguments& args, const environment& env, problem_list& problems,
+                  bool here = true) {
   reading found;
   auto& all = found.all;
   if (args.dir)
@@ -230,6 +234,9 @@ settings read_all(const arguments& args, const environment& env, problem_list& p
                                                   : rules::check_library(all.delivery.rules_dir);
       !wrong.empty())
     problems.add("delivery.rules-dir = \"" + all.delivery.rules_dir + "\" is not allowed: " + wrong);
+  if (here)
+    for (auto& problem : check_pem_files(all))
+      problems.add(problem);
   return std::move(found.all);
 }
 
@@ -260,7 +267,7 @@ error check_directory(const std::string& dir, const environment& env) {
   problem_list problems;
   arguments args;
   args.dir = dir;
-  static_cast<void>(read_all(args, env, problems));
+  static_cast<void>(read_all(args, env, problems, false));
   return {problems.text()};
 }
 

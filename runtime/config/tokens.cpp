@@ -2,6 +2,7 @@
 #include "runtime/log/mask.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 namespace troupe::config {
@@ -65,7 +66,8 @@ std::vector<std::string> read_tokens(bot_settings& to, std::string_view from_env
   std::vector<std::string> problems;
   if (!to.tokens_file.empty()) {
     std::ifstream in{to.tokens_file};
-    if (!in)
+    std::error_code failed;
+    if (!in || std::filesystem::is_directory(to.tokens_file, failed)) // It opens like a file.
       problems.push_back("bot.conf: bot.tokens-file = \"" + to.tokens_file
                          + "\" is not allowed; allowed is a readable file");
     int number = 0;

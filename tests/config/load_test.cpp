@@ -152,6 +152,12 @@ SCENARIO("a directory that is not there is an error") {
   CHECK(holds(failure(), "--config-dir=" + dir.string()));
 }
 
+SCENARIO("a directory in a file's place is an error, too") {
+  CHECK(holds(failure({"--bot.tokens-file=" + dir.string()}), "bot.tokens-file"));
+  std::filesystem::create_directories(dir / "gateway.conf");
+  CHECK(holds(failure(), (dir / "gateway.conf").string() + ": cannot be read"));
+}
+
 SCENARIO("a faulty rules file is a fault of the configuration") {
   auto rules = dir / "rules";
   std::filesystem::create_directories(rules);
@@ -163,6 +169,28 @@ SCENARIO("a faulty rules file is a fault of the configuration") {
   CHECK(holds(why, "delivery.rules-dir"));
   CHECK(holds(why, (rules / "bad.json").string() + ": rules[0]"));
   CHECK(holds(failure({option, "--check-config"}), "bad.json"));
+}
+
+SCENARIO("a PEM file that is not there, or holds something else, is a fault of the configuration") {
+  auto cert = (dir / "cert").string();
+  auto key = (dir / "key").string();
+  auto tls = [&](const std::string& one, const std::string& other) {
+    return std::vector{"--gateway.tls-cert=" + one, "--gateway.tls-key=" + other};
+  };
+  auto both = failure(tls(cert, key));
+  CHECK(holds(both, "gateway.conf: gateway.tls-cert = \"" + cert
+                      + "\" is not allowed; allowed is a readable PEM file with a certificate"));
+  CHECK(holds(both, "gateway.tls-key = \"" + key
+                      + "\" is not allowed; allowed is a readable PEM "
+                        "file with a private key"));
+  write("cert", "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n");
+  write("key", "-----BEGIN EC PRIVATE KEY-----\nMA==\n-----END EC PRIVATE KEY-----\n");
+  CHECK_EQ(failure(tls(cert, key)), "");
+  CHECK(holds(failure(tls(key, cert)), "gateway.tls-cert"));
+  CHECK_EQ(failure({"--session-pool.ca-file=" + cert}), "");
+  for (std::string name :
+       {"session-pool.ca-file", "delivery.ca-file", "webhook.certificate", "cluster.etcd-ca-file"})
+    CHECK(holds(failure({"--" + name + "=" + dir.string(), "--check-config"}), name));
 }
 
 SCENARIO("rules between settings name both keys and both values") {

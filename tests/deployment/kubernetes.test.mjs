@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { must, temporary, text } from './parts.mjs';
@@ -133,13 +133,19 @@ test('secrets are files of secrets, readable by the node alone, and none is in t
 test('the node accepts the settings of the manifest, and finds their files where they are mounted', () => {
   const dir = temporary();
   const settings = the('ConfigMap', 'troupe-settings').data;
-  for (const [name, content] of Object.entries(settings)) writeFileSync(join(dir, name), content);
   writeFileSync(join(dir, 'store.conf'), 'store {\n  uri = "postgresql://troupe:secret@postgresql.troupe.svc/troupe?sslmode=verify-full"\n}\n');
   const options = container.args.map((one) => one.replace('$(POD_NAME)', 'troupe-0').replace('$(POD_NAMESPACE)', 'troupe'));
   for (const one of options) assert.ok(!one.includes('$('), one);
-  must(join(process.env.TROUPE_BIN, 'trouped'), [`--config-dir=${dir}`, ...options, '--check-config']);
   const places = container.volumeMounts.map(({ mountPath }) => `${mountPath}/`);
   const files = [...Object.values(settings), ...options.map((one) => `"${one.split('=')[1]}"`)].flatMap((one) => [...one.matchAll(/"(\/run\/[^"]+)"/g)].map(([, path]) => path));
   assert.ok(files.length > 12);
   for (const path of files) assert.ok(places.some((place) => path.startsWith(place)), path);
+  // With files like them in these places.
+  const here = (content) => content.replaceAll('/run/secrets/', `${dir}/`);
+  for (const path of files.map(here)) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, ['CERTIFICATE', 'PRIVATE KEY'].map((what) => `-----BEGIN ${what}-----\nMA==\n-----END ${what}-----\n`).join(''));
+  }
+  for (const [name, content] of Object.entries(settings)) writeFileSync(join(dir, name), here(content));
+  must(join(process.env.TROUPE_BIN, 'trouped'), [`--config-dir=${dir}`, ...options.map(here), '--check-config']);
 });
