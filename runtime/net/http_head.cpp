@@ -109,8 +109,14 @@ bool request_head::replace_token(std::string_view token, std::string_view by) {
 void request_head::name_method(std::string_view name) {
   auto begin = method.size() + 1;
   auto end = std::min(forward.find_first_of("?# \r", begin), forward.size());
-  while (forward[end - 1] == '/')
-    forward.erase(--end, 1);
+  for (bool more = true; more;) {
+    auto path = std::string_view{forward}.substr(0, end);
+    auto slash = path.ends_with('/')                              ? 1u
+                 : path.ends_with("%2F") || path.ends_with("%2f") ? 3u
+                                                                  : 0u;
+    forward.erase(end -= slash, slash);
+    more = slash > 0;
+  }
   forward.insert(end, "/").insert(end + 1, name);
 }
 

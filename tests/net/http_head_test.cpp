@@ -176,6 +176,7 @@ SCENARIO(
                                             "/bot1:aa/getMe?method=logOut&method=getMe"},
                                   {"/bot1:aa", "/bot1:aa/getMe"},
                                   {"/bot1:aa//", "/bot1:aa/getMe"},
+                                  {"/bot1:aa%2f/%2F", "/bot1:aa/getMe"},
                                   {"/bot1%3Aaa/test/?a=/", "/bot1%3Aaa/test/getMe?a=/"},
                                   {"/bot1:aa#?method=getMe", "/bot1:aa/getMe#?method=getMe"},
                                   {"/bot1:aa/#/", "/bot1:aa/getMe#/"}}) {
