@@ -15,6 +15,8 @@ inline constexpr std::size_t read_size = 8 * 1024;
 inline constexpr std::chrono::seconds longest_linger{5};
 /// A form field of a multipart body with its part's head is at most this long to be found.
 inline constexpr std::size_t late_window = 2 * 1024;
+/// The Bot API takes no more bytes of parameters that are no files (telegram-notes.md).
+inline constexpr std::size_t longest_params = 1024 * 1024;
 /// A body that streams through a session, up or down, must come at this rate, in bytes per second,
 /// on average: a slower sender would hold the session for as long as it likes.
 inline constexpr std::uint64_t min_body_rate = 512;
@@ -129,7 +131,7 @@ private:
   template <class Upstream>
   task<void> send_request(Upstream& up, request_facts& facts, exchange_state& x);
   task<bool> read_upload(exchange_state& x, clock::time_point began, std::uint64_t streamed);
-  void look_for_chat(request_facts& facts, std::string_view part);
+  void look_for_chat(request_facts& facts, std::string_view part, bool last);
   template <class Upstream>
   task<void> receive_response(Upstream& up, request_facts& facts, exchange_state& x);
   template <class Upstream>
@@ -168,7 +170,8 @@ private:
   std::optional<net::request_head> head_;
   net::head_texts texts_; ///< Memory of the last head's texts, for the next one's.
   request_body body_;
-  std::string late_; ///< The last bytes of a streamed multipart body, while its chat is not known.
+  /// While the chat of a streamed body is not known: its last bytes if it is multipart, else all.
+  std::string late_;
   bool too_large_ = false; ///< The head broke its limit.
 };
 

@@ -237,22 +237,6 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
   co_return co_await refuse(text, keep_alive, troupe_fields{x.attempt, x.waited});
 }
 
-/// Looks into the next part of a streamed body for a chat that came too late for the permit, and
-/// charges it now.
-template <class Stream>
-void session<Stream>::look_for_chat(request_facts& facts, std::string_view part) {
-  late_.append(part);
-  telegram::call_params seen;
-  telegram::read_multipart(late_, head_->content_type, seen);
-  if (seen.chat) {
-    facts.chat_may_come = false;
-    late_ = {};
-    charge(facts.bot, seen.chat, foreign_);
-  } else if (late_.size() > late_window) {
-    late_.erase(0, late_.size() - late_window);
-  }
-}
-
 /// How long an exchange may take. A long poll: as long as it asked for, and what an answer takes.
 template <class Stream>
 clock::duration session<Stream>::exchange_limit(const request_facts& facts) const {

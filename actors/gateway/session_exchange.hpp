@@ -28,10 +28,8 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
     co_return;
   // The rest streams through: read from the client, write to the upstream, nothing kept.
   late_.clear();
-  if (facts.chat_may_come) {
-    auto known = body_.chunked ? std::string_view{head_->body} : held;
-    look_for_chat(facts, known.substr(known.size() - std::min(known.size(), late_window)));
-  }
+  if (facts.chat_may_come)
+    look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : held, false);
   head_->body.clear();
   head_->keep_body = facts.chat_may_come ? read_size * 16 : 0;
   in_.consume(body_.held);
@@ -67,7 +65,8 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
       done = body_.remaining == 0;
     }
     if (facts.chat_may_come)
-      look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, n));
+      look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, n),
+                    done);
     head_->body.clear();
     streamed += n;
     if (life_now() != life_) { // Without its end it is not carried out.
@@ -82,6 +81,28 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
       co_return;
   }
   body_.complete = true;
+}
+
+/// Looks into the next part of a streamed body for a chat that came too late for the permit, and
+/// charges it now. Of a multipart body a window is kept; another one is read when it is all there,
+/// or was longer than the Bot API takes.
+template <class Stream>
+void session<Stream>::look_for_chat(request_facts& facts, std::string_view part, bool last) {
+  const bool in_parts = telegram::is_multipart(head_->content_type);
+  late_.append(part);
+  telegram::call_params seen;
+  if (in_parts || (last && late_.size() <= longest_params))
+    telegram::read_body(late_, head_->content_type, head_->content_encoding, seen);
+  if (seen.chat) {
+    charge(facts.bot, seen.chat, foreign_);
+  } else if (in_parts && late_.size() > late_window) {
+    late_.erase(0, late_.size() - late_window);
+    return;
+  } else if (!last && late_.size() <= longest_params) {
+    return;
+  }
+  facts.chat_may_come = false;
+  late_ = {};
 }
 
 /// Reads more of a body that streams through. @returns false when the client stopped in its middle

@@ -175,6 +175,10 @@ void read_json(std::string_view text, call_params& out) {
   });
 }
 
+bool is_multipart(std::string_view content_type) noexcept {
+  return is_kind(content_type, multipart_kind);
+}
+
 void read_multipart(std::string_view text, std::string_view content_type, call_params& out) {
   visit_multipart(text, content_type, [&out](std::string_view name, std::string_view value) {
     if (is_wanted(name))

@@ -32,6 +32,9 @@ void read_form(std::string_view text, call_params& out);
 /// fault.
 void read_json(std::string_view text, call_params& out);
 
+/// Whether a body of that type has parts, of which some may be files.
+[[nodiscard]] bool is_multipart(std::string_view content_type) noexcept;
+
 /// Reads the parts of a multipart body's beginning that are complete in `text`.
 void read_multipart(std::string_view text, std::string_view content_type, call_params& out);
 

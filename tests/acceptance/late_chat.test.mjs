@@ -53,6 +53,19 @@ describe('a chat_id behind the file', () => {
       await until(`the ${scope} has a window`, async () => (await windows(scope)) === 1);
     });
   }
+
+  // Whoever writes long texts in JSON or a form, and the chat behind them.
+  for (const [index, [name, type, body]] of [
+    ['in JSON', 'application/json', (chat) => `{"text":"${'x'.repeat(300_000)}","chat_id":${chat}}`],
+    ['in a form', 'application/x-www-form-urlencoded', (chat) => `text=${'x'.repeat(300_000)}&chat_id=${chat}`]].entries()) {
+    test(`is charged when it stands behind a long text (${name})`, limit, async () => {
+      const before = await windows('chat');
+      const answer = await request(`${node.root}/bot${bot.token}/sendMessage`, {
+        method: 'POST', body: body(777010 + index), headers: { 'content-type': type } });
+      assert.equal(answer.status, 400, answer.text);
+      await until('the chat has a window', async () => (await windows('chat')) === before + 1);
+    });
+  }
 });
 
 test('a chat_id behind the file is charged where the bot is, whichever node the call came to', { timeout: 120_000 }, async (t) => {
