@@ -53,7 +53,7 @@ struct request_facts {
 struct exchange_state {
   outcome how;
   std::string withheld; ///< A response kept back because the call may be tried again.
-  unsigned attempt = 1;
+  unsigned attempt = 0; ///< Of those that were granted, the last.
   caf::timespan waited{0};
   clock::time_point began{}; ///< When the attempt was granted.
   bool answered = false;     ///< The client has the whole response.

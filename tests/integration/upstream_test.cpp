@@ -231,6 +231,7 @@ SCENARIO("a bot's budget paces its calls and refuses what comes too late") {
   auto refused = http.get(node.path("getMe"), "X-Troupe-Deadline: 50ms\r\n");
   CHECK(refused.is_api_error(429));
   CHECK_EQ(refused.retry_after(), 1);
+  CHECK_EQ(refused.attempts(), 0); // It was not made.
   CHECK_EQ(node.seen("getMe"), 6u);
 }
 
