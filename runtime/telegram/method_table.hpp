@@ -86,7 +86,7 @@ inline constexpr method_info table[] = {
   {"setChatTitle", idempotent, "True"},
   {"setChatDescription", idempotent, "True"},
   {"pinChatMessage", idempotent, "True"},
-  {"unpinChatMessage", idempotent, "True"},
+  {"unpinChatMessage", none, "True"}, // Without a message_id each call unpins another one.
   {"unpinAllChatMessages", idempotent, "True"},
   {"leaveChat", idempotent, "True"},
   {"getChat", read, "ChatFullInfo"},
@@ -133,7 +133,7 @@ inline constexpr method_info table[] = {
   {"setMyShortDescription", idempotent, "True"},
   {"getMyShortDescription", read, "BotShortDescription"},
   {"setMyProfilePhoto", none, "True"},
-  {"removeMyProfilePhoto", idempotent, "True"},
+  {"removeMyProfilePhoto", none, "True"}, // The photo before it becomes the current one.
   {"setChatMenuButton", idempotent, "True"},
   {"getChatMenuButton", read, "MenuButton"},
   {"setMyDefaultAdministratorRights", idempotent, "True"},
@@ -160,7 +160,7 @@ inline constexpr method_info table[] = {
   {"setBusinessAccountUsername", idempotent, "True"},
   {"setBusinessAccountBio", idempotent, "True"},
   {"setBusinessAccountProfilePhoto", none, "True"},
-  {"removeBusinessAccountProfilePhoto", idempotent, "True"},
+  {"removeBusinessAccountProfilePhoto", none, "True"}, // Likewise.
   {"setBusinessAccountGiftSettings", idempotent, "True"},
   {"getBusinessAccountStarBalance", read, "StarAmount"},
   {"transferBusinessAccountStars", none, "True"},

@@ -68,6 +68,10 @@ SCENARIO("traits agree with what methods do") {
       CHECK(!method(find_method("sendGift")).repeatable());
       CHECK(!method(find_method("createInvoiceLink")).repeatable());
       CHECK(method(find_method("deleteMessage")).repeatable());
+      // What is the last or the current one is another one the second time.
+      for (auto name :
+           {"unpinChatMessage", "removeMyProfilePhoto", "removeBusinessAccountProfilePhoto"})
+        CHECK(!method(find_method(name)).repeatable());
       CHECK(method(find_method("getUpdates")).has(method_trait::long_poll));
       CHECK(method(find_method("close")).has(method_trait::local));
       CHECK(method(find_method("logout")).has(method_trait::local));
