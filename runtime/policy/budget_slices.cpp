@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace troupe {
 namespace {
@@ -152,12 +153,13 @@ void slice_leader::divide_fairly() {
     of.fair += left / static_cast<double>(holders_.size() + 1);
 }
 
-/// What each should hold, in whole requests. The odd ones go to those that are owed most.
+/// What each should hold, in whole requests. The odd ones go to where requests wait, for elsewhere
+/// they are idle for a part of the time; of those, to whom is owed most.
 void slice_leader::divide(time_point now) {
   auto turns = seconds_of(now - divided_) / seconds_of(rules_.turn);
   divided_ = now;
   divide_fairly();
-  std::vector<std::pair<double, account*>> claims;
+  std::vector<std::tuple<bool, double, account*>> claims;
   double sum = 0;
   std::uint32_t whole = 0;
   for (auto& [id, of] : holders_) {
@@ -166,13 +168,15 @@ void slice_leader::divide(time_point now) {
     whole += of.want;
     of.owed += turns * (of.fair - of.charge());
     of.owed = of.used + of.waiting > 0 ? std::clamp(of.owed, -1.0, 1.0) : 0;
-    claims.emplace_back(of.owed + (of.promised() > of.want ? stickiness : 0), &of);
+    auto kept = of.promised() > of.want ? stickiness : 0;
+    claims.emplace_back(of.waiting > 0, of.owed + kept, &of);
   }
-  std::stable_sort(claims.begin(), claims.end(),
-                   [](auto& a, auto& b) { return a.first > b.first; });
+  std::ranges::stable_sort(claims, [](auto& a, auto& b) {
+    return std::tie(std::get<0>(a), std::get<1>(a)) > std::tie(std::get<0>(b), std::get<1>(b));
+  });
   auto odd = static_cast<std::size_t>(sum + 1e-6) - whole;
   for (std::size_t i = 0; i < std::min(odd, claims.size()); ++i)
-    ++claims[i].second->want;
+    ++std::get<account*>(claims[i])->want;
 }
 
 /// A holder keeps what it has unless others lack it, and grows by what is free.

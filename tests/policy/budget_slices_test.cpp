@@ -250,6 +250,22 @@ SCENARIO("under steady demand for more than there is, at least 95 % of the budge
   }
 }
 
+SCENARIO("of small budgets as much is used when a node needs less than its part, by chance") {
+  double least = 1;
+  for (std::uint32_t budget : {6, 9, 13, 20})
+    for (double little : {0.12, 0.2, 0.27})
+      for (std::uint32_t seed = 1; seed <= 3; ++seed) {
+        slice_cluster cluster{{.budget = budget, .length = 1s}, 3, seed};
+        cluster.elect(0, true);
+        steady_demand demand{{budget * 1.0, budget * 1.0, budget * little}, cluster, true};
+        auto used = rate(cluster, demand, 10s, 120s) / budget;
+        CHECK(used >= 0.95);
+        CHECK(cluster.closest() >= 1s);
+        least = std::min(least, used);
+      }
+  MESSAGE("at least " << least);
+}
+
 SCENARIO("clients that ask in turn and wait at one node: it has what the others do not use") {
   for (std::uint32_t seed = 1; seed <= 10; ++seed) {
     slice_cluster cluster{{.budget = 40, .length = 1s}, 3, seed};

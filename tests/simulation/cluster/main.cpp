@@ -17,10 +17,11 @@ using namespace troupe::simulation::clustered;
 struct options {
   std::uint64_t first = 1;
   std::uint64_t count = 1;
-  double seconds = 0;    ///< Above 0: as many seeds as fit.
-  bool one = false;      ///< A replay.
-  bool twice = false;    ///< Each seed again: both must have one history.
-  bool complete = false; ///< Every kind of fault has to happen.
+  double seconds = 0;      ///< Above 0: as many seeds as fit.
+  bool one = false;        ///< A replay.
+  bool twice = false;      ///< Each seed again: both must have one history.
+  bool complete = false;   ///< Every kind of fault has to happen.
+  bool keep_going = false; ///< A line for each seed that fails, and for each what it used.
   cut only;
   std::string mutation;
 };
@@ -31,7 +32,10 @@ int replay(const options& how) {
     std::cout << describe(x) << '\n';
   auto x = run(what, {true});
   std::cout << "trace " << std::hex << x.trace << std::dec << ", " << x.steps << " messages, "
-            << x.seconds << " s, " << x.sends << " requests\n";
+            << x.seconds << " s, " << x.sends << " requests";
+  if (x.used >= 0)
+    std::cout << ", budget used at rest: " << x.used * 100 << " %";
+  std::cout << '\n';
   if (!x.broken.empty())
     std::cout << "broken (" << x.broken << "): " << x.how << '\n';
   return x.broken.empty() ? 0 : 1;
@@ -55,14 +59,23 @@ int many(const std::string& program, const options& how) {
   double simulated = 0;
   double least = 1;
   std::uint64_t seeds = 0;
+  std::uint64_t failed = 0;
   std::uint64_t sends = 0;
   std::uint64_t steps = 0;
   for (auto seed = how.first; how.seconds > 0 ? took() < how.seconds : seeds < how.count; ++seed) {
     auto x = run(make_plan(seed));
-    if (!x.broken.empty()) {
+    if (how.keep_going) {
+      std::cout << "seed " << seed << ": " << make_plan(seed).budget << "/s";
+      if (x.used >= 0)
+        std::cout << ", " << x.used * 100 << " % used";
+      if (!x.broken.empty())
+        std::cout << ", breaks a promise (" << x.broken << "): " << x.how;
+      std::cout << std::endl;
+    } else if (!x.broken.empty()) {
       explain(program, seed, x);
       return 1;
     }
+    failed += x.broken.empty() ? 0 : 1;
     if (how.twice)
       if (auto again = run(make_plan(seed)); again.trace != x.trace || again.steps != x.steps) {
         std::cout << "seed " << seed << " has two histories\n";
@@ -94,7 +107,7 @@ int many(const std::string& program, const options& how) {
         std::cout << "never: " << name << '\n';
         return 1;
       }
-  return 0;
+  return failed == 0 ? 0 : 1;
 }
 
 #ifdef TROUPE_SIMULATION_MUTANTS
@@ -141,7 +154,8 @@ int main(int argc, char** argv) {
     if (auto at = name.find('='); at != std::string::npos) {
       value = name.substr(at + 1);
       name.resize(at);
-    } else if (name != "--twice" && name != "--complete" && i + 1 < argc) {
+    } else if (name != "--twice" && name != "--complete" && name != "--keep-going"
+               && i + 1 < argc) {
       value = argv[++i];
     }
     if (name == "--seed")
@@ -160,6 +174,8 @@ int main(int argc, char** argv) {
       how.twice = true;
     else if (name == "--complete")
       how.complete = true;
+    else if (name == "--keep-going")
+      how.keep_going = true;
     else if (name == "--mutation")
       how.mutation = value;
     else {

@@ -70,8 +70,6 @@ struct plan {
 /// Once faults have ended all is to be at rest, and from then on the budget to be used.
 inline constexpr std::int64_t settle_ms = 30'000;
 inline constexpr std::int64_t measured_ms = 20'000;
-/// Of smaller ones a place that goes from node to node is too large a part: see the README.
-inline constexpr std::uint32_t judged_budget = 20;
 
 [[nodiscard]] plan make_plan(std::uint64_t seed);
 [[nodiscard]] std::string describe(const fault& x);

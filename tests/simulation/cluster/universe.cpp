@@ -291,7 +291,7 @@ std::string universe::unrest() {
 
 void universe::measure(time_point from) {
   bool whole = !what.calls.empty() && what.calls.back().at_ms + 1'000 > what.length_ms;
-  if (what.budget < judged_budget || !whole)
+  if (what.budget == 0 || !whole)
     return;
   auto most = what.budget * static_cast<std::uint64_t>(measured_ms / 1'000);
   auto used = verdict.permits(from, from + std::chrono::milliseconds{measured_ms});
@@ -329,15 +329,15 @@ result universe::run() {
     if (how.verbose)
       tell_log();
   result x;
+  if (what.budget != 0 && now > end)
+    x.used =
+      static_cast<double>(verdict.permits(rested, rested + std::chrono::milliseconds{measured_ms}))
+      / (what.budget * (static_cast<double>(measured_ms) / 1'000));
   if (!verdict.failed()) {
     measure(rested);
     for (std::size_t i = 0; i < calls.size(); ++i)
       if (calls[i].begun && calls[i].answers != 1)
         verdict.fail("answers", "call " + std::to_string(i) + " has no answer");
-    if (what.budget != 0)
-      x.used = static_cast<double>(
-                 verdict.permits(rested, rested + std::chrono::milliseconds{measured_ms}))
-               / (what.budget * (static_cast<double>(measured_ms) / 1'000));
   }
   x.broken = verdict.broken();
   x.how = verdict.how();
