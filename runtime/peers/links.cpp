@@ -1,6 +1,7 @@
 #include "runtime/peers/links.hpp"
 
 #include "runtime/log/log.hpp"
+#include "runtime/peers/handshakes.hpp"
 #include "runtime/peers/trust.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -33,6 +34,7 @@ void load_links(caf::actor_system_config& to, const link_options& options) {
   to.set("caf.middleman.connection-timeout", caf::timespan{std::chrono::seconds{3}});
   if (options.certificate_file.empty())
     return;
+  limit_handshakes();
   trust_single_certificates();
   to.openssl_certificate = options.certificate_file;
   to.openssl_key = options.key_file;

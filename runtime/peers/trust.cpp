@@ -1,9 +1,7 @@
 #include "runtime/peers/trust.hpp"
 
 #include <openssl/bio.h>
-#include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
 #include <filesystem>
@@ -13,35 +11,6 @@
 #include <stdexcept>
 
 #include <sys/stat.h>
-
-/// The linker leads every call of these functions here (CMakeLists.txt, `--wrap`). SSL_get_error
-/// looks at the thread's queue of errors first, which is to be empty before a call; CAF 0.18.7
-/// never empties it. So a handshake that fails, of anybody who can reach the port, would be taken
-/// for a failure of the next connections that are looked at, and those nodes be lost. Source:
-/// OpenSSL 3, SSL_get_error(3); caf/openssl/session.cpp.
-extern "C" {
-int __real_SSL_read(SSL* of, void* to, int size);
-int __real_SSL_write(SSL* of, const void* from, int size);
-int __real_SSL_connect(SSL* of);
-int __real_SSL_accept(SSL* of);
-
-int __wrap_SSL_read(SSL* of, void* to, int size) {
-  ERR_clear_error();
-  return __real_SSL_read(of, to, size);
-}
-int __wrap_SSL_write(SSL* of, const void* from, int size) {
-  ERR_clear_error();
-  return __real_SSL_write(of, from, size);
-}
-int __wrap_SSL_connect(SSL* of) {
-  ERR_clear_error();
-  return __real_SSL_connect(of);
-}
-int __wrap_SSL_accept(SSL* of) {
-  ERR_clear_error();
-  return __real_SSL_accept(of);
-}
-}
 
 namespace troupe::peers {
 namespace {

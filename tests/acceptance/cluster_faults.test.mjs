@@ -134,6 +134,21 @@ test('strangers at the port between nodes break no connection of theirs', limit,
   assert.deepEqual(broken(), []);
 });
 
+test('who connects to a node and says nothing, or half of what he must, is sent away', limit, async (t) => {
+  const { cluster } = await start(t, { nodes: 2 });
+  const port = Number((await cluster.status()).nodes[0].address.split(':')[1]);
+  let closed = 0;
+  const began = performance.now();
+  for (let i = 0; i < 60; ++i) {
+    const socket = connect(port, '127.0.0.1', () => { if (i % 2) socket.write(Buffer.from([0x16, 3, 1])); });
+    socket.on('error', () => {}).on('close', () => ++closed);
+    t.after(() => socket.destroy());
+  }
+  await until('all are sent away', () => closed === 60, { within: 15_000 });
+  assert.ok(performance.now() - began > 4000, 'who is slow has some time');
+  assert.ok(cluster.all.every(({ program }) => !program.lines.some((line) => line.includes('node.unreachable'))));
+});
+
 test('a certificate is renewed while the node runs', limit, async (t) => {
   const { cluster, bots } = await start(t);
   const work = { stop: false, failed: [] };
