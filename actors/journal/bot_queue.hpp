@@ -18,6 +18,11 @@ public:
     std::int64_t update_id = 0;
     std::int64_t received = 0;
     std::int64_t expires = 0;
+    bool given = false; ///< To its bot, which says how it ends.
+
+    [[nodiscard]] std::int64_t ends(std::int64_t grace) const noexcept {
+      return given ? expires + grace : expires;
+    }
   };
   using by_seq = std::map<std::int64_t, entry>;
 
@@ -75,18 +80,30 @@ public:
     std::ranges::sort(result);
     return result;
   }
-  [[nodiscard]] std::vector<std::int64_t> expired(std::int64_t now) const {
+  /// @param grace so much later those that were given to their bot
+  [[nodiscard]] std::vector<std::int64_t> expired(std::int64_t now, std::int64_t grace) const {
     std::vector<std::int64_t> result;
     each([&](std::int64_t seq, const entry& x) {
-      if (x.expires <= now)
+      if (x.ends(grace) <= now)
         result.push_back(seq);
     });
     return result;
   }
-  [[nodiscard]] std::int64_t next_expiry() const {
+  [[nodiscard]] std::int64_t next_expiry(std::int64_t grace) const {
     auto result = std::numeric_limits<std::int64_t>::max();
-    each([&](std::int64_t, const entry& x) { result = std::min(result, x.expires); });
+    each([&](std::int64_t, const entry& x) { result = std::min(result, x.ends(grace)); });
     return result;
+  }
+  void give(std::int64_t seq) {
+    for (auto* from : {&urgent_, &others_})
+      if (auto found = from->find(seq); found != from->end())
+        found->second.given = true;
+  }
+  /// The bot that had them is gone.
+  void take_back() {
+    for (auto* from : {&urgent_, &others_})
+      for (auto& [seq, x] : *from)
+        x.given = false;
   }
   /// When the oldest came; 0: there is none.
   [[nodiscard]] std::int64_t oldest() const {

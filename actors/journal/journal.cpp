@@ -307,9 +307,9 @@ void journal_state::sweep() {
   for (auto bot : due) {
     auto expire = [this, bot] {
       auto& q = queue(bot);
-      for (auto seq : q.pending.expired(wall()))
+      for (auto seq : q.pending.expired(wall(), grace_ms()))
         leave(bot, q, {seq, update_verdict::expired, 0, {}});
-      q.next_expiry = q.pending.next_expiry();
+      q.next_expiry = q.pending.next_expiry(grace_ms());
     };
     when_warm(bot, queue(bot), {expire, [](const caf::error&) {}});
   }

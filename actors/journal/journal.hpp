@@ -27,7 +27,10 @@ struct journal_config : journal_limits {
   caf::timespan sweep_every = std::chrono::seconds{1};       ///< Lifetimes are looked at so often.
   caf::timespan find_pause = std::chrono::milliseconds{200}; ///< A bot that was not found is looked
                                                              ///< for again after this.
-  std::uint32_t load_rows = 5000;                            ///< Read at once at a start.
+  /// So long behind its lifetime an update is left to the bot that fetched it: longer than any
+  /// receiver may take. What is with no receiver the bot ends by itself.
+  caf::timespan given_grace = std::chrono::minutes{11};
+  std::uint32_t load_rows = 5000;        ///< Read at once at a start.
   std::uint32_t fresh_marks = 65'536;    ///< In the store, not yet merged: about so many.
   std::int64_t number_block = 1'000'000; ///< Numbers taken from the store at once.
   caf::timespan box_every =

@@ -226,7 +226,7 @@ void journal_state::run_deferred(bot_id bot) {
 void journal_state::cool(bot_queue& q) {
   q.uncounted = static_cast<std::uint32_t>(q.pending.size());
   q.cold_oldest = q.pending.oldest();
-  q.next_expiry = q.pending.next_expiry();
+  q.next_expiry = q.pending.next_expiry(grace_ms());
   entries -= q.pending.size();
   q.pending.clear();
   q.state = bot_queue::memory::cold;
@@ -265,9 +265,9 @@ void journal_state::fetch_warm(const update_fetch& x, promise<update_page> to) {
   auto& q = queue(x.bot);
   auto limit = std::clamp<std::size_t>(x.limit, 1, 1000);
   if (q.next_expiry <= wall()) {
-    for (auto seq : q.pending.expired(wall()))
+    for (auto seq : q.pending.expired(wall(), grace_ms()))
       leave(x.bot, q, {seq, update_verdict::expired, 0, {}});
-    q.next_expiry = q.pending.next_expiry();
+    q.next_expiry = q.pending.next_expiry(grace_ms());
     write();
   }
   auto seqs = x.by_id ? q.pending.by_id(x.after, x.after_seq, limit)
@@ -327,6 +327,11 @@ void journal_state::give_page(const update_fetch& x, const std::vector<std::int6
       break;
     page.updates.push_back(std::move(*found->second));
   }
+  // What it hands to a receiver is over when that has answered; for what it does not, it says so at
+  // once. Who polls has not got them until he says so.
+  if (!x.by_id && q.consumer && to.source() == caf::actor_cast<caf::strong_actor_ptr>(q.consumer))
+    for (const auto& one : page.updates)
+      q.pending.give(one.seq);
   to.deliver(std::move(page));
 }
 

@@ -215,6 +215,7 @@ struct journal_state {
   void tell(bot_id bot, bot_queue& q);
   void watch(bot_id bot, bot_queue& q, bot_actor who);
   void unwatch(bot_id bot, bot_queue& q);
+  void take_back(bot_queue& q);
   void consumer_down(caf::actor_id who);
   void look_for(bot_id bot);
   void find_bots();
@@ -237,6 +238,9 @@ struct journal_state {
   [[nodiscard]] std::int64_t wall() const { return ports.now(); }
   [[nodiscard]] std::int64_t lifetime_ms() const noexcept {
     return std::chrono::duration_cast<std::chrono::milliseconds>(cfg.lifetime).count();
+  }
+  [[nodiscard]] std::int64_t grace_ms() const noexcept {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(cfg.given_grace).count();
   }
   [[nodiscard]] caf::actor_clock::time_point now() const { return self->clock().now(); }
 

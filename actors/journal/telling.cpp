@@ -50,6 +50,7 @@ void journal_state::watch(bot_id bot, bot_queue& q, bot_actor who) {
   if (!watched.contains(who->id()))
     self->monitor(who);
   watched.emplace(who->id(), bot);
+  take_back(q);
   q.consumer = std::move(who);
   not_found.erase(bot);
 }
@@ -66,6 +67,12 @@ void journal_state::unwatch(bot_id bot, bot_queue& q) {
   q.consumer = bot_actor{};
 }
 
+/// Nobody says any more how what a bot was given ends.
+void journal_state::take_back(bot_queue& q) {
+  q.pending.take_back();
+  q.next_expiry = std::min(q.next_expiry, q.pending.next_expiry(grace_ms()));
+}
+
 void journal_state::consumer_down(caf::actor_id who) {
   auto [first, last] = watched.equal_range(who);
   std::vector<bot_id> bots;
@@ -76,6 +83,7 @@ void journal_state::consumer_down(caf::actor_id who) {
     if (auto* q = find(bot)) {
       q->consumer = bot_actor{};
       q->told = false;
+      take_back(*q);
       // Its successor, which needs a moment to start. What it was told it may not have heard.
       if (q->count() > 0)
         look_for(bot);

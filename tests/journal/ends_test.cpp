@@ -359,6 +359,60 @@ SCENARIO("lifetimes end updates: short ones are counted, the others become dead 
   });
 }
 
+SCENARIO("what is with its bot when its lifetime ends ends once: as the bot says, if it does") {
+  on_both(*this, [&] {
+    gone.clear();
+    auto ask_as_bot = [&](bot_id id, std::uint64_t number) {
+      update_fetch what;
+      what.bot = id;
+      caf::actor_cast<caf::abstract_actor*>(journal)->enqueue(
+        caf::make_mailbox_element(caf::actor_cast<caf::strong_actor_ptr>(bot(id).actor),
+                                  caf::message_id{caf::message_id::default_async_value | number},
+                                  {}, what),
+        nullptr);
+      sched.run();
+    };
+    std::vector<std::int64_t> seqs;
+    for (bot_id id : {1, 2, 3, 4}) {
+      (void)bot(id);
+      auto brief = update_of(1, "inline_query");
+      brief.expires = wall + 30'000;
+      append(id, {brief});
+      seqs.push_back(fetch(id).updates.front().seq);
+      if (id != 4) // Somebody else looked at that one, and no bot has it.
+        ask_as_bot(id, 1);
+    }
+    pass(31s);
+    CHECK_EQ(report().expired, 1u);
+    CHECK_EQ(gone.size(), 1u);
+    // The receiver had it in time, or did not take it and it was not tried again.
+    CHECK(*post_ends(1, {{seqs[0], update_verdict::delivered, 1, {}}}));
+    CHECK(*post_ends(2, {{seqs[1], update_verdict::expired, 1, {}}}));
+    CHECK_EQ(report().delivered, 1u);
+    CHECK_EQ(report().expired, 2u);
+    // A bot that dies says nothing any more.
+    caf::anon_send_exit(bot(3).actor, caf::exit_reason::kill);
+    sched.run();
+    pass(1s);
+    CHECK_EQ(report().expired, 3u);
+    pass(1h);
+    CHECK_EQ(report().delivered, 1u);
+    CHECK_EQ(report().expired, 3u);
+    CHECK_EQ(gone.size(), 3u);
+    CHECK_EQ(report().pending, 0u);
+    // One that never says is not waited for without end.
+    auto brief = update_of(1, "inline_query");
+    brief.expires = wall + 30'000;
+    (void)bot(5);
+    append(5, {brief});
+    ask_as_bot(5, 2);
+    pass(30s + config.given_grace - 1s);
+    CHECK_EQ(report().expired, 3u);
+    pass(2s);
+    CHECK_EQ(report().expired, 4u);
+  });
+}
+
 SCENARIO("what expired is not handed out, even before anybody looked") {
   on_both(*this, [&] {
     auto brief = update_of(1, "inline_query");
