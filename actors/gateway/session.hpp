@@ -54,6 +54,7 @@ struct exchange_state {
   outcome how;
   std::string withheld; ///< A response kept back because the call may be tried again.
   unsigned attempt = 0; ///< Of those that were granted, the last.
+  unsigned earlier = 0; ///< Of them, those with a bot that died.
   caf::timespan waited{0};
   clock::time_point began{}; ///< When the attempt was granted.
   bool answered = false;     ///< The client has the whole response.

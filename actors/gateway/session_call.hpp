@@ -164,8 +164,10 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     co_await answered();
     if (auto* why = std::get_if<caf::error>(&*verdict_)) {
       bool died = why->category() == caf::type_id_v<caf::sec> || has_moved(*why);
-      if (!failed && died && clock::now() < facts.wait_until && !gone_) {
-        // The bot died with the call, and nothing was sent: its successor gets it.
+      // The bot died with the call. Its successor gets it if nothing was sent, or if that does no
+      // harm; then only once, in case this call is what bots die of.
+      bool harmless = !failed || (c.repeatable && c.replayable && x.earlier == 0);
+      if (harmless && died && clock::now() < facts.wait_until && !gone_) {
         directory::found again;
         if (!co_await find_bot(facts, again))
           co_return false;
@@ -173,6 +175,11 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
           co_await pause(first_lookup_pause);
         bot_ = again.actor;
         foreign_ = facts.abroad.has_value();
+        if (failed) {
+          failed.reset();
+          x.earlier = x.attempt;
+          c.id = call_ = next_call_id();
+        }
         continue;
       }
       refused = failed ? explain(x.how.what) : explain(*why);
@@ -181,7 +188,7 @@ task<bool> session<Stream>::serve_call(request_facts& facts) {
     }
     const auto& granted = std::get<grant>(*verdict_);
     held_ = granted.session;
-    x.attempt = granted.attempt;
+    x.attempt = x.earlier + granted.attempt;
     x.waited = granted.waited;
     x.how = outcome{};
     bool over = co_await exchange(facts, granted, x);
