@@ -60,36 +60,39 @@ std::optional<slice_grant> slice_leader::grant(const slice_request& x, time_poin
 
 slice_leader::usage slice_leader::used(time_point now) {
   settle(now);
-  usage result{rules_.budget, 0, 0, holders_.size()};
-  for (auto& [id, of] : holders_)
+  usage result{.budget = rules_.budget};
+  for (auto& [id, of] : holders_) {
     result.held += of.charge();
-  for (auto& [count, until] : resting_)
-    result.resting += count;
+    result.resting += of.taken() - of.charge();
+    result.holders += of.slices.empty() ? 0 : 1;
+  }
   return result;
 }
 
 /// What ended by `now` rests from its end on; what rested is free.
 void slice_leader::settle(time_point now) {
   for (auto i = holders_.begin(); i != holders_.end();) {
-    auto& slices = i->second.slices;
-    while (!slices.empty() && slices.front().ends <= now) {
-      auto ended = slices.front();
-      slices.pop_front();
-      rest(ended.count - i->second.charge(), ended.ends);
+    auto& of = i->second;
+    while (!of.slices.empty() && of.slices.front().ends <= now) {
+      rest(of, of.slices.front(), of.slices.front().ends);
+      of.slices.pop_front();
     }
-    i = slices.empty() ? holders_.erase(i) : std::next(i);
+    of.asks = !of.slices.empty();
+    std::erase_if(of.past, [now](auto& one) { return one.ends <= now; });
+    i = of.slices.empty() && of.past.empty() ? holders_.erase(i) : std::next(i);
   }
-  std::erase_if(resting_, [now](auto& one) { return one.second <= now; });
 }
 
-void slice_leader::rest(std::uint32_t count, time_point since) {
-  if (count > 0 && !TROUPE_MUTATION("slice-not-rested"))
-    resting_.emplace_back(count, since + rules_.window + rules_.slack);
+void slice_leader::rest(account& of, outstanding x, time_point since) const {
+  x.ends = since + rules_.window + rules_.slack;
+  if (x.count > 0 && !TROUPE_MUTATION("slice-not-rested"))
+    of.past.push_back(x);
 }
 
 /// What the request says about its holder.
 void slice_leader::note(account& of, const slice_request& x, time_point now) const {
   auto first = of.request == 0;
+  of.asks = true;
   auto windows = seconds_of(now - of.heard) / seconds_of(rules_.window);
   auto weight = [&](double over) { return first ? 1.0 : 1.0 - std::exp(-windows / over); };
   of.used += weight(smooth_windows) * (x.used - of.used);
@@ -102,22 +105,21 @@ void slice_leader::note(account& of, const slice_request& x, time_point now) con
   of.heard = now;
 }
 
-/// Slices older than the one that the holder goes by are over; what it gave up rests.
-void slice_leader::follow(account& of, const slice_request& x, time_point now) {
-  if (x.epoch != epoch_)
+/// Slices older than the one that the holder goes by are over. What went by them it has counted: no
+/// window that ends later holds more of that.
+void slice_leader::follow(account& of, const slice_request& x, time_point now) const {
+  if (x.epoch != epoch_ || x.grant == 0)
     return;
-  auto before = of.charge();
-  while (!of.slices.empty() && of.slices.front().number < x.grant)
-    of.slices.pop_front();
-  rest(before - of.charge(), now);
+  auto older = [&](auto& one) { return one.number < x.grant; };
+  std::erase_if(of.slices, older);
+  std::erase_if(of.past, older);
+  rest(of, {x.grant - 1, x.used, {}}, now);
 }
 
 std::uint32_t slice_leader::free() const noexcept {
   std::uint64_t taken = 0;
   for (auto& [id, of] : holders_)
-    taken += of.charge();
-  for (auto& [count, until] : resting_)
-    taken += count;
+    taken += of.taken();
   return taken < rules_.budget ? static_cast<std::uint32_t>(rules_.budget - taken) : 0;
 }
 
@@ -127,7 +129,8 @@ template <class F>
 double slice_leader::pour(double left, F holds) {
   std::vector<std::pair<double, double*>> cups;
   for (auto& [id, of] : holders_)
-    cups.push_back(holds(of));
+    if (of.asks)
+      cups.push_back(holds(of));
   std::sort(cups.begin(), cups.end());
   auto n = cups.size();
   for (auto& [most, into] : cups) {
@@ -149,8 +152,9 @@ void slice_leader::divide_fairly() {
     return std::pair{of.used + more, &of.fair};
   });
   left = pour(left, [&](account& of) { return std::pair<double, double*>{of.waiting, &of.fair}; });
+  auto asking = std::ranges::count_if(holders_, [](auto& one) { return one.second.asks; });
   for (auto& [id, of] : holders_)
-    of.fair += left / static_cast<double>(holders_.size() + 1);
+    of.fair = of.asks ? of.fair + left / static_cast<double>(asking + 1) : 0;
 }
 
 /// What each should hold, in whole requests. The odd ones go to where requests wait, for elsewhere
@@ -167,9 +171,10 @@ void slice_leader::divide(time_point now) {
     sum += of.fair;
     whole += of.want;
     of.owed += turns * (of.fair - of.charge());
-    of.owed = of.used + of.waiting > 0 ? std::clamp(of.owed, -1.0, 1.0) : 0;
+    of.owed = of.asks && of.used + of.waiting > 0 ? std::clamp(of.owed, -1.0, 1.0) : 0;
     auto kept = of.promised() > of.want ? stickiness : 0;
-    claims.emplace_back(of.waiting > 0, of.owed + kept, &of);
+    if (of.asks)
+      claims.emplace_back(of.waiting > 0, of.owed + kept, &of);
   }
   std::ranges::stable_sort(claims, [](auto& a, auto& b) {
     return std::tie(std::get<0>(a), std::get<1>(a)) > std::tie(std::get<0>(b), std::get<1>(b));
@@ -182,7 +187,7 @@ void slice_leader::divide(time_point now) {
 /// A holder keeps what it has unless others lack it, and grows by what is free.
 std::uint32_t slice_leader::decide(const account& of) const noexcept {
   if (of.want > of.charge())
-    return std::min(of.want, of.charge() + free());
+    return std::min(of.want, of.taken() + free()); // What it used itself need not rest for it.
   // What others lack, beyond what is free or about to be.
   std::int64_t lacking = 0;
   std::int64_t promised = 0;
@@ -201,20 +206,21 @@ std::uint32_t slice_leader::decide(const account& of) const noexcept {
 // -- a holder's book -----------------------------------------------------------
 
 time_point slice_holder::next_ask(time_point now, std::uint32_t waiting) const noexcept {
-  if (confirm_)
-    return now;
-  auto soon = asked_ + window_length_ / 4;
-  auto renew = asked_ + length_ / 3;
-  return waiting > limit(now) ? std::min(soon, renew) : renew;
+  auto held = limit(now);
+  auto at = asked_ + length_ / 3;
+  if (waiting > held)
+    at = std::min(at, asked_ + window_length_ / 4);
+  return believed_ > held ? std::min(at, events_.opens(rules(held + 1), now)) : at;
 }
 
 slice_request slice_holder::ask(time_point now, std::uint32_t waiting) {
-  confirm_ = false;
+  auto used = events_.used(window_length_, now);
+  believed_ = std::max(limit(now), used);
   asked_ = now;
   sent_.emplace_back(++last_, now);
   if (sent_.size() > most_sent)
     sent_.pop_front();
-  return {id_, last_, epoch_, grant_, events_.used(window_length_, now), waiting};
+  return {id_, last_, epoch_, grant_, used, waiting};
 }
 
 void slice_holder::take(const slice_grant& x, time_point now) noexcept {
@@ -223,10 +229,10 @@ void slice_holder::take(const slice_grant& x, time_point now) noexcept {
     std::find_if(sent_.begin(), sent_.end(), [&](auto& one) { return one.first == x.request; });
   if (!newer || found == sent_.end())
     return;
-  confirm_ = x.count < limit(now);
   epoch_ = x.epoch;
   grant_ = x.number;
   count_ = x.count;
+  believed_ = std::max(believed_, count_);
   last_count_ = x.count > 0 ? x.count : last_count_;
   largest_ = std::max(largest_, x.count);
   length_ = x.length;

@@ -1,6 +1,7 @@
 #pragma once
 #include "runtime/policy/sliding_window.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -14,7 +15,8 @@
 ///
 /// Why the sum holds: think of the budget as so many places, each good for one request per window.
 /// Every place is in at most one node's slice, and goes to another only when its last holder has
-/// certainly stopped using it and one whole window has passed since. The leader counts a slice from
+/// certainly stopped using it and its last request there is a whole window old. How many requests
+/// the last window holds, holders say: what was idle goes at once. The leader counts a slice from
 /// when the request for it arrived, the holder from when it sent that request, which was earlier:
 /// so no answer, however late or lost, makes a holder use what the leader thinks is free. Clocks
 /// are monotonic, differ by any offset, and run equally fast but for `slack`.
@@ -74,7 +76,7 @@ public:
   struct usage {
     std::uint32_t budget = 0;
     std::uint32_t held = 0;    ///< That holders may be using.
-    std::uint32_t resting = 0; ///< Between two holders.
+    std::uint32_t resting = 0; ///< That holders may have used within the last window.
     std::size_t holders = 0;
   };
   [[nodiscard]] usage used(time_point now);
@@ -94,7 +96,11 @@ private:
     /// Slices that the holder may go by: later ones end later and are smaller, others decide
     /// nothing.
     std::deque<outstanding> slices;
+    /// Requests that the last window may hold: of slices that ended, and as the holder said last,
+    /// each with when it ends.
+    std::vector<outstanding> past;
     std::uint64_t request = 0;
+    bool asks = false; ///< It has slices, or is being answered; others' past alone is known.
     time_point heard{};
     double used = 0; ///< Smoothed.
     std::uint32_t waiting = 0;
@@ -111,12 +117,19 @@ private:
     [[nodiscard]] std::uint32_t promised() const noexcept {
       return slices.empty() ? 0 : slices.back().count;
     }
+    /// What nobody else may use.
+    [[nodiscard]] std::uint32_t taken() const noexcept {
+      auto most = charge();
+      for (const auto& one : past)
+        most = std::max(most, one.count);
+      return most;
+    }
   };
 
   void settle(time_point now);
-  void rest(std::uint32_t count, time_point since);
+  void rest(account& of, outstanding x, time_point since) const;
   void note(account& of, const slice_request& x, time_point now) const;
-  void follow(account& of, const slice_request& x, time_point now);
+  void follow(account& of, const slice_request& x, time_point now) const;
   void divide(time_point now);
   void divide_fairly();
   template <class F>
@@ -130,7 +143,6 @@ private:
   time_point divided_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, account> holders_;
-  std::vector<std::pair<std::uint32_t, time_point>> resting_; ///< How many, until when.
 };
 
 /// A holder's book: its slice, and the window that it keeps within it.
@@ -141,8 +153,8 @@ public:
   slice_holder(std::uint64_t id, duration window, time_point now, std::uint64_t last = 0) noexcept
     : id_(id), window_length_(window), last_(last), length_(window), asked_(now - window) {}
 
-  /// When to ask again: before the slice ends, soon while too little is held, at once after a
-  /// smaller slice, which others wait for. `now` or earlier: do.
+  /// When to ask again: before the slice ends, soon while too little is held; after a smaller
+  /// slice, which others wait for, as soon as the last window holds no more. `now` or earlier: do.
   [[nodiscard]] time_point next_ask(time_point now, std::uint32_t waiting) const noexcept;
 
   /// A request; it counts as sent at `now`, so it must not be sent before.
@@ -215,7 +227,7 @@ private:
   time_point begins_ = time_point::min(); ///< Nobody gets any before.
   duration length_;
   time_point asked_;
-  bool confirm_ = false; ///< The slice became smaller, and the leader does not know yet.
+  std::uint32_t believed_ = 0; ///< What the leader takes to be in use here.
 };
 
 } // namespace troupe

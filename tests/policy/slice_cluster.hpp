@@ -91,6 +91,7 @@ public:
 
   [[nodiscard]] std::size_t served() const { return events_.size(); }
   [[nodiscard]] std::uint64_t served(std::size_t i) const { return nodes_[i].served; }
+  [[nodiscard]] std::uint32_t waiting(std::size_t i) const { return nodes_[i].waiting; }
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
   [[nodiscard]] std::uint32_t limit(std::size_t i) const { return nodes_[i].book->limit(clock(i)); }
   [[nodiscard]] time_point now() const { return now_; }
