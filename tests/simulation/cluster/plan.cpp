@@ -5,9 +5,12 @@
 namespace troupe::simulation::clustered {
 namespace {
 
+/// Of the rest a seed has one each or none, with dice of their own.
+constexpr auto drawn_troubles = static_cast<std::size_t>(trouble::leader_unreachable);
+
 void add_fault(plan& x, dice& d) {
   fault f;
-  f.what = static_cast<trouble>(d.below(trouble_names.size()));
+  f.what = static_cast<trouble>(d.below(drawn_troubles));
   f.at_ms = d.between(6'000, x.trouble_ms - 1'000);
   f.node = d.below(node_count);
   f.other = (f.node + 1 + d.below(node_count - 1)) % node_count;
@@ -22,6 +25,19 @@ void add_fault(plan& x, dice& d) {
     f.length_ms = d.between(100, 7'000);
   }
   x.faults.push_back(f);
+}
+
+/// They end a leader's time, or a node's part in the cluster, while it goes on by what it knows.
+void add_rare_faults(plan& x, dice d) {
+  for (auto what : {trouble::leader_unreachable, trouble::node_isolated})
+    if (d.chance(500)) {
+      fault f;
+      f.what = what;
+      f.at_ms = d.between(6'000, x.trouble_ms - 1'000);
+      f.length_ms = d.between(2'500, 7'000);
+      f.node = d.below(node_count);
+      x.faults.push_back(f);
+    }
 }
 
 /// Above the budget while it is used up, and unevenly: some nodes' bots are asked for more, and one
@@ -79,6 +95,7 @@ plan make_plan(std::uint64_t seed) {
   x.length_ms = x.trouble_ms + 10'000 + settle_ms + measured_ms;
   for (std::int64_t i = 0, n = d.between(2, 14); i < n; ++i)
     add_fault(x, d);
+  add_rare_faults(x, dice{seed ^ 0x72617265u});
   std::ranges::stable_sort(x.faults, {}, &fault::at_ms);
   add_calls(x, d);
   return x;

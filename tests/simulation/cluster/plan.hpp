@@ -26,12 +26,16 @@ enum class trouble : std::uint8_t {
   cluster_killed,
   node_drained,
   store_slow,
+  leader_unreachable, ///< etcd is, from whoever leads then.
+  node_isolated,      ///< Slow ways, and a moment later none: to nobody, and not to etcd.
 };
-inline constexpr std::array trouble_names{"node killed",  "node paused",     "etcd unreachable",
-                                          "etcd slow",    "etcd away",       "etcd compacted",
-                                          "link cut",     "link black",      "link one way",
-                                          "link slow",    "governor killed", "cluster actor killed",
-                                          "node drained", "store slow"};
+inline constexpr std::array trouble_names{
+  "node killed",  "node paused",     "etcd unreachable",
+  "etcd slow",    "etcd away",       "etcd compacted",
+  "link cut",     "link black",      "link one way",
+  "link slow",    "governor killed", "cluster actor killed",
+  "node drained", "store slow",      "leader cut off from etcd",
+  "node isolated"};
 
 struct fault {
   trouble what{};
@@ -70,6 +74,9 @@ struct plan {
 /// Once faults have ended all is to be at rest, and from then on the budget to be used.
 inline constexpr std::int64_t settle_ms = 30'000;
 inline constexpr std::int64_t measured_ms = 20'000;
+
+/// Ways of a node that is about to be isolated are slow for so long.
+inline constexpr std::int64_t failing_ms = 400;
 
 [[nodiscard]] plan make_plan(std::uint64_t seed);
 [[nodiscard]] std::string describe(const fault& x);

@@ -189,7 +189,29 @@ void universe::inflict(const fault& x) {
     return who->drain(x.other, true);
   case trouble::store_slow:
     return spell(store_slow, x);
+  case trouble::leader_unreachable:
+    if (const auto* leader = etcd.find("/troupe/leader"))
+      spell(etcd_cut[static_cast<std::size_t>(leader->value.at(1) - '1')], x);
+    return;
+  case trouble::node_isolated:
+    return isolate(x);
   }
+}
+
+void universe::isolate(const fault& x) {
+  auto length = std::chrono::milliseconds{x.length_ms};
+  constexpr std::chrono::milliseconds failing{failing_ms};
+  for (std::size_t other = 0; other < node_count; ++other)
+    if (other != x.node)
+      net.slow(x.node, other, failing);
+  later(failing, [this, x, length] {
+    spell(etcd_cut[x.node], x);
+    for (std::size_t other = 0; other < node_count; ++other)
+      if (other != x.node) {
+        net.block(x.node, other, length);
+        net.block(other, x.node, length);
+      }
+  });
 }
 
 void universe::tell(const std::string& said) const {

@@ -89,6 +89,7 @@ private:
   [[nodiscard]] std::string unrest();
   void measure(time_point from);
   void spell(int& which, const fault& x);
+  void isolate(const fault& x);
   void tell_log();
 
   std::uint64_t steps_ = 0;
