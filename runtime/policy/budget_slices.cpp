@@ -51,6 +51,8 @@ std::optional<slice_grant> slice_leader::grant(const slice_request& x, time_poin
     divide(now);
     count = decide(of);
   }
+  if (TROUPE_MUTATION("slice-unconfirmed"))
+    of.slices.clear();
   while (!of.slices.empty() && of.slices.back().count <= count)
     of.slices.pop_back();
   of.slices.push_back({++last_, count, now + rules_.length + rules_.slack});
@@ -232,11 +234,11 @@ void slice_holder::take(const slice_grant& x, time_point now) noexcept {
   epoch_ = x.epoch;
   grant_ = x.number;
   count_ = x.count;
-  believed_ = std::max(believed_, count_);
   last_count_ = x.count > 0 ? x.count : last_count_;
   largest_ = std::max(largest_, x.count);
   length_ = x.length;
-  expires_ = (TROUPE_MUTATION("slice-from-arrival") ? now : found->second) + x.length;
+  expires_ = found->second + x.length;
+  believed_ = std::max(believed_, limit(now));
   begins_ = found->second + x.wait;
   sent_.erase(sent_.begin(), std::next(found));
 }

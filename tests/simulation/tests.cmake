@@ -65,7 +65,7 @@ add_test(NAME cluster-simulation-third COMMAND cluster-simulation --first 81 --s
 add_test(NAME cluster-simulation-twice COMMAND cluster-simulation --first 201 --seeds 4 --twice)
 set_tests_properties(cluster-simulation cluster-simulation-second cluster-simulation-third PROPERTIES
   TIMEOUT 300)
-foreach(name IN ITEMS slice-not-rested grants-without-lease owner-beyond-lease past-forgotten
+foreach(name IN ITEMS slice-not-rested slice-unconfirmed grants-without-lease owner-beyond-lease past-forgotten
     leader-impatient)
   add_test(NAME cluster-simulation-${name} COMMAND cluster-simulation-mutants --mutation=${name} --seeds=60)
   set_tests_properties(cluster-simulation-${name} PROPERTIES TIMEOUT 300)

@@ -21,7 +21,7 @@ namespace troupe::simulation::clustered {
 
 const std::vector<mutation>& mutations() {
   static const std::vector<mutation> all{
-    {"mutation:slice-not-rested", "budgets"},  {"mutation:slice-from-arrival", "budgets"},
+    {"mutation:slice-not-rested", "budgets"},  {"mutation:slice-unconfirmed", "budgets"},
     {"mutation:leader-impatient", "budgets"},  {"mutation:grants-without-lease", "owners"},
     {"mutation:owner-beyond-lease", "owners"}, {"mutation:past-forgotten", "budgets"},
   };
