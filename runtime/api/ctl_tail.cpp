@@ -35,6 +35,8 @@ void show(const ctl_call& from, std::string_view lines) {
   auto value = json::parse(json::string_view{data.data(), data.size()}, failed);
   if (from.json() || failed || !value.is_object())
     from.world.out << data << '\n';
+  else if (type == "missed" && event_text(value.get_object(), "events").empty())
+    from.world.out << "(the bot's node did not answer: events may have been missed)\n";
   else if (type == "missed")
     from.world.out << "(" << event_text(value.get_object(), "events") << " events were missed)\n";
   else

@@ -28,6 +28,11 @@ struct fixture : fakes::managed_node {
           ++asked;
           if (deaf)
             return caf::make_error(ec::draining);
+          if (mute) {
+            self->request(of->api.get(), caf::infinite, x.what.get_as<events_take>(0))
+              .then([](const events_said&) {});
+            return caf::make_error(caf::sec::request_timeout);
+          }
           CHECK(x.to == peer_part::api);
           auto* element = self->current_mailbox_element();
           caf::actor_cast<caf::actor>(of->api.get())
@@ -126,6 +131,7 @@ struct fixture : fakes::managed_node {
   std::array<std::shared_ptr<api::context>, 2> nodes;
   std::atomic<int> asked{0};
   std::atomic<bool> deaf{false};
+  std::atomic<bool> mute{false}; ///< What is answered is lost on the way.
 };
 
 } // namespace
@@ -249,6 +255,42 @@ SCENARIO(
   auto said = far.next();
   later.join();
   CHECK(said.find(R"({"n":1})") != std::string::npos);
+}
+
+SCENARIO("an answer of the other node that comes too late is marked: what it told is missing") {
+  kept->add_bot(7, 1);
+  split(shard_count);
+  auto far = watch(1, 7);
+  CHECK_EQ(far.next(), ": events of bot 7\n\n");
+  tell(0, 7, R"({"n":1})");
+  mute = true; // The answer is made, and does not arrive.
+  CHECK_EQ(far.next(), ": nothing\n\n");
+  mute = false;
+  tell(0, 7, R"({"n":2})");
+  auto said = far.next();
+  auto mark = said.find("event: missed\ndata: {\"events\":null}\n\n");
+  CHECK(mark != std::string::npos);
+  CHECK(said.find(R"({"n":1})") == std::string::npos);
+  CHECK(said.find(R"({"n":2})") > mark);
+  tell(0, 7, R"({"n":3})");
+  said = far.next();
+  CHECK(said.find("missed") == std::string::npos); // Once.
+  CHECK(said.find(R"({"n":3})") != std::string::npos);
+}
+
+SCENARIO("who watches from another node and does not take in time learns how many it missed") {
+  kept->add_bot(7, 1);
+  split(shard_count);
+  auto far = watch(1, 7);
+  CHECK_EQ(far.next(), ": events of bot 7\n\n");
+  for (std::size_t i = 0; i < event_hub::most_kept + 25; ++i)
+    tell(0, 7, R"({"n":1})");
+  auto said = far.next();
+  CHECK(said.starts_with("event: missed\ndata: {\"events\":25}\n\n"));
+  std::size_t count = 0;
+  for (auto at = said.find("event: call"); at != said.npos; at = said.find("event: call", at + 1))
+    ++count;
+  CHECK_EQ(count, event_hub::most_kept);
 }
 
 SCENARIO("a bot that moves while it is watched is watched where it is then") {

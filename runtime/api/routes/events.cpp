@@ -45,6 +45,7 @@ struct watching {
   std::shared_ptr<event_hub::watcher> watcher;
   std::string first;     ///< What the client sees before anything else; empty: it has.
   std::uint64_t far = 0; ///< By which another node knows it.
+  bool doubtful = false; ///< Another node may have told something that did not arrive.
 };
 
 /// What comes behind a bot's removal is somebody else's.
@@ -57,6 +58,8 @@ bool is_removal(const Event& x) {
 template <class Event>
 void append(std::string& out, watching& who, const std::vector<Event>& events,
             std::uint64_t missed) {
+  if (std::exchange(who.doubtful, false)) // Nobody knows how many.
+    out += "event: missed\ndata: {\"events\":null}\n\n";
   if (missed > 0)
     out += "event: missed\ndata: {\"events\":" + std::to_string(missed) + "}\n\n";
   for (const auto& x : events) {
@@ -106,8 +109,12 @@ net::http_task<bool> ask_abroad(watching& who, const caf::actor& desk,
                                 patience + p.answer_timeout);
   co_await asked.ready();
   auto said = asked.take();
-  if (!said)
+  if (!said) {
+    // What refuses has told nothing. An answer that is late, or was lost with its node, may have.
+    if (said.error() != ec::draining)
+      who.doubtful = true;
     co_return false;
+  }
   append(out, who, said->events, said->missed);
   co_return true;
 }
