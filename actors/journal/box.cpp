@@ -53,8 +53,10 @@ void journal_state::write_box() {
     return;
   writing_box = true;
   auto what = std::make_shared<std::vector<waiting_append>>();
-  for (std::size_t n = 0; !boxing.empty() && n < cfg.group_updates;) {
+  std::uint64_t bytes = 0;
+  for (std::size_t n = 0; !boxing.empty() && n < cfg.group_updates && bytes <= cfg.group_bytes;) {
     n += boxing.front().updates.size();
+    bytes += bytes_of(boxing.front().updates);
     what->push_back(std::move(boxing.front()));
     boxing.pop_front();
   }
@@ -118,16 +120,26 @@ void journal_state::look_in_box(bot_id bot) {
   auto* known = find(bot);
   auto waiting = known == nullptr ? 0 : known->count() + known->coming;
   if (waiting >= cfg.max_pending || waiting_updates >= cfg.max_waiting
-      || waiting_bytes >= cfg.max_waiting_bytes || !looking.insert(bot).second)
+      || waiting_bytes >= cfg.max_waiting_bytes || looking.contains(bot))
     return;
+  // What is being read is not counted yet: few at a time, so that it stays within the same bound.
+  if (box_reads >= std::max<std::uint64_t>(cfg.max_waiting_bytes / (cfg.group_bytes + 1), 1)) {
+    to_look.insert(bot);
+    return;
+  }
+  looking.insert(bot);
+  ++box_reads;
   auto limit = std::min<std::size_t>(cfg.max_pending - waiting, taken_at_once);
   read(
-    [bot, limit](store::unit& u) { return store::look_in_box(u, bot, limit); },
+    [bot, limit, bytes = cfg.group_bytes](store::unit& u) {
+      return store::look_in_box(u, bot, limit, bytes);
+    },
     [this, bot, term = hold.term](const caf::error& why, std::vector<store::update_record>& rows) {
+      --box_reads;
       auto& hold = held[shard_of(bot)];
       if (why || rows.empty() || hold.revision == 0 || hold.term != term || hold.leaving) {
         looking.erase(bot);
-        return;
+        return look_on();
       }
       waiting_append one;
       one.bot = bot;
@@ -141,7 +153,14 @@ void journal_state::look_in_box(bot_id bot) {
       now_wait(one.updates);
       appends.push_back(std::move(one));
       write();
+      look_on();
     });
+}
+
+/// Bots whose turn it was not. If there is no room for what they have, the next walk finds it.
+void journal_state::look_on() {
+  for (auto bot : std::exchange(to_look, {}))
+    look_in_box(bot);
 }
 
 /// Of all shards that we have: a notification may be lost.

@@ -291,15 +291,23 @@ void journal_state::fetch_warm(const update_fetch& x, promise<update_page> to) {
   }
   if (missing.empty())
     return give_page(x, seqs, std::move(known), to);
-  auto go_on = [this, x, seqs, known = std::move(known),
-                to](const caf::error& why, std::vector<store::update_record>& rows) mutable {
+  using part = std::pair<std::vector<store::update_record>, std::size_t>;
+  auto go_on = [this, x, seqs, missing, known = std::move(known), to](const caf::error& why,
+                                                                      part& got) mutable {
     if (why)
       return to.deliver(why);
-    for (auto& row : rows)
+    for (auto& row : got.first)
       known.push_back(update_of(std::move(row)));
+    if (got.second < missing.size()) // Enough for this page.
+      seqs.erase(std::ranges::find(seqs, missing[got.second]), seqs.end());
     give_page(x, seqs, std::move(known), to);
   };
-  read([missing](store::unit& u) { return store::read_updates(u, missing); }, std::move(go_on));
+  auto query = [missing, most = x.max_bytes](store::unit& u) {
+    part result;
+    result.first = store::read_updates(u, missing, most, result.second);
+    return result;
+  };
+  read(std::move(query), std::move(go_on));
 }
 
 void journal_state::give_page(const update_fetch& x, const std::vector<std::int64_t>& seqs,

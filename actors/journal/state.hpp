@@ -3,6 +3,7 @@
 #include "actors/journal/cache.hpp"
 #include "actors/journal/fresh_marks.hpp"
 #include "actors/journal/group.hpp"
+#include "actors/journal/holding.hpp"
 #include "actors/journal/journal.hpp"
 #include "actors/store/work.hpp"
 
@@ -35,22 +36,6 @@ struct journal_state {
 
   // -- many nodes on one store: shards.cpp
 
-  /// A shard that this node has.
-  struct shard_held {
-    std::int64_t revision = 0; ///< 0: it is not ours.
-    std::uint64_t term = 0;    ///< Another one each time that it is loaded.
-    bool leaving = false;      ///< Takes no new updates; what waits is written.
-  };
-  /// Shards on their way to us.
-  struct gain {
-    std::map<shard_id, std::int64_t> shards; ///< And their revisions.
-    std::vector<caf::typed_response_promise<done>> waiting;
-  };
-  struct departure {
-    std::vector<shard_id> shards;
-    caf::typed_response_promise<done> to;
-  };
-
   [[nodiscard]] bool mine(bot_id bot) const noexcept {
     return !ports.cluster || held[shard_of(bot)].revision != 0;
   }
@@ -82,6 +67,7 @@ struct journal_state {
   void boxed(std::vector<waiting_append>& what, const caf::error& why,
              const std::vector<std::optional<std::size_t>>& fresh);
   void look_in_box(bot_id bot);
+  void look_on();
   void look_in_boxes();
 
   // -- requests: journal.cpp
@@ -299,6 +285,8 @@ struct journal_state {
   std::deque<waiting_append> boxing;
   bool writing_box = false;
   std::unordered_set<bot_id> looking; ///< What the box has of them is on its way.
+  std::unordered_set<bot_id> to_look; ///< They are looked for when others have been.
+  std::uint64_t box_reads = 0;        ///< Under way.
   bool walking_box = false;
   caf::actor_clock::time_point next_walk{};
 

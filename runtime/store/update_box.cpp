@@ -3,6 +3,7 @@
 #include "runtime/store/chunks.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe::store {
 
@@ -36,15 +37,26 @@ std::vector<bot_id> bots_in_box(unit& u) {
   return result;
 }
 
-std::vector<update_record> look_in_box(unit& u, bot_id bot, std::size_t limit) {
+std::vector<update_record> look_in_box(unit& u, bot_id bot, std::size_t limit,
+                                       std::uint64_t max_bytes) {
   using row = std::tuple<std::int64_t, bot_id, std::int64_t, std::string, bool, std::int64_t, bool,
                          std::int64_t, std::int64_t, std::string>;
   std::vector<update_record> result;
-  for (auto& x : u.rows<row>("SELECT place, bot, update_id, kind, own_key, key_id, urgent, "
-                             "received, expires, body FROM update_box WHERE bot = :bot "
-                             "ORDER BY place LIMIT :limit",
-                             bot, limit))
-    std::apply([&](auto&... one) { result.push_back(update_record{std::move(one)...}); }, x);
+  std::int64_t after = std::numeric_limits<std::int64_t>::min();
+  std::uint64_t bytes = 0;
+  for (auto some = few_updates;
+       some == few_updates && result.size() < limit && bytes <= max_bytes;) {
+    auto rows = u.rows<row>("SELECT place, bot, update_id, kind, own_key, key_id, urgent, "
+                            "received, expires, body FROM update_box WHERE bot = :bot "
+                            "AND place > :after ORDER BY place LIMIT :limit",
+                            bot, after, std::min(few_updates, limit - result.size()));
+    some = rows.size();
+    for (auto& x : rows) {
+      std::apply([&](auto&... one) { result.push_back(update_record{std::move(one)...}); }, x);
+      after = result.back().seq;
+      bytes += result.back().body.size();
+    }
+  }
   return result;
 }
 

@@ -15,8 +15,10 @@ namespace troupe::store {
 /// Bots that have something in it, by id.
 [[nodiscard]] std::vector<bot_id> bots_in_box(unit& u);
 
-/// What it has of a bot, oldest first: `seq` is the place.
-[[nodiscard]] std::vector<update_record> look_in_box(unit& u, bot_id bot, std::size_t limit);
+/// What it has of a bot, oldest first: `seq` is the place. No further ones when bodies have more
+/// than `max_bytes` together.
+[[nodiscard]] std::vector<update_record> look_in_box(unit& u, bot_id bot, std::size_t limit,
+                                                     std::uint64_t max_bytes);
 
 /// Takes them out. @returns those that were there, sorted
 [[nodiscard]] std::vector<std::int64_t> take_from_box(unit& u,

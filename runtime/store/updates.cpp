@@ -266,6 +266,24 @@ std::vector<update_record> read_updates(unit& u, std::span<const std::int64_t> s
     {}, seqs);
 }
 
+std::vector<update_record> read_updates(unit& u, std::span<const std::int64_t> seqs,
+                                        std::uint64_t max_bytes, std::size_t& read) {
+  std::vector<update_record> result;
+  std::uint64_t bytes = 0;
+  read = 0;
+  while (read < seqs.size() && bytes <= max_bytes) {
+    // While all that came is small, what comes is taken for small too.
+    auto some = bytes < max_bytes / 16 && read > 0 ? ids_in_a_statement : few_updates;
+    some = std::min(some, seqs.size() - read);
+    for (auto& one : read_updates(u, seqs.subspan(read, some))) {
+      bytes += one.body.size();
+      result.push_back(std::move(one));
+    }
+    read += some;
+  }
+  return result;
+}
+
 void end_updates(unit& u, std::vector<std::int64_t>& seqs) {
   std::ranges::sort(seqs);
   auto end_run = [&u](std::int64_t first, std::int64_t last) {

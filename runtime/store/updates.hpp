@@ -114,6 +114,15 @@ void drop_merged_marks(unit& u, std::int64_t below);
 /// Those that are there, in any order; one may come twice.
 [[nodiscard]] std::vector<update_record> read_updates(unit& u, std::span<const std::int64_t> seqs);
 
+/// Rows whose bodies are large are read a few at a time.
+inline constexpr std::size_t few_updates = 8;
+
+/// Those of the first of `seqs`: no further ones when bodies have more than `max_bytes` together.
+/// That is exceeded by `few_updates` of them at most. @param read how many of `seqs` were looked
+/// for
+[[nodiscard]] std::vector<update_record> read_updates(unit& u, std::span<const std::int64_t> seqs,
+                                                      std::uint64_t max_bytes, std::size_t& read);
+
 /// Updates that need not wait any longer: what was stored of them goes, that they were there is
 /// remembered. Sorts `seqs`. Numbers that were never given may be among them.
 void end_updates(unit& u, std::vector<std::int64_t>& seqs);

@@ -96,7 +96,7 @@ void everything(unit& u) {
   raise_fences(u, std::array{shard_hold{1, 2}});
   (void)put_in_box(u, {&update, 1}, 10);
   (void)bots_in_box(u);
-  (void)look_in_box(u, 7, 10);
+  (void)look_in_box(u, 7, 10, 1000);
   (void)take_from_box(u, std::array{std::int64_t{5}});
   (void)replay_dead_letter(u, 7, 6, 8, [](std::string_view) { return std::int64_t{0}; });
   // A bot's marks are read as a whole, and its own updates with them: see updates.hpp.

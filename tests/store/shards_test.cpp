@@ -219,7 +219,7 @@ SCENARIO("what is put in the box twice is in it once, in order, and comes out on
       many[i].update_id = static_cast<std::int64_t>(i);
     CHECK_EQ(put(many).value_or(9), 6u); // It was empty.
     CHECK_EQ(db.read([](unit& u) { return bots_in_box(u); }), (std::vector<bot_id>{7, 8}));
-    auto there = db.read([](unit& u) { return look_in_box(u, 7, 10); });
+    auto there = db.read([](unit& u) { return look_in_box(u, 7, 10, 1000); });
     REQUIRE_EQ(there.size(), 3u);
     CHECK_EQ(there[0].body + there[1].body + there[2].body, "caother");
     CHECK_EQ(there[0].expires, 20);
@@ -227,9 +227,9 @@ SCENARIO("what is put in the box twice is in it once, in order, and comes out on
     auto taken = db.write([&](unit& u) { return take_from_box(u, places); });
     CHECK_EQ(taken, (std::vector{there[0].seq, there[1].seq}));
     CHECK(db.write([&](unit& u) { return take_from_box(u, places); }).empty());
-    CHECK_EQ(db.read([](unit& u) { return look_in_box(u, 7, 10).at(0).body; }), "other");
+    CHECK_EQ(db.read([](unit& u) { return look_in_box(u, 7, 10, 1000).at(0).body; }), "other");
     db.write([](unit& u) { forget_updates(u, 7); });
-    CHECK(db.read([](unit& u) { return look_in_box(u, 7, 10).empty(); }));
+    CHECK(db.read([](unit& u) { return look_in_box(u, 7, 10, 1000).empty(); }));
   });
 }
 

@@ -1,4 +1,5 @@
 #define CAF_SUITE updates
+#include "runtime/store/update_box.hpp"
 #include "runtime/store/updates.hpp"
 
 #include "runtime/store/bots.hpp"
@@ -61,6 +62,50 @@ SCENARIO("what was stored is there as it was, many at once or one by one") {
       CHECK_EQ(one.body, "{\"update_id\":1}");
       CHECK_EQ(highest_update_id(u, 1).value(), 80);
       CHECK(!highest_update_id(u, 3));
+    });
+  });
+}
+
+SCENARIO("of large updates no more are read than asked for, of small ones all") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    auto large = some(1, 40, true);
+    const std::string body(1000, 'x');
+    for (auto& x : large)
+      x.body = body;
+    auto box = large;
+    for (auto& x : box)
+      x.bot = 1;
+    db.write([&](unit& u) {
+      (void)append_updates(u, large);
+      (void)append_updates(u, some(101, 200, true));
+      (void)put_in_box(u, box, 1000);
+    });
+    db.read([](unit& u) {
+      seqs all;
+      for (std::int64_t i = 1; i <= 40; ++i)
+        all.push_back(i);
+      std::size_t read = 0;
+      CHECK_EQ(read_updates(u, all, 1'000'000, read).size(), 40u);
+      CHECK_EQ(read, 40u);
+      for (auto most : {0u, 1000u, 7000u, 9000u}) {
+        auto rows = read_updates(u, all, most, read);
+        CHECK_EQ(rows.size(), read);
+        CHECK(read > 0 && read * 1000 <= most + few_updates * 1000);
+        for (auto& x : rows)
+          CHECK(x.seq <= static_cast<std::int64_t>(read)); // The first.
+      }
+      seqs small;
+      for (std::int64_t i = 101; i <= 300; ++i)
+        small.push_back(i);
+      CHECK_EQ(read_updates(u, small, 1'000'000, read).size(), 200u);
+      for (auto [most, limit] : {std::pair{1000u, 40u}, std::pair{1'000'000u, 21u}}) {
+        auto rows = look_in_box(u, 1, limit, most);
+        CHECK(rows.size() * 1000 <= most + few_updates * 1000 && rows.size() <= limit);
+        for (std::size_t i = 0; i < rows.size(); ++i)
+          CHECK_EQ(rows[i].update_id, static_cast<std::int64_t>(i) + 1);
+      }
+      CHECK_EQ(look_in_box(u, 1, 40, 1'000'000).size(), 40u);
     });
   });
 }
