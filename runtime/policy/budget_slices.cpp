@@ -108,14 +108,16 @@ void slice_leader::note(account& of, const slice_request& x, time_point now) con
 }
 
 /// Slices older than the one that the holder goes by are over. What went by them it has counted: no
-/// window that ends later holds more of that.
+/// window that ends later holds more of that. Said late, that may be long past: it is never more
+/// than what was taken up to now.
 void slice_leader::follow(account& of, const slice_request& x, time_point now) const {
   if (x.epoch != epoch_ || x.grant == 0)
     return;
+  auto before = of.taken();
   auto older = [&](auto& one) { return one.number < x.grant; };
   std::erase_if(of.slices, older);
   std::erase_if(of.past, older);
-  rest(of, {x.grant - 1, x.used, {}}, now);
+  rest(of, {x.grant - 1, std::min(x.used, before), {}}, now);
 }
 
 std::uint32_t slice_leader::free() const noexcept {

@@ -193,6 +193,13 @@ SCENARIO("what a holder says late, of before it used its slice, frees nothing fo
   CHECK_EQ(book.grant({2, 2, 1, 3, 0, 100}, start + 4000ms)->count, 5u);
 }
 
+SCENARIO("what a holder says late, of before its slice was over, takes nothing from others") {
+  slice_leader book{{.budget = 10, .slack = 0ms}, 1, start, 0s};
+  CHECK_EQ(book.grant({1, 1, 0, 0, 0, 100}, start)->count, 10u);
+  CHECK_EQ(book.grant({2, 1, 0, 0, 0, 100}, start + 4000ms)->count, 10u);
+  CHECK_EQ(book.grant({1, 2, 1, 1, 10, 100}, start + 4001ms)->count, 0u);
+}
+
 SCENARIO("a smaller slice is confirmed when no more than it allows is left in the last window") {
   slice_holder book{7, 1s, start};
   book.take({book.ask(start, 9).number, 1, 1, 3, 3s}, start);

@@ -62,9 +62,10 @@ set_target_properties(cluster-simulation-mutants PROPERTIES OUTPUT_NAME troupe-c
 add_test(NAME cluster-simulation COMMAND cluster-simulation --seeds 40 --complete)
 add_test(NAME cluster-simulation-second COMMAND cluster-simulation --first 41 --seeds 40)
 add_test(NAME cluster-simulation-third COMMAND cluster-simulation --first 81 --seeds 40)
+add_test(NAME cluster-simulation-fourth COMMAND cluster-simulation --first 161 --seeds 40)
 add_test(NAME cluster-simulation-twice COMMAND cluster-simulation --first 201 --seeds 4 --twice)
-set_tests_properties(cluster-simulation cluster-simulation-second cluster-simulation-third PROPERTIES
-  TIMEOUT 300)
+set_tests_properties(cluster-simulation cluster-simulation-second cluster-simulation-third
+  cluster-simulation-fourth PROPERTIES TIMEOUT 300)
 foreach(name IN ITEMS slice-not-rested slice-unconfirmed grants-without-lease owner-beyond-lease past-forgotten
     leader-impatient)
   add_test(NAME cluster-simulation-${name} COMMAND cluster-simulation-mutants --mutation=${name} --seeds=60)
