@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { install, must, root, run } from './parts.mjs';
+import { install, must, root, run, withStandIns } from './parts.mjs';
 
 const dir = install('/usr/local');
 const at = (path) => join(dir, 'usr/local', path);
@@ -28,8 +28,19 @@ test('the installed programs run and say one version', () => {
 test('the installed node accepts the settings that are installed with it, and no wrong ones', () => {
   const profiles = readdirSync(at(examples), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
   for (const wanted of ['single', 'demo', 'cluster']) assert.ok(profiles.includes(wanted), wanted);
-  for (const profile of ['.', ...profiles])
-    must(at('bin/trouped'), [`--config-dir=${at(`${examples}/${profile}`)}`, '--check-config']);
+  const check = (dir) => run(at('bin/trouped'), [`--config-dir=${dir}`, '--check-config']);
+  for (const profile of ['.', ...profiles]) {
+    const { dir, files } = withStandIns(at(`${examples}/${profile}`), ['/etc/troupe/tls', '/run/credentials/troupe.service']);
+    const { code, out } = check(dir);
+    assert.equal(code, 0, `${profile}: ${out}`);
+    if (files.length === 0) continue;
+    // As installed, it lacks these files and nothing else.
+    const lacking = check(at(`${examples}/${profile}`));
+    assert.equal(lacking.code, 2);
+    const lines = lacking.out.trimEnd().split('\n');
+    for (const line of lines) assert.ok(/is not allowed; allowed is a readable PEM file/.test(line) && files.some((file) => line.includes(`"${file}"`)), line);
+    assert.ok(lines.length > 10);
+  }
   assert.equal(run(at('bin/trouped'), ['--check-config', '--gateway.port=no']).code, 2);
 });
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { must, temporary, text } from './parts.mjs';
+import { must, standIns, temporary, text } from './parts.mjs';
 
 // As Kubernetes reads it: YAML 1.1, in which 0440 is octal.
 const documents = parseAllDocuments(text('configs/kubernetes/troupe.yaml'), { version: '1.1', uniqueKeys: true });
@@ -142,10 +142,7 @@ test('the node accepts the settings of the manifest, and finds their files where
   for (const path of files) assert.ok(places.some((place) => path.startsWith(place)), path);
   // With files like them in these places.
   const here = (content) => content.replaceAll('/run/secrets/', `${dir}/`);
-  for (const path of files.map(here)) {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, ['CERTIFICATE', 'PRIVATE KEY'].map((what) => `-----BEGIN ${what}-----\nMA==\n-----END ${what}-----\n`).join(''));
-  }
+  standIns(files.map(here));
   for (const [name, content] of Object.entries(settings)) writeFileSync(join(dir, name), here(content));
   must(join(process.env.TROUPE_BIN, 'trouped'), [`--config-dir=${dir}`, ...options.map(here), '--check-config']);
 });

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /// The repository, and what CMake configured.
@@ -33,6 +33,30 @@ export function must(command, args, options) {
   const { code, out } = run(command, args, options);
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${out}`);
   return out;
+}
+
+/// Writes PEM files at these paths, each with a certificate and a key that are none.
+export function standIns(paths) {
+  for (const path of paths) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, ['CERTIFICATE', 'PRIVATE KEY'].map((what) => `-----BEGIN ${what}-----\nMA==\n-----END ${what}-----\n`).join(''));
+  }
+}
+
+/// A profile's copy whose PEM files, all below these directories, are stand-ins: {dir, files}.
+export function withStandIns(profile, places) {
+  const dir = temporary();
+  const files = new Set();
+  for (const name of readdirSync(profile).filter((one) => one.endsWith('.conf'))) {
+    const content = readFileSync(join(profile, name), 'utf8').replace(/"(\/[^"?]+)"/g, (whole, path) => {
+      if (!places.some((place) => path.startsWith(`${place}/`))) return whole;
+      files.add(path);
+      return `"${dir}${path}"`;
+    });
+    writeFileSync(join(dir, name), content);
+  }
+  standIns([...files].map((one) => join(dir, one)));
+  return { dir, files: [...files] };
 }
 
 /// What `make install` installs, below a directory of its own.
