@@ -46,6 +46,8 @@ struct delivery_limits {
   caf::timespan timeout = std::chrono::seconds{60}; ///< One exchange, unless the bot's is shorter.
   caf::timespan idle_timeout = std::chrono::seconds{30};
   bool allow_private_addresses = false;
+
+  friend bool operator==(const delivery_limits&, const delivery_limits&) = default;
 };
 
 struct delivery_report {

@@ -134,6 +134,8 @@ struct journal_limits {
   std::uint64_t cache_bytes = 64u << 20;           ///< Bodies kept in memory, over all bots.
   std::uint32_t remembered = 1000;                 ///< Ends per bot by which duplicates are known.
   std::uint32_t max_dead = 1000;                   ///< Dead letters of one bot; the oldest go.
+
+  friend bool operator==(const journal_limits&, const journal_limits&) = default;
 };
 
 struct journal_report {

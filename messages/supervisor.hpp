@@ -71,6 +71,8 @@ struct passivation_limits {
   std::size_t max_active = 0;  ///< Bots that run at once; 0: any number.
   caf::timespan idle_after{0}; ///< One unused for so long leaves in any case; 0: none does.
   std::vector<bot_id> pinned;  ///< These never do. By their numbers.
+
+  friend bool operator==(const passivation_limits&, const passivation_limits&) = default;
 };
 
 /// Stops a bot for good and forgets it. Unknown ones are ignored.

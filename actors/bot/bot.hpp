@@ -26,6 +26,8 @@ struct bot_config {
                                        ///< bot's own settings say otherwise.
   bool pull_conflict_409 = false; ///< Of two polls of one client the newer is refused; else the
                                   ///< older ends with an empty result.
+
+  friend bool operator==(const bot_config&, const bot_config&) = default;
 };
 
 /// Bots ask for their settings at each use, so what is published here holds for all of them at

@@ -33,6 +33,8 @@ struct api_limits {
   std::uint32_t creations_per_minute = 5;  ///< Bots registered from one address; 0: no limit.
   std::uint32_t failures_per_minute = 30;  ///< Wrong keys from one address; 0: no limit.
   std::vector<config::network> trusted_proxies; ///< Whose X-Forwarded-For is believed.
+
+  friend bool operator==(const api_limits&, const api_limits&) = default;
 };
 
 /// All that the API knows of its node. The functions are called on the listener's threads and must

@@ -20,6 +20,8 @@ struct network {
   [[nodiscard]] bool is_ipv4() const noexcept;
   /// The address without "/BITS".
   [[nodiscard]] std::string address() const;
+
+  friend bool operator==(const network&, const network&) = default;
 };
 
 /// Networks separated by commas and blanks; nothing if one of them is no network.

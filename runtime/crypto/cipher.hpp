@@ -46,6 +46,9 @@ public:
     return what.key_id != current();
   }
 
+  /// By the keys' names.
+  friend bool operator==(const key_ring& a, const key_ring& b) noexcept { return a.ids_ == b.ids_; }
+
 private:
   std::vector<secret_key> keys_;
   std::vector<std::string> ids_;

@@ -15,6 +15,8 @@ struct backoff {
   double jitter_low = 0.5;
   double jitter_high = 1.5;
 
+  friend bool operator==(const backoff&, const backoff&) = default;
+
   /// The delay before retry number `retry` (1 for the first).
   /// @param random evenly distributed in [0, 1), drawn by the caller
   [[nodiscard]] duration delay(std::uint32_t retry, double random) const noexcept {

@@ -1,6 +1,7 @@
 #define CAF_SUITE registry
 #include "messages/updates.hpp"
 #include "runtime/registry/directory.hpp"
+#include "runtime/registry/live_value.hpp"
 #include "runtime/registry/services.hpp"
 
 #include <caf/actor_system.hpp>
@@ -357,6 +358,18 @@ SCENARIO("lookups and changes run side by side") {
     reader.join();
   CHECK_EQ(wrong.load(), 0u);
   CHECK_EQ(names.size(), 500u);
+}
+
+SCENARIO("a live value keeps what its readers may still look at, and equal values once") {
+  live_value<std::string> live{"first"};
+  auto& first = live.get();
+  for (int i = 0; i < 1000; ++i) {
+    live.publish("second");
+    CHECK_EQ(live.get(), "second");
+    live.publish("first");
+    CHECK_EQ(&live.get(), &first);
+  }
+  CHECK_EQ(live.kept(), 2u);
 }
 
 END_FIXTURE_SCOPE()

@@ -71,6 +71,15 @@ export const cpu = (pid) => processTree(pid).reduce((sum, x) => {
   return sum + (Number(fields[11]) + Number(fields[12])) / clockTicks;
 }, 0);
 
+/** The share of the machine's CPU time that nobody uses, over two seconds. */
+export async function idleShare() {
+  const times = () => read('/proc/stat').split('\n')[0].split(/\s+/).slice(1, 9).map(Number);
+  const before = times();
+  await new Promise((done) => setTimeout(done, 2000));
+  const spent = times().map((x, i) => x - before[i]);
+  return (spent[3] + spent[4]) / spent.reduce((sum, x) => sum + x); // idle, iowait
+}
+
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 export const spread = (values) => ({ median: median(values), min: Math.min(...values), max: Math.max(...values) });
 

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import {
-  bin, bots, children, cpu, finish, freePort, listening, load, median, out, pairs, run, seconds, spread, start, stop, until, work, wrk,
+  bin, bots, children, cpu, finish, freePort, idleShare, listening, load, median, out, pairs, run, seconds, spread, start, stop, until, work, wrk,
 } from './parts.mjs';
 import { cluster } from './cluster.mjs';
 import { overload } from './overload.mjs';
@@ -153,7 +153,8 @@ async function storeOnPostgresql() {
   }
 }
 
-async function main() {
+/** wrk → X → sandbox, X being nothing, nginx and trouped; then what a crash costs. */
+async function gateway() {
   const upstream = await startUpstream();
   const nginx = await startNginx(upstream);
   const node = await startNode(upstream);
@@ -162,22 +163,15 @@ async function main() {
   results.latency_at_half_load = await latency(upstream, nginx, node, 0.5);
   await crashes(upstream);
   for (const child of [...children].reverse()) await stop(child);
-  results.overload = await overload();
-  results.updates = await updates();
-  results.journal = run('bench-journal', []);
-  results.governor = run('bench-governor', []);
-  results.bots = run('bench-bots', []);
-  results.passivation = run('bench-passivation', []);
-  results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]);
-  results.postgresql = await storeOnPostgresql();
-  results.cluster = await cluster();
-  results.shards = run('bench-shards', []);
+}
+
+/** The gateway's figures, with their goals. */
+function gatewayRows() {
   const g = results.gateway;
   const q = results.latency_at_quarter_load;
   const l = results.latency_at_half_load;
   const c = results.crash_to_answered_call;
-  console.log('\nTroupe, measured on this machine in this run (medians)\n');
-  print([
+  return [
     ['requests/s direct', Math.round(g.requests_per_second.direct.median)],
     ['requests/s nginx', Math.round(g.requests_per_second.nginx.median)],
     ['requests/s troupe', Math.round(g.requests_per_second.troupe.median)],
@@ -191,7 +185,36 @@ async function main() {
     ['a call, p50 / p99, us', `${Math.round(c.undisturbed_p50_us)} / ${Math.round(c.undisturbed_p99_us)}`],
     ['a call whose bot crashes under it, us', `${Math.round(c.crashed_p50_us)} / ${Math.round(c.crashed_p99_us)}`],
     ['answers that were no 200', g.not_200 + q.errors + l.errors, '0'],
-    ...['overload', 'updates', 'journal', 'governor', 'bots', 'passivation', 'store', 'postgresql', 'cluster', 'shards'].flatMap((name) => rowsOf(`${name}: `, results[name])),
+  ];
+}
+
+/** What is measured, in this order. */
+const parts = {
+  gateway,
+  overload: async () => { results.overload = await overload(); },
+  updates: async () => { results.updates = await updates(); },
+  journal: () => { results.journal = run('bench-journal', []); },
+  governor: () => { results.governor = run('bench-governor', []); },
+  bots: () => { results.bots = run('bench-bots', []); },
+  passivation: () => { results.passivation = run('bench-passivation', []); },
+  store: () => { results.store = run('bench-store', [`--bots=${process.env.BENCH_STORE_BOTS ?? 100000}`]); },
+  postgresql: async () => { results.postgresql = await storeOnPostgresql(); },
+  cluster: async () => { results.cluster = await cluster(); },
+  shards: () => { results.shards = run('bench-shards', []); },
+};
+
+async function main() {
+  const wanted = process.env.BENCH_PARTS?.split(',') ?? Object.keys(parts);
+  for (const name of wanted)
+    if (!(name in parts)) throw new Error(`BENCH_PARTS: no part is called "${name}"; there are ${Object.keys(parts).join(', ')}`);
+  results.idle_before = await idleShare();
+  for (const [name, measure] of Object.entries(parts))
+    if (wanted.includes(name)) await measure();
+  console.log('\nTroupe, measured on this machine in this run (medians)\n');
+  print([
+    ['idle before the start, %', Math.round(results.idle_before * 100), '>= 95: else others distort all of this'],
+    ...(wanted.includes('gateway') ? gatewayRows() : []),
+    ...wanted.filter((name) => name !== 'gateway').flatMap((name) => rowsOf(`${name}: `, results[name])),
   ]);
   console.log(`\nwritten: ${join(out, 'results.json')}`);
 }
