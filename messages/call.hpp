@@ -52,7 +52,7 @@ struct call {
   bool produces_message = false; ///< Charged to the chat budgets.
   bool paid_broadcast = false;   ///< `allow_paid_broadcast`: lifts the bot's budget to 1000/s.
   chat_ref chat;
-  caf::timespan patience{0}; ///< Time left until the caller's deadline.
+  caf::timespan patience{0}; ///< Time left until the caller's deadline; 0: it waits for nothing.
   std::uint16_t lane = 0;    ///< I/O thread of the client's connection: the pool prefers it.
   bool own = false;          ///< The node's own, for the bot's updates: also for a bot whose owner
                              ///< is not proven yet.

@@ -17,6 +17,9 @@ constexpr caf::timespan admission_pause = 25ms;
 /// A bot that starts waits no longer for health to say how its breaker stands.
 constexpr caf::timespan breaker_patience = 100ms;
 
+/// So long the answer may be on its way that says whether a call can go at once.
+constexpr caf::timespan at_once_time = 1s;
+
 /// When governor or pool says that trying again makes sense; zero: it cannot tell.
 caf::timespan told_by(const caf::error& why) {
   auto context = caf::make_const_typed_message_view<refusal>(why.context());
@@ -51,7 +54,8 @@ caf::result<grant> bot_state::admit(const call& c) {
   entry.what = c;
   entry.caller = std::move(caller);
   entry.answer = self->make_response_promise<grant>();
-  entry.deadline = now + c.patience;
+  entry.impatient = c.patience.count() <= 0;
+  entry.deadline = now + (entry.impatient ? at_once_time : c.patience);
   entry.since = entry.came = now;
   entry.probe = probe;
   entry.full = full;
@@ -113,7 +117,7 @@ void bot_state::ask_for_grant(running_call& entry) {
   auto left = entry.deadline - now;
   if (left.count() <= 0)
     return give_up(entry.what.id, refuse(ec::deadline_passed, 1s));
-  if (entry.full)
+  if (entry.full || entry.impatient)
     left = caf::timespan{0};
   auto call_id = entry.what.id;
   auto chat = entry.what.produces_message ? entry.what.chat : chat_ref{};
@@ -193,7 +197,7 @@ void bot_state::grant_refused(call_id cid, std::int64_t used, caf::error why) {
   // The governor itself says so only when the time is over, or will be: it was the pool that had no
   // place for this credit, since it is a new one or has fewer places now. The governor knows that
   // by now.
-  if (no_place && !foreseen && entry->what.kind == call_kind::request
+  if (no_place && !foreseen && !entry->impatient && entry->what.kind == call_kind::request
       && entry->deadline > self->clock().now())
     return ask_for_grant(*entry);
   give_up(cid, std::move(why));

@@ -36,6 +36,7 @@ struct running_call {
   std::uint16_t attempt = 1;
   bool probe = false;
   bool full = false;      ///< It found the queue full: it goes at once or not at all.
+  bool impatient = false; ///< The same, as its caller wants it.
   caf::actor_addr caller; ///< Of another node; empty: this one's.
   time_point came;        ///< This and the next: of another node's alone.
   std::string_view ended; ///< How its last attempt did, in a word.

@@ -105,7 +105,7 @@ private:
   task<bool> find_here(request_facts& facts, directory::found& entry, bool& moved);
   bool stand_in(request_facts& facts);
   task<caf::error> activate(const directory::found& entry);
-  task<bool> adopt(const token_digest& digest, bot_id claimed, clock::time_point until);
+  task<bool> adopt(const token_digest& digest, bot_id claimed);
 
   // session_abroad.hpp: bots of other nodes.
   bool is_here(bot_id bot) const;

@@ -61,6 +61,7 @@ task<bool> session<Stream>::find_here(request_facts& facts, directory::found& en
   auto why = ec::unknown_bot;
   clock::duration rest{0};
   auto length = first_lookup_pause;
+  bool adopted = false;
   for (;;) {
     auto hit = ctx_->ports.bots->find(digest, clock::now());
     bool rests = hit && hit->phase == bot_phase::suspended; // Its actor may not know it yet.
@@ -100,11 +101,14 @@ task<bool> session<Stream>::find_here(request_facts& facts, directory::found& en
     } else if (ctx_->others && !is_here(token->id())) {
       moved = true;
       co_return false;
-    } else if (!ctx_->config.adopt || clock::now() >= facts.wait_until) {
+    } else if (!ctx_->config.adopt) {
       why = ec::unknown_bot;
       break;
-    } else {
-      bool adopted = co_await adopt(digest, token->id(), facts.wait_until);
+    } else if (adopted && clock::now() >= facts.wait_until) { // It went away again.
+      why = ec::stopped;
+      break;
+    } else { // For a caller without patience too: that is about budgets, not about a new actor.
+      adopted = co_await adopt(digest, token->id());
       if (!adopted) {
         why = ec::too_many_bots;
         break;
@@ -170,7 +174,7 @@ task<caf::error> session<Stream>::activate(const directory::found& entry) {
 
 /// Makes a bot of a token that nobody registered. @returns false when there are too many
 template <class Stream>
-task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed, clock::time_point) {
+task<bool> session<Stream>::adopt(const token_digest& digest, bot_id claimed) {
   auto provisional = provisional_bot_id(digest);
   auto put = ctx_->ports.bots->put(digest, provisional, 1, false, clock::now());
   const auto& found = *ctx_->ports.found;

@@ -34,7 +34,7 @@ struct options {
   std::size_t connections = 64;
   std::size_t bots = 100;
   std::size_t first = 100000;
-  std::size_t deadline_ms = 0; ///< 0: the node's own.
+  int deadline_ms = -1; ///< Negative: the node's own.
   bool refusals = false;
 };
 
@@ -58,7 +58,7 @@ options parse(int argc, char** argv) {
     else if (name == "--first")
       result.first = static_cast<std::size_t>(value);
     else if (name == "--deadline")
-      result.deadline_ms = static_cast<std::size_t>(value);
+      result.deadline_ms = static_cast<int>(value);
     else if (name == "--refusals")
       result.refusals = value > 0;
   }
@@ -86,9 +86,9 @@ std::size_t answer_size(std::string_view text) {
   return text.size() >= end + 4 + length ? end + 4 + length : 0;
 }
 
-std::string request_of(std::size_t bot, std::size_t deadline_ms) {
+std::string request_of(std::size_t bot, int deadline_ms) {
   auto deadline =
-    deadline_ms == 0 ? "" : "X-Troupe-Deadline: " + std::to_string(deadline_ms) + "ms\r\n";
+    deadline_ms < 0 ? "" : "X-Troupe-Deadline: " + std::to_string(deadline_ms) + "ms\r\n";
   std::string body = R"({"chat_id":)" + std::to_string(1000 + bot)
                      + R"(,"text":"The quick brown fox jumps over the lazy dog"})";
   return "POST /bot" + std::to_string(bot) + ":" + std::string(35, 'a')

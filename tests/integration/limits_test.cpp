@@ -137,6 +137,24 @@ SCENARIO("a long poll gets the time it asked for") {
   }
 }
 
+SCENARIO("who will not wait at all gets what is free at once, from a bot nobody knew yet as well") {
+  part_options options;
+  options.gateway.adopt = true;
+  options.budgets.bot_rps = 3;
+  node_part node{options};
+  auto path = "/bot" + node.make_stranger() + "/getMe";
+  auto http = node.connect();
+  auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i)
+    CHECK_EQ(http.get(path, "X-Troupe-Deadline: 0s\r\n").status, 200);
+  auto refused = http.get(path, "X-Troupe-Deadline: 0s\r\n");
+  if (std::chrono::steady_clock::now() - begin < 1s) { // Else the window moved on meanwhile.
+    CHECK(refused.is_api_error(429));
+    CHECK_EQ(refused.retry_after(), 1);
+  }
+  CHECK(until([&] { return node.at_rest(); }));
+}
+
 SCENARIO("a TLS client that leaves while its call waits is noticed") {
   GIVEN("a gateway that speaks TLS, and a bot whose budget is used up") {
     part_options options;
