@@ -44,6 +44,8 @@ public:
   bool idle() const override {
     return polls_.empty() && asking_ == 0 && sharing_.workers() == 0 && own_.empty();
   }
+  /// One that comes back confirms what it had.
+  time_point keep_until() const override { return sharing_.remembers_until(); }
   void told() override;
   void closed() override;
   caf::result<pull_answer> pull(const pull_request& what) override;
@@ -60,6 +62,10 @@ private:
     stage now = stage::waiting;
     bool again = false; ///< Something came while it was fetching.
     std::vector<stored_update> got;
+    std::size_t bytes = 0; ///< Of those.
+    [[nodiscard]] bool is_full() const noexcept {
+      return got.size() >= what.limit || bytes >= bytes_per_fetch;
+    }
     [[nodiscard]] bool shares() const noexcept { return what.worker != 0; }
   };
 
@@ -70,6 +76,7 @@ private:
   void fetch(poll& p);
   void fetch_behind(poll& p, std::int64_t id, std::int64_t seq);
   void take(poll& p, update_page page);
+  void forget(const std::vector<std::int64_t>& seqs);
   void end(std::vector<update_end> over);
   void end_hopeless(const std::vector<std::int64_t>& seqs);
   bool waits_for_company(const poll& p) const;
@@ -96,6 +103,8 @@ private:
           --asking_;
           if (auto* p = find(serial))
             f(*p, x);
+          if (std::exchange(moved_, false))
+            told();
           arm();
         },
         [this, serial = p.serial](caf::error& why) {
@@ -108,6 +117,7 @@ private:
   std::vector<poll> polls_;
   std::uint64_t last_serial_ = 0;
   std::size_t asking_ = 0; ///< Requests under way, whose handlers know this object.
+  bool moved_ = false;     ///< Updates that wait are another worker's than before.
   troupe::pull::sharing sharing_;
   troupe::pull::book own_;      ///< What was handed out last with the bot's own token.
   time_point keep_until_{};     ///< Then it is forgotten.
@@ -180,7 +190,7 @@ void puller::confirm(poll& p, troupe::pull::plan what) {
 }
 
 void puller::confirmed(poll& p, const troupe::pull::plan& what, bool any) {
-  sharing_.forget(what.seqs);
+  forget(what.seqs);
   if (!p.shares()) {
     own_.forget(what.seqs);
     own_offset_ = p.what.offset;
@@ -195,6 +205,7 @@ void puller::confirmed(poll& p, const troupe::pull::plan& what, bool any) {
 
 void puller::fetch(poll& p) {
   p.got.clear();
+  p.bytes = 0;
   fetch_behind(p, std::numeric_limits<std::int64_t>::min(), 0);
 }
 
@@ -232,19 +243,23 @@ void puller::take(poll& p, update_page page) {
       over.push_back(in.end_of_unreadable(x));
     } else if (x.expires > 0 && x.expires <= wall) {
       over.push_back({x.seq, update_verdict::expired, 0, {}});
-    } else if (p.got.size() < p.what.limit
-               && (!p.shares() || sharing_.wants(p.what.worker, offer_of(x)))) {
+    } else if (!p.is_full() && (!p.shares() || sharing_.wants(p.what.worker, offer_of(x)))) {
       if (p.shares())
         sharing_.reserve(p.what.worker, offer_of(x));
+      p.bytes += x.body.str().size();
       p.got.push_back(std::move(x));
     }
   }
   end(std::move(over));
-  if (!p.got.empty() && (!p.shares() || p.got.size() >= p.what.limit || last))
+  if (!p.got.empty() && (!p.shares() || p.is_full() || last))
     return waits_for_company(p) ? wait(p) : hand_out(p);
   if (!last)
     return fetch_behind(p, at.first, at.second);
   wait(p);
+}
+
+void puller::forget(const std::vector<std::int64_t>& seqs) {
+  moved_ = sharing_.forget(seqs) || moved_;
 }
 
 void puller::end(std::vector<update_end> over) {
@@ -254,7 +269,7 @@ void puller::end(std::vector<update_end> over) {
   std::vector<std::int64_t> seqs;
   for (const auto& x : over)
     seqs.push_back(x.seq);
-  sharing_.forget(seqs);
+  forget(seqs);
   own_.forget(seqs);
   ++asking_;
   in.bot.self->request(journal, patience, update_ends{in.bot.id, std::move(over)})
@@ -264,8 +279,9 @@ void puller::end(std::vector<update_end> over) {
 void puller::end_hopeless(const std::vector<std::int64_t>& seqs) {
   std::vector<update_end> over;
   for (auto seq : seqs) {
-    over.push_back({seq, update_verdict::dead, troupe::pull::book::most_times,
-                    "its update_id was that of another one, so no offset can confirm it"});
+    over.push_back(
+      {seq, update_verdict::dead, troupe::pull::book::most_times,
+       "its update_id is not above that of one before it, and no offset confirmed it"});
     in.note_dead(over.back().reason, in.wall());
   }
   end(std::move(over));
@@ -354,7 +370,8 @@ void puller::closed() {
     all.push_back(p.serial);
   for (auto serial : all)
     finish(serial, in.open() ? refuse(ec::not_pulled) : refuse_in(in.bot.phase));
-  sharing_ = troupe::pull::sharing{};
+  if (in.open()) // Suspended ones go on where they were.
+    sharing_ = troupe::pull::sharing{};
   own_ = {};
   own_offset_ = 0;
   arm();

@@ -31,7 +31,9 @@ plan plan_of_bot(std::int64_t offset) {
 // -- book -----------------------------------------------------------------------
 
 bool book::in_doubt(const id_and_seq& x, std::int64_t offset) const {
-  return x.first == offset - 1 && x.first == anchor_
+  if (x.first != offset - 1)
+    return x.first < offset;
+  return x.first == anchor_
          && std::find(anchor_seqs_.begin(), anchor_seqs_.end(), x.second) == anchor_seqs_.end();
 }
 
@@ -48,12 +50,15 @@ plan book::named(std::int64_t offset) {
       seen.push_back(at->first.second);
     else if (at->second.times >= most_times)
       result.hopeless.push_back(at->first.second);
+  for (auto at = handed_.begin(); at != end && at->first.first < offset - 1; ++at)
+    if (at->second.named == offset) { // The answer to the same offset may have been lost.
+      if (at->second.times >= most_times)
+        result.hopeless.push_back(at->first.second);
+    } else if (!seen.empty()) {
+      result.seqs.push_back(at->first.second);
+    }
   if (seen.empty())
     return result;
-  // The answer to the same offset may have been lost.
-  for (auto at = handed_.begin(); at != end; ++at)
-    if (at->first.first < offset - 1 && at->second.named != offset)
-      result.seqs.push_back(at->first.second);
   result.seqs.insert(result.seqs.end(), seen.begin(), seen.end());
   anchor_ = offset - 1;
   anchor_seqs_ = std::move(seen);
@@ -65,7 +70,8 @@ void book::confirmed_below(std::int64_t offset) {
   anchor_seqs_.clear();
 }
 
-void book::resume(const book& before, std::int64_t offset) {
+/// @returns what its offset confirms
+std::vector<std::int64_t> book::know_again(const book& before, std::int64_t offset) {
   auto id = offset - 1;
   bool known = before.anchor_ == id;
   auto seen = known ? before.anchor_seqs_ : std::vector<std::int64_t>{};
@@ -76,9 +82,15 @@ void book::resume(const book& before, std::int64_t offset) {
       seen.push_back(at->first.second);
     }
   if (!known)
-    return;
+    return {};
   anchor_ = id;
   anchor_seqs_ = std::move(seen);
+  return book{before}.named(offset).seqs;
+}
+
+const book::entries::value_type& book::entry_of(std::int64_t seq) const {
+  return *std::find_if(handed_.begin(), handed_.end(),
+                       [seq](const auto& x) { return x.first.second == seq; });
 }
 
 void book::handed(const offer& x) {
@@ -138,7 +150,8 @@ plan sharing::plan_of(std::int64_t worker, std::int64_t offset) {
   if (offset > 0) {
     auto& out = workers_[worker].out;
     if (auto before = former_.extract(worker))
-      out.resume(before.mapped().out, offset);
+      out.resume(before.mapped().out, offset,
+                 [this](std::int64_t seq) { return handed_.contains(seq); });
     return out.named(offset);
   }
   former_.erase(worker); // It begins anew, too.
@@ -149,19 +162,25 @@ plan sharing::plan_of(std::int64_t worker, std::int64_t offset) {
   return result;
 }
 
-void sharing::drop(std::map<std::int64_t, holding>::iterator at) {
+bool sharing::drop(std::map<std::int64_t, holding>::iterator at) {
+  bool moved = false;
   auto owner = owners_.find(at->second.of);
-  if (owner != owners_.end() && --owner->second.updates == 0)
+  if (owner != owners_.end() && --owner->second.updates == 0) {
+    moved = chosen(owner->first) != owner->second.worker;
     owners_.erase(owner);
+  }
   handed_.erase(at);
+  return moved;
 }
 
-void sharing::forget(const std::vector<std::int64_t>& seqs) {
+bool sharing::forget(const std::vector<std::int64_t>& seqs) {
+  bool moved = false;
   for (auto seq : seqs)
     if (auto at = handed_.find(seq); at != handed_.end())
-      drop(at);
+      moved = drop(at) || moved;
   for (auto& [worker, x] : workers_)
     x.out.forget(seqs);
+  return moved;
 }
 
 void sharing::forget_all() {
@@ -226,6 +245,13 @@ bool sharing::expire(time_point now) {
     at = workers_.erase(at);
   }
   return any;
+}
+
+time_point sharing::remembers_until() const {
+  time_point until{};
+  for (const auto& [worker, x] : former_)
+    until = std::max(until, x.until);
+  return until;
 }
 
 time_point sharing::next_expiry() const {

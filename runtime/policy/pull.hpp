@@ -23,7 +23,7 @@ struct key {
 struct offer {
   std::int64_t id = 0; ///< update_id. Not unique: Telegram's may begin anew.
   key of;
-  std::int64_t seq = 0; ///< The journal's number.
+  std::int64_t seq = 0;      ///< The journal's number.
   std::int64_t received = 0; ///< When it came.
 };
 
@@ -35,12 +35,14 @@ enum class conflict : std::uint8_t {
 
 /// What a poll does before it fetches.
 struct plan {
-  std::int64_t below = 0;      ///< Confirms all below it; 0: not that way.
-  std::uint32_t keep_last = 0; ///< Confirms all but the last so many; 0: not that way.
+  std::int64_t below = 0;         ///< Confirms all below it; 0: not that way.
+  std::uint32_t keep_last = 0;    ///< Confirms all but the last so many; 0: not that way.
   std::vector<std::int64_t> seqs; ///< Confirms these.
   /// These end unconfirmed: see `book`.
   std::vector<std::int64_t> hopeless;
-  [[nodiscard]] bool confirms() const noexcept { return below > 0 || keep_last > 0 || !seqs.empty(); }
+  [[nodiscard]] bool confirms() const noexcept {
+    return below > 0 || keep_last > 0 || !seqs.empty();
+  }
 };
 
 /// The bot's own token: the Bot API's semantics. An offset confirms everything below it, a negative
@@ -54,8 +56,9 @@ struct plan {
 /// a late update of a lower id is confirmed by a later offset.
 ///
 /// Of two updates with one id (ids began anew, or a resend differs) the second is in doubt when it
-/// was handed out after its id was named: the offset says the same whether it came or was lost. It
-/// is handed out along with others, whose offset settles it; alone with pauses, and no more than
+/// was handed out after its id was named: the offset says the same whether it came or was lost. So
+/// is a late one below the offset, for a client that keeps the highest id and not the last. It is
+/// handed out along with others, whose offset settles it; alone with pauses, and no more than
 /// `most_times`: then it is hopeless.
 class book {
 public:
@@ -66,9 +69,15 @@ public:
   /// Everything below it was confirmed in another way: the one right below was seen, which that was
   /// is not known.
   void confirmed_below(std::int64_t offset);
-  /// Its consumer was silent, and what it had is others' now: an offset that names what it saw
-  /// before confirms no other update with that id, also when that is handed out to it.
-  void resume(const book& before, std::int64_t offset);
+  /// Its consumer was silent, and what it had may be others' now. An offset that names what it saw
+  /// before confirms that, unless `is_others(seq)`, and no other update with that id, also when
+  /// that is handed out to it.
+  template <class F>
+  void resume(const book& before, std::int64_t offset, F is_others) {
+    for (auto seq : know_again(before, offset))
+      if (!is_others(seq))
+        handed_.insert(before.entry_of(seq));
+  }
   /// Was handed out in answer to the offset that was named last.
   void handed(const offer& x);
   /// Waits for company, or the end of a poll: is in doubt and was handed out before.
@@ -96,11 +105,14 @@ private:
     std::uint32_t times = 0; ///< In doubt.
     std::int64_t received = 0;
   };
+  using entries = std::map<id_and_seq, entry>;
   [[nodiscard]] bool in_doubt(const id_and_seq& x, std::int64_t offset) const;
+  std::vector<std::int64_t> know_again(const book& before, std::int64_t offset);
+  [[nodiscard]] const entries::value_type& entry_of(std::int64_t seq) const;
 
-  std::map<id_and_seq, entry> handed_;
-  std::int64_t offset_ = 0;              ///< Named last.
-  std::int64_t anchor_ = 0;              ///< An id that was named, its update seen: ...
+  entries handed_;
+  std::int64_t offset_ = 0;               ///< Named last.
+  std::int64_t anchor_ = 0;               ///< An id that was named, its update seen: ...
   std::vector<std::int64_t> anchor_seqs_; ///< ... these; empty: some other.
 };
 
@@ -128,8 +140,8 @@ public:
   /// What a poll that has begun does first.
   [[nodiscard]] plan plan_of(std::int64_t worker, std::int64_t offset);
 
-  /// These left the journal.
-  void forget(const std::vector<std::int64_t>& seqs);
+  /// These left the journal. @returns whether updates that wait are another worker's now
+  bool forget(const std::vector<std::int64_t>& seqs);
   void forget_all();
 
   /// Whether this pending update is to be handed to `worker` now. Ask in the order of ids.
@@ -142,6 +154,8 @@ public:
 
   /// Forgets workers that have gone; what they had is others'. @returns whether there were any
   bool expire(time_point now);
+  /// Until when it is known what workers that have gone had seen.
+  [[nodiscard]] time_point remembers_until() const;
   /// When `expire` has something to do; max: not before another call.
   [[nodiscard]] time_point next_expiry() const;
 
@@ -172,7 +186,8 @@ private:
   };
 
   [[nodiscard]] std::int64_t chosen(const key& x) const;
-  void drop(std::map<std::int64_t, holding>::iterator at);
+  /// @returns whether its key is another worker's now
+  bool drop(std::map<std::int64_t, holding>::iterator at);
 
   duration silence_;
   duration memory_;

@@ -277,7 +277,85 @@ SCENARIO(
   CHECK_EQ(store->by_seq.size(), 1u);
 }
 
-SCENARIO("a poll ends when its bot's updates are delivered in another way, or the bot is suspended") {
+SCENARIO("a worker that takes longer than a minute for an update confirms it all the same") {
+  store_update(1);
+  CHECK_EQ(got(poll(0, 0s, 1)), id_list{101});
+  for (int i = 0; i < 7; ++i)
+    advance(10s);
+  CHECK_EQ(got(poll(102, 0s, 1)), id_list{});
+  CHECK(store->by_seq.empty());
+}
+
+SCENARIO("a client that keeps the highest id is not given a late update for ever") {
+  for (std::int64_t worker : {0, 1}) {
+    store_update(1, {}, 120);
+    CHECK_EQ(got(poll(0, 0s, worker)), id_list{120});
+    CHECK_EQ(got(poll(121, 0s, worker)), id_list{});
+    store_update(2, {}, 115);
+    auto seq = last_seq;
+    CHECK_EQ(got(poll(121, 30s, worker)), id_list{115});
+    for (int i = 0; i < 2; ++i) {
+      auto again = poll(121, 30s, worker); // It does not hurry: others may come.
+      CHECK(open(again));
+      advance(31s);
+      CHECK_EQ(got(again), id_list{115});
+    }
+    CHECK_EQ(got(poll(121, 0s, worker)), id_list{});
+    CHECK(store->ended.at(seq).how == update_verdict::dead);
+    // In company it is confirmed.
+    store_update(2, {}, 114);
+    CHECK_EQ(got(poll(121, 30s, worker)), id_list{114});
+    auto p = poll(121, 30s, worker);
+    store_update(1, {}, 121);
+    tell_bot();
+    CHECK_EQ(got(p), (id_list{114, 121}));
+    CHECK_EQ(got(poll(122, 0s, worker)), id_list{});
+    CHECK(store->by_seq.empty());
+    store->ended.clear();
+  }
+}
+
+SCENARIO(
+  "an update whose chat goes over to another worker does not wait for that one's next poll") {
+  CHECK_EQ(got(poll(0, 0s, 1)), id_list{});
+  for (int chat = 0; chat < 16; ++chat)
+    store_update(chat);
+  auto had = got(poll(0, 0s, 1)); // Alone: all.
+  CHECK_EQ(had.size(), 16u);
+  auto waits = poll(0, 50s, 2); // Another one comes, for which there is nothing yet.
+  for (int chat = 0; chat < 16; ++chat)
+    store_update(chat);
+  tell_bot();
+  CHECK(open(waits)); // Chats stay with who has their updates.
+  auto own = got(poll(had.back() + 1, 0s, 1));
+  CHECK(!own.empty() && own.size() < 16);
+  CHECK_EQ(got(waits).size(), 16 - own.size());
+}
+
+SCENARIO("what workers had is theirs to confirm after their bot was suspended and goes on") {
+  two_workers();
+  for (int chat = 0; chat < 16; ++chat)
+    store_update(chat);
+  auto one = got(poll(0, 0s, 1));
+  auto two = got(poll(0, 0s, 2));
+  tell(bot_command{7, bot_phase::suspended});
+  tell(bot_command{7, bot_phase::active});
+  CHECK_EQ(got(poll(two.back() + 1, 0s, 2)), id_list{});
+  CHECK_EQ(got(poll(one.back() + 1, 0s, 1)), id_list{});
+  CHECK(store->by_seq.empty());
+}
+
+SCENARIO("an answer to a worker is bounded by bytes, too") {
+  CHECK_EQ(got(poll(0, 0s, 1)), id_list{});
+  std::string large(600'000, ' ');
+  for (int i = 0; i < 6; ++i)
+    store_update(i, std::to_string(101 + i) + large);
+  CHECK_EQ(got(poll(0, 0s, 1)), (id_list{101, 102}));
+  CHECK_EQ(got(poll(103, 0s, 1)), (id_list{103, 104}));
+}
+
+SCENARIO(
+  "a poll ends when its bot's updates are delivered in another way, or the bot is suspended") {
   auto p = poll(0, 30s);
   updates::delivery_settings how;
   how.mode = updates::delivery_mode::relay;

@@ -19,7 +19,8 @@ constexpr auto start = time_point{1h};
 using id_list = std::vector<std::int64_t>;
 
 /// What a poll of `worker` gets of the pending ones.
-id_list poll(sharing& s, std::int64_t worker, const std::vector<offer>& pending, std::size_t limit = 100) {
+id_list poll(sharing& s, std::int64_t worker, const std::vector<offer>& pending,
+             std::size_t limit = 100) {
   id_list result;
   for (const auto& x : pending) {
     if (result.size() == limit || !s.wants(worker, x))
@@ -52,7 +53,9 @@ struct world {
       clients.push_back({i, 0, false, {}});
   }
 
-  std::size_t pick(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(rng); }
+  std::size_t pick(std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(rng);
+  }
   bool chance(double p) { return std::bernoulli_distribution(p)(rng); }
 
   void arrive() {
@@ -170,16 +173,70 @@ SCENARIO("an offset that is sent again since the answer was lost loses no update
   CHECK_EQ(s.plan_of(1, 51).seqs, (id_list{50}));
 }
 
-SCENARIO("what a worker got once more after a silence confirms nothing else when its answer is lost") {
+SCENARIO(
+  "what a worker got once more after a silence confirms nothing else when its answer is lost") {
   sharing s{60s};
   s.begin(1, start);
   poll(s, 1, {{110, {0, 1}, 110}}); // Seen, not confirmed.
   s.end(1, start);
   s.expire(start + 60s);
   s.begin(1, start + 61s);
-  CHECK(!s.plan_of(1, 111).confirms());
+  CHECK_EQ(s.plan_of(1, 111).seqs, id_list{110}); // The journal did not take it.
   CHECK_EQ(poll(s, 1, {{90, {0, 2}, 90}, {110, {0, 1}, 110}}), (id_list{90, 110})); // Lost.
   CHECK_EQ(s.plan_of(1, 111).seqs, (id_list{110}));
+}
+
+SCENARIO("a worker that was silent for long confirms what it had, unless another one has it now") {
+  for (bool other : {false, true}) {
+    sharing s{60s, 10min};
+    s.begin(1, start);
+    poll(s, 1, from(10, 12));
+    s.end(1, start); // It deals with them for more than a minute.
+    CHECK(s.expire(start + 60s));
+    CHECK_EQ(s.remembers_until(), start + 660s);
+    s.begin(2, start + 61s);
+    if (other)
+      CHECK_EQ(poll(s, 2, from(10, 10)), id_list{10});
+    s.begin(1, start + 70s);
+    auto seen = s.plan_of(1, 12);
+    CHECK_EQ(seen.seqs, (other ? id_list{11} : id_list{10, 11}));
+    CHECK(s.plan_of(1, 12).confirms()); // The journal did not take it.
+    s.forget(seen.seqs);
+    CHECK(!s.plan_of(1, 13).confirms()); // That one may be on its way to another.
+  }
+}
+
+SCENARIO(
+  "a late update is not handed out for ever to a client whose offset is above all it ever saw") {
+  book b;
+  (void)b.named(0);
+  b.handed({120, {}, 1});
+  CHECK_EQ(b.named(121).seqs, id_list{1});
+  b.forget({1});
+  b.handed({115, {}, 2}); // It came late.
+  for (std::uint32_t i = 1; i < book::most_times; ++i) {
+    CHECK(!b.named(121).confirms()); // The answer was lost, or its client keeps the highest.
+    CHECK(b.named(121).hopeless.empty());
+    CHECK(b.doubted({115, {}, 2}));
+    b.handed({115, {}, 2});
+  }
+  CHECK_EQ(b.named(121).hopeless, id_list{2});
+  b.handed({122, {}, 3}); // In company it is no question.
+  CHECK_EQ(b.named(123).seqs, (id_list{2, 3}));
+}
+
+SCENARIO("it is known when updates that wait are another worker's now") {
+  sharing s;
+  s.begin(1, start);
+  poll(s, 1, from(1, 10));
+  s.begin(2, start);
+  bool moved = false;
+  for (std::int64_t id = 1; id <= 10; ++id) {
+    bool now = s.forget({id});
+    CHECK_EQ(now, !s.wants(1, {id + 10, {0, id % 10}, id + 10}));
+    moved = moved || now;
+  }
+  CHECK(moved);
 }
 
 SCENARIO(
