@@ -109,7 +109,7 @@ struct dead_letter_row {
 struct dead_letter_query {
   bot_id bot = 0;
   std::int64_t after = 0;
-  std::uint32_t limit = 100; ///< 1 to 1000.
+  std::uint32_t limit = 100; ///< 1 to 1000. A page has fewer where their bodies are large.
 };
 struct dead_letter_page {
   std::vector<dead_letter_row> rows;

@@ -109,8 +109,7 @@ void group::replay_letters(store::unit& u, replay& x) const {
   auto bot = x.what.bot;
   auto ids = x.what.ids;
   if (ids.empty())
-    for (auto& one : store::list_dead_letters(u, bot, 0, x.numbers.size()))
-      ids.push_back(one.id);
+    ids = store::oldest_dead_letters(u, bot, x.numbers.size());
   auto expires = [this](std::string_view kind) {
     auto index = telegram::find_update_kind(kind);
     auto all = telegram::update_kinds();

@@ -5,6 +5,9 @@
 /// bodies that memory does not have.
 namespace troupe::journal {
 
+/// Bodies in one page of dead letters, about.
+constexpr std::uint64_t letter_bytes = 1u << 20;
+
 /// Whoever can do without is told; the others wait on.
 static void fail_waiting(std::vector<bot_queue::waiting_request>& from, const caf::error& why) {
   std::erase_if(from, [&](auto& one) {
@@ -346,14 +349,15 @@ void journal_state::give_page(const update_fetch& x, const std::vector<std::int6
 void journal_state::list_dead(dead_letter_query& x, promise<dead_letter_page> to) {
   auto limit = std::clamp<std::size_t>(x.limit, 1, 1000);
   read(
-    [x, limit](store::unit& u) { return store::list_dead_letters(u, x.bot, x.after, limit + 1); },
-    [to, limit](const caf::error& why, std::vector<store::dead_letter>& rows) mutable {
+    [x, limit](store::unit& u) {
+      return store::list_dead_letters(u, x.bot, x.after, limit, letter_bytes);
+    },
+    [to](const caf::error& why, store::dead_letters& found) mutable {
       if (why)
         return to.deliver(why);
       dead_letter_page page;
-      page.more = rows.size() > limit;
-      rows.resize(std::min(rows.size(), limit));
-      for (auto& one : rows) {
+      page.more = found.more;
+      for (auto& one : found.rows) {
         auto& from = one.update;
         page.rows.push_back({one.id, from.bot, from.update_id, std::move(from.kind), from.received,
                              one.died, one.attempts, std::move(one.reason), std::move(from.body)});

@@ -329,12 +329,38 @@ void truncate_marks(unit& u, bot_id bot, std::size_t keep) {
             bot, bot, keep);
 }
 
-std::vector<dead_letter> list_dead_letters(unit& u, bot_id bot, std::int64_t after,
-                                           std::size_t limit) {
+dead_letters list_dead_letters(unit& u, bot_id bot, std::int64_t after, std::size_t limit,
+                               std::uint64_t max_bytes) {
   static const auto sql = "SELECT " + std::string{letter_columns}
                           + " FROM dead_letters WHERE bot = :bot AND id > :after "
                             "ORDER BY id LIMIT :limit";
-  return u.rows<dead_letter>(sql, bot, after, limit);
+  dead_letters result;
+  std::uint64_t bytes = 0;
+  result.more = true;
+  while (result.more && result.rows.size() < limit && bytes <= max_bytes) {
+    auto some = std::min(few_updates, limit - result.rows.size());
+    auto rows = u.rows<dead_letter>(sql, bot, after, some);
+    result.more = rows.size() == some;
+    for (auto& x : rows) {
+      after = x.id;
+      bytes += x.update.body.size();
+      result.rows.push_back(std::move(x));
+    }
+  }
+  if (result.more)
+    result.more = u.value<std::int64_t>("SELECT id FROM dead_letters WHERE bot = :bot "
+                                        "AND id > :after ORDER BY id LIMIT 1",
+                                        bot, after)
+                    .has_value();
+  return result;
+}
+
+std::vector<std::int64_t> oldest_dead_letters(unit& u, bot_id bot, std::size_t limit) {
+  std::vector<std::int64_t> result;
+  for (auto& [id] : u.rows<std::tuple<std::int64_t>>(
+         "SELECT id FROM dead_letters WHERE bot = :bot ORDER BY id LIMIT :limit", bot, limit))
+    result.push_back(id);
+  return result;
 }
 
 std::vector<std::pair<bot_id, std::int64_t>> count_dead_letters(unit& u, bot_id after,

@@ -134,9 +134,16 @@ bool bury_update(unit& u, std::int64_t seq, std::int64_t id, std::int64_t died,
 /// Keeps a bot's newest `keep` marks, and those of updates that wait. Reads all of the bot's marks.
 void truncate_marks(unit& u, bot_id bot, std::size_t keep);
 
-/// By id, from behind `after` on.
-[[nodiscard]] std::vector<dead_letter> list_dead_letters(unit& u, bot_id bot, std::int64_t after,
-                                                         std::size_t limit);
+struct dead_letters {
+  std::vector<dead_letter> rows;
+  bool more = false; ///< There are further ones.
+};
+/// By id, from behind `after` on. No further ones when bodies have more than `max_bytes` together,
+/// which is exceeded by `few_updates` of them at most.
+[[nodiscard]] dead_letters list_dead_letters(unit& u, bot_id bot, std::int64_t after,
+                                             std::size_t limit, std::uint64_t max_bytes);
+/// The ids alone of a bot's oldest.
+[[nodiscard]] std::vector<std::int64_t> oldest_dead_letters(unit& u, bot_id bot, std::size_t limit);
 /// How many each bot has; the next bots behind `after` that have any, by id.
 [[nodiscard]] std::vector<std::pair<bot_id, std::int64_t>> count_dead_letters(unit& u, bot_id after,
                                                                               std::size_t limit);

@@ -1,5 +1,6 @@
 #define CAF_SUITE journal_bytes
 
+#include "runtime/store/updates.hpp"
 #include "tests/journal/cluster_fixture.hpp"
 
 /// Bodies in memory are bounded by their bytes, wherever they come from.
@@ -92,6 +93,37 @@ SCENARIO("pages of bodies that memory has not are in order and complete, however
     }
     REQUIRE_EQ(got.size(), 60u);
     CHECK(std::ranges::is_sorted(got));
+  });
+}
+
+SCENARIO("dead letters are read by bytes, and all are listed and wait again in the end") {
+  on_both(*this, [&] {
+    std::vector<stored_update> all;
+    for (std::int64_t id = 1; id <= 40; ++id) {
+      auto x = update_of(id);
+      x.body = shared_text{std::string(200'000, 'x')};
+      all.push_back(x);
+    }
+    append(1, all);
+    for (std::int64_t id = 1; id <= 40; ++id)
+      end(1, id, update_verdict::dead, "no");
+    ids got;
+    std::size_t pages = 0;
+    dead_letter_query x{1, 0, 1000};
+    for (bool more = true; more; ++pages) {
+      auto page = get<dead_letter_page>(x);
+      REQUIRE(!page.rows.empty());
+      CHECK(page.rows.size() < 6 + store::few_updates);
+      for (auto& one : page.rows)
+        got.push_back(one.update_id);
+      x.after = page.rows.back().id;
+      more = page.more;
+    }
+    CHECK_EQ(got.size(), 40u);
+    CHECK(std::ranges::is_sorted(got));
+    CHECK(pages > 1);
+    CHECK_EQ(get<replay_result>(dead_letter_replay{durable_tests::ada(), 1, 1, {}}).replayed, 40u);
+    CHECK_EQ(pending(1).pending, 40u);
   });
 }
 

@@ -159,7 +159,7 @@ inline void check(unit& u, int version, int of) {
     CAF_CHECK_EQUAL(update.expires, 1'700'000'000'021);
     CAF_CHECK_EQUAL(update.body, "{\"update_id\":901}");
     CAF_CHECK_EQUAL(highest_update_id(u, 4242).value(), 901);
-    auto letter = list_dead_letters(u, 4242, 0, 10).at(0);
+    auto letter = list_dead_letters(u, 4242, 0, 10, 1000).rows.at(0);
     CAF_CHECK_EQUAL(letter.id, 18);
     CAF_CHECK_EQUAL(letter.attempts, 3u);
     CAF_CHECK_EQUAL(letter.reason, "the receiver answered 500");

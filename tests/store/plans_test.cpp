@@ -89,7 +89,8 @@ void everything(unit& u) {
   for (std::int64_t seq = 100; seq < 200; seq += 5)
     ended.push_back(seq);
   end_updates(u, ended);
-  (void)list_dead_letters(u, 7, 0, 10);
+  (void)list_dead_letters(u, 7, 0, 10, 1000);
+  (void)oldest_dead_letters(u, 7, 10);
   (void)trim_dead_letters(u, 7, 10);
   (void)count_dead_letters(u, 0, 10);
   (void)count_dead_letters(u, 0, 10, shard_set{many});
