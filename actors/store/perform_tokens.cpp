@@ -103,9 +103,10 @@ answer<verification_row> perform(unit& u, const context& c, const verification_m
 answer<code_verdict> perform(unit& u, const context& c, const verification_try& x) {
   static_assert(same_words(store::verdict_names, code_verdict_names));
   auto code = crypto::read_verification_code(x.typed);
-  auto what =
-    store::verify(u, x.bot, code_hash(c, x.bot, code), x.sender, c.code_attempts, c.now());
-  if (auto bot = store::find_any_bot(u, x.bot))
+  // Whoever follows a link to the bot ("/start REFERRAL") does not guess.
+  auto hash = code.empty() ? std::string{} : code_hash(c, x.bot, code);
+  auto what = store::verify(u, x.bot, hash, x.sender, c.code_attempts, c.now());
+  if (auto bot = hash.empty() ? std::nullopt : store::find_any_bot(u, x.bot))
     enter(u, c, {}, bot->tenant, "verification.try", subject_of("bot", x.bot), store_refusal::none,
           R"({"verdict":")" + to_string(what) + "\"}");
   return static_cast<code_verdict>(what);

@@ -8,6 +8,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// Whose codes are tried in one minute, of one bot.
+constexpr std::size_t most_senders = 100;
+
 std::string_view words_for(code_verdict x) {
   switch (x) {
   case code_verdict::verified:
@@ -30,13 +33,15 @@ void webhooks_state::try_code(const code_received& x) {
   auto found = bots.find(x.bot);
   if (found == bots.end() || found->second.phase != bot_phase::pending)
     return;
-  auto& [since, count] = codes[x.bot];
-  if (count == 0 || now() - since >= 1min) {
-    since = now();
-    count = 0;
-  }
-  if (++count > cfg.codes_per_minute)
-    return; // Whoever guesses learns nothing, and the bot does not flood anybody.
+  auto& tried = codes[x.bot];
+  if (tried.since == time_point{} || now() - tried.since >= 1min)
+    tried = {now(), {}, 0};
+  // Whoever guesses learns nothing. Many follow links with "/start" to a bot: its owner shall not
+  // have to wait for them.
+  if (tried.by.size() >= most_senders && !tried.by.contains(x.sender))
+    return;
+  if (++tried.by[x.sender] > cfg.codes_per_minute)
+    return;
   auto registrar = ports.found->updates->registrar.get();
   if (!registrar)
     return; // It is sent again, by whoever wants an answer.
@@ -53,6 +58,13 @@ void webhooks_state::tell_verdict(const code_received& x, code_verdict verdict) 
   log::event(log::level::info, "bot.code-tried", name,
              {{"bot", x.bot}, {"verdict", to_string(verdict)}}, "A pending bot was sent a code.");
   auto words = words_for(verdict);
+  // The bot does not flood anybody.
+  auto tried = codes.find(x.bot);
+  if (verdict == code_verdict::verified)
+    codes.erase(x.bot);
+  else if (!words.empty() && tried != codes.end()
+           && ++tried->second.answered > cfg.codes_per_minute)
+    words = {};
   auto registrar = ports.found->updates->registrar.get();
   if (words.empty() || !registrar || x.chat == 0)
     return;

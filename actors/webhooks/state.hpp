@@ -136,8 +136,13 @@ struct webhooks_state {
   bool complete = false; ///< All bots that were registered before are known.
   caf::disposable timer;
   time_point timer_at{};
-  /// Codes tried of late: bot → when its minute began, and how many.
-  std::unordered_map<bot_id, std::pair<time_point, std::uint32_t>> codes;
+  /// Codes tried in a minute.
+  struct tried_codes {
+    time_point since{};
+    std::unordered_map<std::int64_t, std::uint32_t> by; ///< By sender.
+    std::uint32_t answered = 0;                         ///< Those that proved nothing.
+  };
+  std::unordered_map<bot_id, tried_codes> codes;
 };
 
 } // namespace troupe::keeping

@@ -17,14 +17,16 @@ struct webhooks_config {
   std::string former_url;  ///< Webhooks that lead there are this node's, too.
   std::string certificate; ///< PEM, for Telegram to trust; empty: it trusts by itself.
   caf::timespan check_every = std::chrono::minutes{10}; ///< At most so often for one bot.
-  double looks_per_second = 5; ///< Bots looked at, over all.
+  double looks_per_second = 5;                          ///< Bots looked at, over all.
   /// Bots whose updates stopped for so long at least are looked at before the others' turn; whose
   /// did is asked twice in that time.
   caf::timespan silent_after = std::chrono::minutes{1};
-  caf::timespan patience = std::chrono::seconds{30};    ///< For one request.
-  caf::timespan first_retry = std::chrono::seconds{2};  ///< After a failure, doubling ...
-  caf::timespan last_retry = std::chrono::minutes{5};   ///< ... up to this.
-  std::uint32_t codes_per_minute = 10; ///< Codes of one bot that are tried; more are ignored.
+  caf::timespan patience = std::chrono::seconds{30};   ///< For one request.
+  caf::timespan first_retry = std::chrono::seconds{2}; ///< After a failure, doubling ...
+  caf::timespan last_retry = std::chrono::minutes{5};  ///< ... up to this.
+  /// Codes of one sender that a bot tries, and answers that it gives to wrong ones; more are
+  /// ignored.
+  std::uint32_t codes_per_minute = 10;
 };
 
 struct webhooks_ports {

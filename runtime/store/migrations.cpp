@@ -16,6 +16,7 @@ constexpr std::array steps{
   migration{7, "shards and the box", schema::shards_and_box, fill_shards},
   migration{8, "pasts of shards", schema::shard_pasts},
   migration{9, "holds of shards", schema::shard_holds},
+  migration{10, "wrong codes by sender", schema::verification_tries},
 };
 
 void replace(std::string& text, std::string_view what, std::string_view by) {

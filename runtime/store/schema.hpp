@@ -188,8 +188,8 @@ inline constexpr std::array idempotency_and_audit{
 /// Version 4. What waits for delivery, by the journal's number: appended at the end, so that many
 /// updates share a page. update_marks leads from a bot to them, and outlives them: a bot's last
 /// ones tell duplicates. hash: SipHash-2-4 of the body under the key 0. own_key: whether key_id is
-/// of the kind's own ids (users, polls), not a chat's. No reference to bots: each would be looked up
-/// for every update; whoever removes a bot removes these.
+/// of the kind's own ids (users, polls), not a chat's. No reference to bots: each would be looked
+/// up for every update; whoever removes a bot removes these.
 inline constexpr std::array updates_and_dead_letters{
   R"(CREATE TABLE updates (
     seq {key},
@@ -262,8 +262,7 @@ inline constexpr std::array shards_and_box{
     revision BIGINT NOT NULL))"sv,
   R"(CREATE TABLE bot_shards (
     bot {key} REFERENCES bots (id) ON DELETE CASCADE,
-    shard BIGINT NOT NULL))"sv,
-  "CREATE INDEX bots_of_shard ON bot_shards (shard, bot)"sv,
+    shard BIGINT NOT NULL))"sv,   "CREATE INDEX bots_of_shard ON bot_shards (shard, bot)"sv,
   R"(CREATE TABLE update_box (
     place {id},
     bot BIGINT NOT NULL,
@@ -276,8 +275,7 @@ inline constexpr std::array shards_and_box{
     received BIGINT NOT NULL,
     expires BIGINT NOT NULL,
     body TEXT NOT NULL,
-    UNIQUE (bot, update_id, hash)))"sv,
-  "CREATE INDEX update_box_of_bot ON update_box (bot, place)"sv,
+    UNIQUE (bot, update_id, hash)))"sv,   "CREATE INDEX update_box_of_bot ON update_box (bot, place)"sv,
 };
 
 /// Version 8. The owner before the newest one (0: none; -1: not known), and what owners that gave a
@@ -300,6 +298,15 @@ inline constexpr std::array shard_holds{
     method TEXT NOT NULL,
     until BIGINT NOT NULL,
     PRIMARY KEY (shard, bot, chat, method)) {clustered})"sv,
+};
+
+/// Version 10. Wrong codes by sender, so that strangers do not use up the owner's attempts.
+inline constexpr std::array verification_tries{
+  R"(CREATE TABLE verification_tries (
+    bot BIGINT NOT NULL REFERENCES verification_codes (bot) ON DELETE CASCADE,
+    sender BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    PRIMARY KEY (bot, sender)) {clustered})"sv,
 };
 
 } // namespace troupe::store::schema

@@ -49,17 +49,24 @@ auto columns(stored_virtual_token& x) {
                   x.token.expires, x.token.revoked, x.hash);
 }
 
+/// Wrong codes, whoever sent them: nobody guesses one of 10^15 with so many, and what is remembered
+/// of their senders is bounded.
+constexpr std::int64_t most_attempts = 1000;
+
 } // namespace
 
 bool set_verification(unit& u, tenant_id tenant, bot_id bot, const std::string& hash, wall_time now,
                       wall_time expires) {
-  return u.execute("INSERT INTO verification_codes (bot, hash, attempts, created, expires) "
-                   "SELECT id, CAST(:hash AS TEXT), 0, CAST(:now AS BIGINT), "
-                   "CAST(:expires AS BIGINT) FROM bots WHERE tenant = :tenant AND id = :bot "
-                   "ON CONFLICT (bot) DO UPDATE SET hash = excluded.hash, attempts = 0, "
-                   "created = excluded.created, expires = excluded.expires",
-                   hash, now, expires, tenant, bot)
-         == 1;
+  auto made = u.execute("INSERT INTO verification_codes (bot, hash, attempts, created, expires) "
+                        "SELECT id, CAST(:hash AS TEXT), 0, CAST(:now AS BIGINT), "
+                        "CAST(:expires AS BIGINT) FROM bots WHERE tenant = :tenant AND id = :bot "
+                        "ON CONFLICT (bot) DO UPDATE SET hash = excluded.hash, attempts = 0, "
+                        "created = excluded.created, expires = excluded.expires",
+                        hash, now, expires, tenant, bot)
+              == 1;
+  if (made)
+    u.execute("DELETE FROM verification_tries WHERE bot = :bot", bot);
+  return made;
 }
 
 std::optional<verification> find_verification(unit& u, tenant_id tenant, bot_id bot) {
@@ -80,10 +87,19 @@ verdict verify(unit& u, bot_id bot, const std::string& hash, std::int64_t sender
     return verdict::no_code;
   if (found->about.expires <= now)
     return verdict::expired;
-  if (found->about.attempts >= max_attempts)
+  auto tried = u.value<std::int64_t>("SELECT attempts FROM verification_tries "
+                                     "WHERE bot = :bot AND sender = :sender",
+                                     bot, sender)
+                 .value_or(0);
+  if (tried >= max_attempts || found->about.attempts >= most_attempts)
     return verdict::too_many_attempts;
+  if (hash.empty())
+    return verdict::wrong;
   if (!crypto::same(found->hash, hash)) {
     u.execute("UPDATE verification_codes SET attempts = attempts + 1 WHERE bot = :bot", bot);
+    u.execute("INSERT INTO verification_tries (bot, sender, attempts) VALUES (:bot, :sender, 1) "
+              "ON CONFLICT (bot, sender) DO UPDATE SET attempts = verification_tries.attempts + 1",
+              bot, sender);
     return verdict::wrong;
   }
   u.execute("UPDATE bots SET owner = :owner, verified = :verified, updated = :now, "

@@ -17,7 +17,7 @@ struct verification {
 enum class verdict : std::uint8_t {
   verified,          ///< The bot has an owner now; the code is used up.
   wrong,             ///< Counted.
-  too_many_attempts, ///< No code is compared any more: ask for a new one.
+  too_many_attempts, ///< No code of this sender's is compared any more: ask for a new one.
   expired,
   no_code, ///< None was asked for, or it is used up.
 };
@@ -31,8 +31,10 @@ bool set_verification(unit& u, tenant_id tenant, bot_id bot, const std::string& 
 
 [[nodiscard]] std::optional<verification> find_verification(unit& u, tenant_id tenant, bot_id bot);
 
-/// Compares in constant time. Every comparison counts as an attempt, also one whose answer is lost.
-/// A verified bot's phase stays as it is. `sender` is the Telegram user who sent the code.
+/// Compares in constant time. Every comparison counts as an attempt of its sender, also one whose
+/// answer is lost; strangers do not use up the owner's. A verified bot's phase stays as it is.
+/// @param hash empty: what was sent is no code, wrong without being counted
+/// @param sender the Telegram user who sent the code
 [[nodiscard]] verdict verify(unit& u, bot_id bot, const std::string& hash, std::int64_t sender,
                              std::int64_t max_attempts, wall_time now);
 

@@ -3,6 +3,7 @@
 #include "messages/journal.hpp"
 #include "messages/store.hpp"
 #include "runtime/log/log.hpp"
+#include "runtime/policy/recent_map.hpp"
 #include "runtime/registry/cluster_view.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/updates/receive.hpp"
@@ -12,6 +13,7 @@
 
 #include <caf/send.hpp>
 
+#include <utility>
 #include <vector>
 
 namespace troupe::webhook {
@@ -25,10 +27,26 @@ constexpr int soon = 1;        ///< A start, a restart.
 constexpr int later = 5;       ///< A store in trouble.
 constexpr int much_later = 15; ///< A full journal.
 
+/// Codes of updates that were not stored, and come again. For one thread.
+class codes_told {
+public:
+  [[nodiscard]] bool is_first(bot_id bot, std::int64_t update) {
+    auto key = mix(mix(static_cast<std::uint64_t>(bot)) ^ static_cast<std::uint64_t>(update));
+    bool first = !std::exchange(told_.touch(key), true);
+    if (told_.size() > most)
+      told_.erase_oldest();
+    return first;
+  }
+
+private:
+  static constexpr std::size_t most = 1024;
+  recent_map<std::uint64_t, bool> told_;
+};
+
 struct context {
   context(settings how, ports to)
     : how(std::move(how)), to(std::move(to)), desks(this->how.threads), secrets(this->how.threads),
-      abroad(this->how.threads) {}
+      abroad(this->how.threads), codes(this->how.threads) {}
 
   settings how;
   ports to;
@@ -36,6 +54,7 @@ struct context {
   std::vector<std::unique_ptr<desk>> desks;
   std::vector<updates::known_secrets> secrets; ///< One for each thread.
   std::vector<bots_abroad> abroad;             ///< The same.
+  std::vector<codes_told> codes;               ///< The same.
 
   void count(ending x) const {
     if (to.counted)
@@ -176,8 +195,11 @@ net::task<std::optional<ending>> look_abroad(std::shared_ptr<context> ctx, desk&
   co_return std::nullopt;
 }
 
-net::task<void> store(std::shared_ptr<context> ctx, desk& at, bots_abroad& lately, bot_id bot,
+net::task<void> store(std::shared_ptr<context> ctx, desk& at, std::size_t thread, bot_id bot,
                       updates::received_update what, net::http_response& answer) {
+  auto& lately = ctx->abroad[thread];
+  auto& codes = ctx->codes[thread];
+  auto id = what.update.id;
   bool abroad = ctx->to.found->updates->book.find(bot) == nullptr;
   if (abroad) {
     auto ended = co_await look_abroad(ctx, at, lately, bot, answer);
@@ -196,6 +218,10 @@ net::task<void> store(std::shared_ptr<context> ctx, desk& at, bots_abroad& latel
   append.updates.push_back(std::move(what.update));
   auto said = co_await at.append(journal, std::move(append), ctx->how.journal_timeout);
   if (!said) {
+    // Nobody takes what waits for a bot before its owner is proven: the proof cannot wait for that.
+    if (said.error() == ec::journal_full && !abroad && !what.code.empty()
+        && codes.is_first(bot, id))
+      tell_code(*ctx, bot, what);
     bool gone = abroad && said.error() == store_refusal::not_found;
     ctx->count(gone ? removed(answer) : refuse(answer, said.error()));
     co_return;
@@ -246,7 +272,7 @@ net::http_handler make_handler(net::http_server_config& server, settings how, po
     auto& at = ctx->desks[from.thread];
     if (!at)
       at = std::make_unique<desk>(*ctx->to.system, *from.io);
-    return store(ctx, *at, ctx->abroad[from.thread], bot, std::move(*what), answer);
+    return store(ctx, *at, from.thread, bot, std::move(*what), answer);
   };
 }
 

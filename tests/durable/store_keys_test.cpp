@@ -14,8 +14,8 @@ SCENARIO("a key is recognised until it is revoked, expires, or its tenant is sus
   on_both([this](test_store& on) {
     start(on);
     auto tenant = get<tenant_row>(tenant_put{ada(), {0, "acme", false, 0, 0, 0}});
-    auto made = get<made_key>(
-      key_make{ada(), tenant.id, 0, key_role::developer, "laptop", (wall + 1h).time_since_epoch().count()});
+    auto made = get<made_key>(key_make{ada(), tenant.id, 0, key_role::developer, "laptop",
+                                       (wall + 1h).time_since_epoch().count()});
     auto seen = get<identity>(authenticate{made.key});
     CHECK_EQ(seen.key.id, made.row.id);
     CHECK_EQ(seen.key.tenant, tenant.id);
@@ -200,8 +200,7 @@ SCENARIO("a virtual token is shown once and lives until it is revoked") {
     CHECK_EQ(loaded.rows[0].token.text.size(), 43u);
     CHECK_NE(loaded.rows[0].token.text, made.token.text);
     CHECK_EQ((get<page<virtual_token_row>>(virtual_token_query{1, 4242}).rows.size()), 1u);
-    CHECK(why<done>(virtual_token_revoke{ada(), 2, 4242, made.row.id})
-          == store_refusal::not_found);
+    CHECK(why<done>(virtual_token_revoke{ada(), 2, 4242, made.row.id}) == store_refusal::not_found);
     get<done>(virtual_token_revoke{ada(), 1, 4242, made.row.id});
     CHECK(get<page<made_virtual_token>>(virtual_token_load{}).rows.empty());
     CHECK(why<made_virtual_token>(virtual_token_make{ada(), 1, 1, "ci", {}, 0})
@@ -253,7 +252,44 @@ SCENARIO("a code proves the ownership: once, in time, with few attempts, for its
     auto guessed = get<verification_row>(verification_make{ada(), 1, 2}).code.text;
     for (int i = 0; i < 5; ++i)
       CHECK(get<code_verdict>(verification_try{2, "WRONGWRONG", 5}) == code_verdict::wrong);
-    CHECK(get<code_verdict>(verification_try{2, guessed, 99}) == code_verdict::too_many_attempts);
+    CHECK(get<code_verdict>(verification_try{2, guessed, 5}) == code_verdict::too_many_attempts);
+    auto again = get<verification_row>(verification_make{ada(), 1, 2}).code.text;
+    CHECK(get<code_verdict>(verification_try{2, again, 5}) == code_verdict::verified);
+  });
+}
+
+SCENARIO("what strangers send to a bot uses up nobody's attempts but their own") {
+  on_both([this](test_store& on) {
+    start(on);
+    insert(1);
+    auto code = get<verification_row>(verification_make{ada(), 1, 1}).code.text;
+    auto trail_before = trail().size();
+    for (int i = 0; i < 20; ++i) // Links that lead to the bot: t.me/BOT?start=…
+      CHECK(get<code_verdict>(verification_try{1, "ref_" + std::to_string(i), 5})
+            == code_verdict::wrong);
+    CHECK_EQ(get<verification_row>(verification_query{1, 1}).attempts, 0u);
+    CHECK_EQ(trail().size(), trail_before);
+    for (std::int64_t sender = 100; sender < 120; ++sender) // Such as look like a code.
+      CHECK(get<code_verdict>(verification_try{1, "1234567890", sender}) == code_verdict::wrong);
+    for (int i = 0; i < 9; ++i)
+      CHECK_EQ(get<code_verdict>(verification_try{1, "1234567891", 5}) == code_verdict::wrong,
+               i < 5);
+    CHECK(get<code_verdict>(verification_try{1, code, 5}) == code_verdict::too_many_attempts);
+    CHECK_EQ(get<verification_row>(verification_query{1, 1}).attempts, 25u);
+    CHECK(get<code_verdict>(verification_try{1, code, 99}) == code_verdict::verified);
+  });
+}
+
+SCENARIO("wrong codes are bounded in number, whoever sends them") {
+  on_both([this](test_store& on) {
+    start(on);
+    insert(1);
+    auto code = get<verification_row>(verification_make{ada(), 1, 1}).code.text;
+    on.open().write(
+      [](store::unit& u) { u.execute("UPDATE verification_codes SET attempts = 1000"); });
+    CHECK(get<code_verdict>(verification_try{1, code, 99}) == code_verdict::too_many_attempts);
+    code = get<verification_row>(verification_make{ada(), 1, 1}).code.text;
+    CHECK(get<code_verdict>(verification_try{1, code, 99}) == code_verdict::verified);
   });
 }
 

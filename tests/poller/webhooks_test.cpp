@@ -444,9 +444,9 @@ SCENARIO("a code is tried for a pending bot, and its sender told") {
   answer("getWebhookInfo", ok(info(own, R"(,"max_connections":40)")));
   serve(bot_phase::pending);
   (void)fresh();
-  auto send = [this](std::string code) {
+  auto send = [this](std::string code, std::int64_t sender = 7) {
     answer("sendMessage", ok("{}"));
-    caf::anon_send(webhooks, code_received{42, 7, 8, std::move(code)});
+    caf::anon_send(webhooks, code_received{42, sender, 8, std::move(code)});
     sched.run();
   };
   notes->verdict = code_verdict::wrong;
@@ -464,8 +464,19 @@ SCENARIO("a code is tried for a pending bot, and its sender told") {
   for (int i = 0; i < 20; ++i)
     send("ABC");
   CHECK_EQ(notes->tries.size(), 10u); // Of one minute.
-  notes->verdict = code_verdict::verified;
+  (void)fresh();
+  for (std::int64_t stranger = 100; stranger < 300; ++stranger) // They follow links to the bot.
+    send("REF", stranger);
+  CHECK_EQ(notes->tries.size(), 109u);
+  CHECK(fresh().size() < 10); // It does not flood anybody.
   pass(1min);
+  notes->tries.resize(10);
+  for (std::int64_t stranger = 100; stranger < 150; ++stranger)
+    send("REF", stranger);
+  CHECK_EQ(notes->tries.size(), 60u);
+  notes->tries.resize(10);
+  (void)fresh();
+  notes->verdict = code_verdict::verified; // The owner need not wait for them.
   send("ABC");
   CHECK_NE(last().body.find("is yours"), std::string::npos);
   (void)fresh();

@@ -240,6 +240,7 @@ SCENARIO("a removed bot leaves nothing behind and its token is free again") {
       for (bot_id id : {1, 2}) {
         CHECK(set_verification(u, 1, id, "code", at(0), at(100)));
         CHECK(add_virtual_token(u, {.tenant = 1, .bot = id}, "v" + std::to_string(id)).has_value());
+        CHECK(verify(u, id, "another", 5, 5, at(1)) == verdict::wrong);
       }
     });
     db.write([](unit& u) {
@@ -247,7 +248,7 @@ SCENARIO("a removed bot leaves nothing behind and its token is free again") {
       CHECK(!remove_bot(u, 1, 1));
     });
     db.write([](unit& u) {
-      for (std::string table : {"verification_codes", "virtual_tokens"}) {
+      for (std::string table : {"verification_codes", "verification_tries", "virtual_tokens"}) {
         CHECK_EQ(*u.value<int>("SELECT COUNT(*) FROM " + table + " WHERE bot = 1"), 0);
         CHECK_EQ(*u.value<int>("SELECT COUNT(*) FROM " + table + " WHERE bot = 2"), 1);
       }

@@ -24,7 +24,7 @@ inline constexpr std::array published{
   "zxdPacpgcidKVLvY0FwLEcLXNU-ECXrpUy7bM4zkUfg", "5rHgsXCY5b-rMKk6j7EbF17K8QOzEzGqzj3jM30XHZM",
   "sMTIbXF3xKXXGzZRHR0LjL2JL_aGBdt1oYlz0sTiU7E", "rgxslPa09_Y6ITepLGwm2UgLF8wCfrqpYIkOfNooll4",
   "FE8t0GoQ1SZ0HR61t-V3GGiTIK0fGLiqSRKq8SiSeBM", "nGUrk0mYYFrAnxM_u03ZU53-HjxgDJAfJIOeCy0b65g",
-  "YOmrMJznMb5h_3UewW1CAVTZp5w5tuegc7fcY3Hdtjg",
+  "YOmrMJznMb5h_3UewW1CAVTZp5w5tuegc7fcY3Hdtjg", "RFxA4hbsLAOEGv7K75cKT_wO_Pwsgg3IQTpj_MC7r6U",
 };
 
 /// What `version` added, into a store of version `of`.
@@ -100,6 +100,8 @@ inline void fill(unit& u, int version, int of) {
     u.define("UPDATE shard_fences SET revision = 58 WHERE shard = 815");
     u.define("INSERT INTO shard_holds VALUES (815, 4243, -100, 'sendMessage', 9000000000000)");
     u.define("INSERT INTO shard_holds VALUES (815, 4243, 0, '*', 1700000000000)");
+  } else if (version == 10) {
+    u.define("INSERT INTO verification_tries VALUES (4242, 99, 3)");
   }
 }
 
@@ -188,6 +190,8 @@ inline void check(unit& u, int version, int of) {
     auto held = find_holds(u, std::array{shard_hold{815, 58}});
     CAF_CHECK_EQUAL(held.size(), 1u);
     CAF_CHECK_EQUAL(held.at(0).method, "sendMessage");
+  } else if (version == 10) {
+    CAF_CHECK(verify(u, 4242, "h4", 99, 3, ms(10)) == verdict::too_many_attempts);
   }
   // A bot's shard is known whichever version it is of.
   std::vector<shard_id> its{shard_of(4242)};

@@ -394,6 +394,26 @@ SCENARIO("a code for a pending bot is told") {
   CHECK_EQ(codes[0].code, "ABCDEFGHJK");
 }
 
+SCENARIO("a code is told, once, though so much waits for the pending bot that nothing is stored") {
+  serve(12, bot_phase::pending);
+  {
+    std::lock_guard guard{notes->mutex};
+    notes->refusal = caf::make_error(ec::journal_full, refusal{1s});
+  }
+  auto coded = [](int id) {
+    return R"({"update_id":)" + std::to_string(id)
+           + R"(,"message":{"from":{"id":77},"chat":{"id":78},"text":"/start ABCDEFGHJK"}})";
+  };
+  for (int i = 0; i < 3; ++i) // Telegram sends it again and again.
+    CHECK_EQ(post(coded(2), 12).status, 503);
+  CHECK_EQ(post(coded(3), 12).status, 503);
+  auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (codes_count < 2 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  std::lock_guard guard{codes_mutex};
+  CHECK_EQ(codes.size(), 2u);
+}
+
 SCENARIO("many connections of a thread wait for the journal at once") {
   how.threads = 2;
   start();
