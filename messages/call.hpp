@@ -103,6 +103,12 @@ struct outcome {
   bool unsent = false;          ///< Of `aborted`: nothing was written, so no budget is spent.
 };
 
+/// Whether an answer with this HTTP status says that something is wrong with the upstream. Of 501
+/// the client is the cause: its request is of a kind that is not served, however often it comes.
+[[nodiscard]] constexpr bool is_server_fault(unsigned status) noexcept {
+  return status >= 500 && status != 501;
+}
+
 /// A circuit breaker's state.
 enum class breaker_state : std::uint8_t { closed, open, half_open };
 inline constexpr std::array breaker_state_names{"closed", "open", "half-open"};

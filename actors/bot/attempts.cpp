@@ -22,7 +22,7 @@ bool may_repeat(const call& c, const outcome& how) noexcept {
   case failure::aborted: // Its session was closed with a pool that died.
     return c.repeatable || TROUPE_MUTATION("repeated-blindly");
   case failure::none:
-    return how.status == 429 || (how.status >= 500 && c.repeatable);
+    return how.status == 429 || (is_server_fault(how.status) && c.repeatable);
   default:
     return false;
   }
@@ -31,7 +31,7 @@ bool may_repeat(const call& c, const outcome& how) noexcept {
 /// Whether an outcome counts as a failure of the upstream (architecture.md: transport errors,
 /// timeouts, 5xx).
 bool is_failure(const outcome& how) noexcept {
-  return how.what != failure::none || how.status >= 500;
+  return how.what != failure::none || is_server_fault(how.status);
 }
 
 /// Whether the answer shows that the upstream knows the token.

@@ -26,8 +26,12 @@ task<bool> session<Stream>::serve() {
   facts.arrived = clock::now();
   facts.keep_alive = head_->keep_alive();
   facts.where = parse_route(head_->target);
-  bool known_verb = head_->method == "GET" || head_->method == "POST";
-  if (facts.where.kind == route_kind::none || !known_verb)
+  const bool by_head = head_->method == "HEAD";
+  const bool known_verb = by_head || head_->method == "GET" || head_->method == "POST";
+  // As td's HttpReader::parse_head has it; before a Bot API server's files, another one takes HEAD.
+  if (!known_verb || (by_head && facts.where.kind == route_kind::method))
+    co_return co_await fail(501, "Not Implemented");
+  if (facts.where.kind == route_kind::none)
     co_return co_await fail(404, "Not Found");
   if (head_->bad_deadline)
     co_return co_await fail(400, "Bad Request: X-Troupe-Deadline is no duration like 5s or 500ms");

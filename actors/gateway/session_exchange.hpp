@@ -140,6 +140,7 @@ task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
   do { // Once, and once more for each interim response.
     head.emplace();
     head->decode = head_->version < 11 || keeping_;
+    head->skip(head_->method == "HEAD"); // Its answer ends with the head, whatever that promises.
     while (!head->is_header_done()) {
       if (up_.size() > 0) {
         auto n = head->put(up_.data(), ec);
@@ -165,7 +166,7 @@ task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
     co_return;
   }
   auto first = client_head(*head, facts, x);
-  bool again = (head->status == 429 || head->status >= 500) && body_.complete;
+  bool again = (head->status == 429 || is_server_fault(head->status)) && body_.complete;
   auto length = head->content_length();
   if (again && (head->chunked() || (length && *length < withhold_limit / 2)))
     co_await withhold(up, *head, std::move(first), x);
@@ -208,9 +209,11 @@ task<void> session<Stream>::pass_body(Upstream& up, net::response_head& head, st
                                       exchange_state& x) {
   head.eager(true);
   bool until_eof = head.need_eof();
+  bool done = head.is_done(); // To HEAD, or a 304, which also promise what does not follow.
   auto remaining =
-    head.content_length().value_or(until_eof ? std::numeric_limits<std::uint64_t>::max() : 0);
-  bool done = head.is_done();
+    done
+      ? 0
+      : head.content_length().value_or(until_eof ? std::numeric_limits<std::uint64_t>::max() : 0);
   std::uint64_t passed = 0;
   clock::duration spent{0}; // Waiting for the upstream, not for the client.
   bool told = false;

@@ -11,7 +11,7 @@ namespace troupe {
 /// What an ended exchange says about health: failures are transport errors, timeouts and 5xx.
 /// @pre `x.what` is not `failure::aborted`: that says nothing.
 [[nodiscard]] constexpr verdict judge(const outcome_sample& x) noexcept {
-  if (x.what != failure::none || x.status >= 500)
+  if (x.what != failure::none || is_server_fault(x.status))
     return verdict::failure;
   if (x.status == 429)
     return verdict::rate_limited;

@@ -24,10 +24,10 @@ namespace troupe {
 [[nodiscard]] inline std::string_view outcome_label(const outcome& how) noexcept {
   if (how.what != failure::none)
     return failure_names[static_cast<std::size_t>(how.what)];
-  return how.status == 429   ? "rate_limited"
-         : how.status >= 500 ? "server_error"
-         : how.status >= 400 ? "client_error"
-                             : "ok";
+  return how.status == 429             ? "rate_limited"
+         : is_server_fault(how.status) ? "server_error"
+         : how.status >= 400           ? "client_error"
+                                       : "ok";
 }
 
 /// Tells who watches the bot that a call is over.

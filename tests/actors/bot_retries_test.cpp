@@ -57,10 +57,13 @@ SCENARIO("a streamed body is never sent twice") {
   CHECK_EQ(got.refused[1], ec::not_retried);
 }
 
-SCENARIO("an answer about the token is never repeated") {
-  ask(1, make_call(1, true));
-  failed(1, status(401));
-  CHECK_EQ(got.refused[1], ec::not_retried);
+SCENARIO("an answer about the token, or about the kind of request, is never repeated") {
+  for (auto code : {401, 501}) {
+    ask(1, make_call(1, true));
+    failed(1, status(code));
+    CHECK_EQ(got.refused[1], ec::not_retried);
+    got.refused.clear();
+  }
 }
 
 SCENARIO("a 429 is reported and waits for the governor, which knows how long") {

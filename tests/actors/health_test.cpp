@@ -10,7 +10,8 @@ BEGIN_FIXTURE_SCOPE(fixture)
 SCENARIO("outcomes become totals, rates, latency and a status") {
   start();
   send(1, 200, 12);
-  send(1, 404, 3);
+  send(1, 404, 2);
+  send(1, 501); // Nor is what a client asks for in vain.
   send(1, 429, 1);
   send(1, 500, 4);
   auto h = of(1);

@@ -196,14 +196,20 @@ SCENARIO("what is no Bot API request is refused") {
   CHECK(http.get("/").is_api_error(404));
   CHECK(http.get("/metrics").is_api_error(404));
   CHECK(http.get(node.path("getMe"), "X-Troupe-Deadline: soon\r\n").is_api_error(400));
-  http.send("DELETE " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\n\r\n");
-  CHECK(http.receive().is_api_error(404));
-  auto head = node.connect();
-  head.send("HEAD " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\n\r\n");
-  auto got = head.receive(5s, true);
-  CHECK_EQ(got.status, 404);
-  CHECK_EQ(got.headers.contains("content-length"), true);
-  CHECK(head.receive(5s).head.empty()); // No body follows.
+  for (auto verb : {"DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "BREW"}) { // As the server does.
+    auto odd = node.connect();
+    odd.send(verb + (" " + node.path("getMe")) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(odd.receive().is_api_error(501));
+    CHECK(odd.ended());
+  }
+  for (auto [target, status] : {std::pair{node.path("getMe"), 501}, {"/metrics", 404}}) {
+    auto head = node.connect();
+    head.send("HEAD " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    auto got = head.receive(5s, true);
+    CHECK_EQ(got.status, status);
+    CHECK_EQ(got.headers.contains("content-length"), true);
+    CHECK(head.receive(5s).head.empty()); // No body follows.
+  }
   auto broken = node.connect();
   broken.send("POST " + node.path("getMe")
               + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"

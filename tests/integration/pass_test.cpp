@@ -95,6 +95,32 @@ void uploads_and_downloads(bool tls) {
   CHECK(until([&] { return node.at_rest(); }));
 }
 
+void heads_of_files(bool tls) {
+  part_options options;
+  options.upstream_tls = tls;
+  node_part node{options};
+  auto http = node.connect();
+  auto content = noise(700'000);
+  auto sent = http.post(node.path("sendDocument"), document(node, content),
+                        "multipart/form-data; boundary=XX");
+  auto file = http.get(node.path("getFile") + "?file_id=" + sent.text("result/document/file_id"));
+  auto folder = "/file/bot" + node.token() + "/";
+  auto opened = node.pool().opened_total;
+  for (auto [path, status, length] :
+       {std::tuple{file.text("result/file_path"), 200, content.size()},
+        {"no/such", 404, std::size_t{0}}}) {
+    http.send("HEAD " + folder + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    auto got = http.receive(5s, true);
+    CHECK_EQ(got.status, status);
+    if (length > 0)
+      CHECK_EQ(got.headers["content-length"], std::to_string(length));
+    CHECK_EQ(got.attempts(), 1);
+    CHECK_EQ(http.get(node.path("getMe")).status, 200); // Nothing stands between the two answers.
+  }
+  CHECK_EQ(node.pool().opened_total, opened); // The session goes on, too.
+  CHECK(until([&] { return node.at_rest(); }));
+}
+
 void takes_chunks(bool tls) {
   part_options options;
   options.upstream_tls = tls;
@@ -141,6 +167,38 @@ SCENARIO("files go up and come down unchanged, over HTTP") {
 
 SCENARIO("files go up and come down unchanged, over HTTPS") {
   uploads_and_downloads(true);
+}
+
+SCENARIO("HEAD tells of a file what GET would, over HTTP") {
+  heads_of_files(false);
+}
+
+SCENARIO("HEAD tells of a file what GET would, over HTTPS") {
+  heads_of_files(true);
+}
+
+SCENARIO("an answer without a body is whole, whatever length it names") {
+  for (auto [verb, line] : {std::pair{"HEAD", "200 OK"},
+                            {"HEAD", "500 Broken"},
+                            {"GET", "304 Not Modified"},
+                            {"GET", "204 No Content"}}) {
+    for (auto length : {"Content-Length: 12", "Transfer-Encoding: chunked", "X-None: 1"}) {
+      recorder server{"HTTP/1.1 " + std::string{line} + "\r\n" + length + "\r\n\r\n"};
+      part_options options;
+      options.api_root = server.url();
+      options.bot.retries = 0;
+      node_part node{options};
+      auto http = node.connect();
+      for (int i = 0; i < 2; ++i) {
+        http.send(verb + (" /file/bot" + node.token()) + "/x HTTP/1.1\r\nHost: x\r\n\r\n");
+        auto got = http.receive(15s, true);
+        CHECK_EQ(std::to_string(got.status), std::string{line}.substr(0, 3));
+        CHECK(got.head.find(length) != std::string::npos);
+      }
+      CHECK_EQ(node.pool().opened_total, 1u);
+      CHECK(until([&] { return node.at_rest(); }));
+    }
+  }
 }
 
 SCENARIO("chunked bodies pass, over HTTP") {
