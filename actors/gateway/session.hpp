@@ -27,7 +27,7 @@ inline constexpr std::size_t idle_buffer = 16 * 1024;
 
 /// The body of the request under way.
 struct request_body {
-  std::size_t held = 0;        ///< Raw bytes at the front of the input buffer that belong to it.
+  std::size_t held = 0;        ///< Bytes at the front of the input buffer; of a chunked one none.
   std::uint64_t remaining = 0; ///< Of a body with a length: bytes still to be read.
   bool chunked = false;
   bool complete = true; ///< All of it is held, so it can be sent again.

@@ -15,7 +15,7 @@ inline constexpr std::size_t most_unparsed = 256 * 1024;
 template <class Stream>
 template <class Upstream>
 task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exchange_state& x) {
-  auto held = view(in_).substr(0, body_.held);
+  auto held = body_.chunked ? std::string_view{head_->chunks} : view(in_).substr(0, body_.held);
   auto sent = co_await net::written{up, head_->forward, held};
   if (sent.n > 0 && body_.complete && life_now() != life_)
     ++ctx_->ports.found->cluster->late_calls;
@@ -31,6 +31,7 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
   if (facts.chat_may_come)
     look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : held, false);
   head_->body.clear();
+  head_->chunks.clear();
   head_->keep_body = facts.chat_may_come ? read_size * 16 : 0;
   in_.consume(body_.held);
   body_.held = 0;
@@ -44,6 +45,7 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
         co_return;
     }
     std::size_t n = 0;
+    std::string_view part;
     if (body_.chunked) {
       error_code ec;
       n = head_->put(in_.data(), ec);
@@ -59,24 +61,26 @@ task<void> session<Stream>::send_request(Upstream& up, request_facts& facts, exc
           co_return;
         continue;
       }
+      part = head_->chunks;
     } else {
       n = static_cast<std::size_t>(std::min<std::uint64_t>(body_.remaining, in_.size()));
       body_.remaining -= n;
       done = body_.remaining == 0;
+      part = view(in_).substr(0, n);
     }
     if (facts.chat_may_come)
-      look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : view(in_).substr(0, n),
-                    done);
+      look_for_chat(facts, body_.chunked ? std::string_view{head_->body} : part, done);
     head_->body.clear();
     streamed += n;
     if (life_now() != life_) { // Without its end it is not carried out.
       x.how.what = failure::broken;
       co_return;
     }
-    sent = co_await net::written{up, view(in_).substr(0, n), {}};
+    sent = co_await net::written{up, part, {}};
     if (done && life_now() != life_)
       ++ctx_->ports.found->cluster->late_calls;
     in_.consume(n);
+    head_->chunks.clear();
     if (sent.ec) // The upstream may have answered early (too large, unauthorized): read on.
       co_return;
   }

@@ -147,10 +147,8 @@ template <class Stream>
 typename session<Stream>::progress session<Stream>::parse_body() {
   if (body_.chunked) {
     error_code ec;
-    auto fresh = in_.data();
-    fresh += body_.held;
-    if (fresh.size() > 0 && !head_->is_done())
-      body_.held += head_->put(fresh, ec);
+    if (in_.size() > 0 && !head_->is_done())
+      in_.consume(head_->put(in_.data(), ec));
     if ((ec && ec != net::http::error::need_more) || is_overfull())
       return progress::broken;
     body_.complete = head_->is_done();
@@ -160,8 +158,8 @@ typename session<Stream>::progress session<Stream>::parse_body() {
     body_.remaining -= n;
     body_.complete = body_.remaining == 0;
   }
-  return body_.complete || body_.held >= ctx_->config.replay_limit ? progress::done
-                                                                   : progress::more;
+  const auto size = body_.chunked ? head_->chunks.size() : body_.held;
+  return body_.complete || size >= ctx_->config.replay_limit ? progress::done : progress::more;
 }
 
 /// Reads the body on, when `parse_body` wanted more; what is held must have come by `until`.

@@ -138,6 +138,7 @@ void request_head::on_field_impl(http::field name, string_view text_in, string_v
   std::string_view value{value_in.data(), value_in.size()};
   switch (name) {
   case http::field::host:
+  case http::field::trailer: // None is sent on.
     return;
   case http::field::expect:
     expects_continue = expects_continue || telegram::same_word(value, "100-continue");
@@ -201,7 +202,14 @@ std::size_t request_head::on_body_impl(string_view part, error_code&) {
   return part.size();
 }
 
-std::size_t request_head::on_chunk_body_impl(std::uint64_t, string_view part, error_code& ec) {
+void request_head::on_chunk_header_impl(std::uint64_t size, string_view, error_code&) {
+  char digits[16];
+  auto end = std::to_chars(digits, digits + sizeof digits, size, 16).ptr;
+  chunks.append(digits, end).append(size == 0 ? "\r\n\r\n" : "\r\n");
+}
+
+std::size_t request_head::on_chunk_body_impl(std::uint64_t left, string_view part, error_code& ec) {
+  chunks.append(part.data(), part.size()).append(part.size() == left ? "\r\n" : "");
   return on_body_impl(part, ec);
 }
 

@@ -50,13 +50,16 @@ public:
   std::string content_encoding;
   std::string body; ///< A chunked body's content, as far as `keep_body` bytes.
   std::size_t keep_body = 0;
+  /// A chunked body to be sent on, since whoever sends it cleared this: the same chunks, without
+  /// extensions and trailers, on whose ends not every reader agrees.
+  std::string chunks;
   std::optional<std::chrono::milliseconds> deadline; ///< X-Troupe-Deadline.
   bool bad_deadline = false;
   bool expects_continue = false;
   bool retry_asked = false; ///< X-Troupe-Retry: always.
   std::string idempotency_key;
   bool bad_idempotency_key = false; ///< There is one, but it is empty or too long.
-  std::string crash; ///< X-Troupe-Crash, for demonstrations.
+  std::string crash;                ///< X-Troupe-Crash, for demonstrations.
 
 private:
   using error_code = boost::beast::error_code;
@@ -69,8 +72,8 @@ private:
   void on_header_impl(error_code&) override;
   void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
   std::size_t on_body_impl(string_view part, error_code&) override;
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
-  std::size_t on_chunk_body_impl(std::uint64_t, string_view part, error_code&) override;
+  void on_chunk_header_impl(std::uint64_t size, string_view, error_code&) override;
+  std::size_t on_chunk_body_impl(std::uint64_t left, string_view part, error_code&) override;
   void on_finish_impl(error_code&) override {}
 
   void note_troupe_field(std::string_view text, std::string_view value);

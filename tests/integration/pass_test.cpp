@@ -230,18 +230,37 @@ SCENARIO("a request goes out, and its answer comes back, byte for byte") {
   CHECK_EQ(got.attempts(), 1);
 }
 
-SCENARIO("a chunked request goes out with its chunks as they came") {
-  recorder server{ok_answer};
-  part_options options;
-  options.api_root = server.url();
-  node_part node{options};
-  auto http = node.connect();
-  auto body = "5;x=y\r\n{\"a\":\r\n2\r\n1}\r\n0\r\nTrailer: 1\r\n\r\n";
-  http.send("POST " + node.path("getMe")
-            + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-              "Transfer-Encoding: chunked\r\n\r\n"
-            + std::string{body} + "GET /");
-  CHECK(until([&] { return server.bytes().ends_with(body); }));
+SCENARIO(
+  "a chunked request goes out with the sizes of its chunks, and nothing besides its content") {
+  // The Bot API's server reads a trailer as the begin of the next request, which would be another
+  // bot's, and refuses a size with a longer extension (td, HttpChunkedByteFlow).
+  for (bool streamed : {false, true}) {
+    recorder server{ok_answer};
+    part_options options;
+    options.api_root = server.url();
+    if (streamed)
+      options.gateway.replay_limit = 4;
+    node_part node{options};
+    for (std::size_t step : {std::size_t{1}, std::size_t{1000}}) {
+      auto http = node.connect();
+      auto text = "POST " + node.path("getMe")
+                  + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                    "Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "0005;extension=\"long\"\r\n{\"a\":\r\nA\r\n123456789}\r\n"
+                    "000;x=y\r\nX-Sum: 1\r\nGET: /botX/close\r\n\r\n";
+      for (std::size_t at = 0; at < text.size(); at += step)
+        http.send(std::string_view{text}.substr(at, step));
+      CHECK_EQ(http.receive().status, 200);
+      CHECK_EQ(http.get(node.path("getMe")).status, 200); // Nor is anything of it left here.
+    }
+    auto seen = server.bytes();
+    auto body = std::string{"\r\n\r\n5\r\n{\"a\":\r\na\r\n123456789}\r\n0\r\n\r\nGET /bot"};
+    auto first = seen.find(body);
+    CHECK(first != std::string::npos);
+    CHECK(seen.find(body, first + 1) != std::string::npos);
+    CHECK(seen.find("X-Sum") == std::string::npos);
+    CHECK(until([&] { return node.at_rest(); }));
+  }
 }
 
 SCENARIO("answers of every framing reach clients of both versions") {

@@ -99,7 +99,8 @@ SCENARIO("an old client's request goes on as HTTP/1.1") {
 SCENARIO("fields of one hop stay here") {
   CHECK_EQ(forwarded("GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n"
                      "Keep-Alive: timeout=5\r\nProxy-Connection: close\r\nTE: trailers\r\n"
-                     "Proxy-Authorization: Basic abc\r\nUpgrade: h2c\r\nAccept: a\r\n\r\n"),
+                     "Proxy-Authorization: Basic abc\r\nUpgrade: h2c\r\nTrailer: X-Sum\r\n"
+                     "Accept: a\r\n\r\n"),
            "GET / HTTP/1.1\r\nHost: api.test\r\nAccept: a\r\n\r\n"s);
 }
 
@@ -242,6 +243,7 @@ SCENARIO("a request fed in pieces of any size gives the same result") {
   CHECK(!all.ec);
   CHECK_EQ(all.used, request.size());
   CHECK_EQ(reference.body, "hello, world"s);
+  CHECK_EQ(reference.chunks, "5\r\nhello\r\n1\r\n,\r\n6\r\n world\r\n0\r\n\r\n"s);
   for (std::size_t step = 1; step <= request.size(); ++step) {
     auto head = make();
     auto how = feed(head, request + "GET /next HTTP/1.1\r\n\r\n", step);
@@ -251,6 +253,7 @@ SCENARIO("a request fed in pieces of any size gives the same result") {
     CHECK_EQ(how.used, request.size());
     CHECK_EQ(head.forward, reference.forward);
     CHECK_EQ(head.body, reference.body);
+    CHECK_EQ(head.chunks, reference.chunks);
     CHECK(head.deadline == 5s);
   }
 }
