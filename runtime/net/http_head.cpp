@@ -26,6 +26,14 @@ std::string_view trim(std::string_view text) noexcept {
   return text;
 }
 
+/// A target without the scheme and the host that a client may name (RFC 9112, 3.2.2).
+std::string_view without_origin(std::string_view target) noexcept {
+  for (std::string_view scheme : {"http://", "https://"})
+    if (telegram::same_word(target.substr(0, scheme.size()), scheme))
+      return target.substr(std::min(target.find_first_of("/?#", scheme.size()), target.size()));
+  return target;
+}
+
 /// Whether Connection may name a field away. What delimits, describes or routes the message belongs
 /// to the whole way: without its length the upstream would take a body for the next request.
 bool may_be_dropped(std::string_view name) noexcept {
@@ -124,7 +132,7 @@ void request_head::on_request_impl(http::verb, string_view method_text, string_v
                                    int version_number, error_code&) {
   version = version_number;
   method.assign(method_text.data(), method_text.size());
-  target.assign(target_text.data(), target_text.size());
+  target.assign(without_origin({target_text.data(), target_text.size()}));
   forward.reserve(256 + target.size());
   forward.append(method).append(1, ' ').append(prefix_).append(target);
   forward.append(" HTTP/1.1\r\nHost: ").append(host_).append("\r\n");

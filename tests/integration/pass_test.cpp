@@ -263,6 +263,23 @@ SCENARIO(
   }
 }
 
+SCENARIO("a target that names this server is one that only names the path") {
+  recorder server{ok_answer};
+  part_options options;
+  options.api_root = server.url();
+  node_part node{options};
+  for (auto origin : {"http://127.0.0.1:8081", "HTTPS://api.telegram.org", "http://u@[::1]:80"}) {
+    auto http = node.connect();
+    CHECK_EQ(http.get(origin + node.path("getMe") + "?a=http://b/").status, 200);
+    CHECK(server.bytes().ends_with("GET " + node.path("getMe") + "?a=http://b/ HTTP/1.1\r\nHost: "
+                                   + server.url().substr(7) + "\r\n\r\n"));
+    CHECK(http.get(std::string{origin} + "?a=b").is_api_error(404));
+    CHECK(node.connect().get(origin).is_api_error(404));
+  }
+  CHECK(node.connect().get("ftp://x" + node.path("getMe")).is_api_error(404));
+  CHECK_EQ(server.requests(), 3u);
+}
+
 SCENARIO("answers of every framing reach clients of both versions") {
   struct framing {
     const char* answer;

@@ -88,6 +88,21 @@ SCENARIO("the upstream's prefix goes before the path") {
            "GET /tg/api/bot1:a/getMe HTTP/1.1\r\nHost: api.test\r\n\r\n"s);
 }
 
+SCENARIO("a server that the target names is not sent on") {
+  for (auto [target, path] :
+       {std::pair{"http://localhost:8081/bot1:a/getMe?x=http://y/", "/bot1:a/getMe?x=http://y/"},
+        {"HTTPS://u@[::1]/a//b", "/a//b"},
+        {"http://host?a=/", "?a=/"},
+        {"http://host", ""},
+        {"ftp://host/a", "ftp://host/a"},
+        {"/http://host/a", "/http://host/a"}}) {
+    auto head = make(default_head_limit, "/tg");
+    CHECK(!feed(head, "GET " + std::string{target} + " HTTP/1.1\r\nHost: x\r\n\r\n").ec);
+    CHECK_EQ(head.target, path);
+    CHECK_EQ(head.forward, "GET /tg" + std::string{path} + " HTTP/1.1\r\nHost: api.test\r\n\r\n");
+  }
+}
+
 SCENARIO("an old client's request goes on as HTTP/1.1") {
   auto head = make();
   CHECK(!feed(head, "GET / HTTP/1.0\r\n\r\n"sv).ec);
