@@ -74,6 +74,22 @@ SCENARIO("wrong tokens, methods and bodies get the Bot API's errors") {
   CHECK_EQ(http.get("/").status, 200);
 }
 
+SCENARIO("other verbs than the official server's are not implemented") {
+  for (auto path : {"/bot" + token + "/getMe", "/file/bot" + token + "/x"s, "/elsewhere"s}) {
+    for (auto verb : {"PUT", "DELETE", "PATCH", "OPTIONS"}) {
+      auto answer = http.request(verb, path, {});
+      CHECK_EQ(answer.status, 501);
+      CHECK_EQ(answer.body, "");
+      CHECK_EQ(answer.headers["content-length"], "0");
+      CHECK(http.ended());
+    }
+  }
+  CHECK_EQ(http.request("HEAD", "/bot" + token + "/getMe", {}).status, 501);
+  CHECK_EQ(http.request("HEAD", "/file/bot" + token + "/x", {}).status,
+           404); // As before a file server.
+  CHECK_EQ(http.request("PUT", "/sandbox/bots", {}).status, 405);
+}
+
 SCENARIO("parameters come from query, form, JSON and multipart, and mixed") {
   auto chat = std::to_string(user);
   CHECK_EQ(http.get(path("sendMessage") + "?chat_id=" + chat + "&text=a+b%21").status, 200);

@@ -26,6 +26,12 @@ constexpr std::string_view front_page =
   "troupe-sandbox: an emulated Telegram. Bot API under /bot<token>/, files under "
   "/file/bot<token>/, control under /sandbox/. See troupe-sandbox --help.\n";
 
+// The official server takes these verbs (td, HttpReader::parse_head), whatever the path; to others
+// it says 501 without a word. Its files come from a server before it, which knows HEAD.
+bool is_served(std::string_view verb, bool with_head) {
+  return verb == "GET" || verb == "POST" || (with_head && verb == "HEAD");
+}
+
 } // namespace
 
 struct server::impl {
@@ -51,12 +57,17 @@ struct server::impl {
 
   net::http_pending serve(const net::http_request& request, net::http_response& out) {
     auto path = request.path();
-    if (path.starts_with("/bot"))
-      return serve_api(w, request, out);
-    if (path.starts_with("/file/bot")) {
-      serve_file(w, request, out);
-    } else if (path.starts_with("/sandbox/")) {
+    const bool of_file = path.starts_with("/file/bot");
+    if (path.starts_with("/sandbox/")) {
       serve_control(control, request, out);
+    } else if (!is_served(request.method, of_file || path == "/")) {
+      out.status = 501;
+      out.content_type = {};
+      out.ending = net::http_ending::close;
+    } else if (path.starts_with("/bot")) {
+      return serve_api(w, request, out);
+    } else if (of_file) {
+      serve_file(w, request, out);
     } else if (path == "/") {
       out.content_type = "text/plain; charset=utf-8";
       out.body = front_page;
