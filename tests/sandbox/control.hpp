@@ -48,7 +48,11 @@ struct control_route {
   std::string_view method;
   std::string_view pattern; ///< Behind "/sandbox/".
   std::string (*run)(const control_request&);
+  std::string_view members = {}; ///< That its body may have, with blanks between them.
 };
+
+/// Throws control_error when the body has another member than these.
+void expect_members(const boost::json::object& body, std::string_view members);
 
 /// Making bots, users and chats, and users at work in them.
 std::span<const control_route> scene_routes();

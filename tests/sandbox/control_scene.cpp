@@ -60,13 +60,16 @@ std::string make_chat(const control_request& r) {
   auto type = type_of(r.required_text("type"));
   auto owner = r.named_bot();
   std::vector<std::int64_t> users;
-  if (auto* list = r.body.if_contains("users"); list != nullptr && list->is_array())
+  if (auto* list = r.body.if_contains("users"); list != nullptr && !list->is_null()) {
+    if (!list->is_array())
+      throw control_error{400, "users must be a list of ids"};
     for (auto& x : list->get_array()) {
       auto* id = x.if_int64();
       if (id == nullptr || !r.w().find_user(*id))
         throw control_error{404, "no user has the id " + json::serialize(x)};
       users.push_back(*id);
     }
+  }
   if (type == chat_type::personal && users.size() != 1)
     throw control_error{400, "a private chat needs exactly one of users"};
   return id_json(r.w().make_chat(type, owner, users, r.text("title"), r.text("username"))->id);
@@ -97,6 +100,7 @@ std::string content_of(const control_request& r) {
     return text_members("text", "entities", text, find_entities(text));
   if (auto* document = r.body.if_contains("document"); document && document->is_object()) {
     control_request inner{r.context, document->get_object(), {}, {}};
+    expect_members(inner.body, "file_name content");
     auto file =
       r.w().files.add("documents", inner.required_text("file_name"), {}, inner.text("content"));
     return media_members(*find_media_kind("document"), file);
@@ -229,20 +233,21 @@ std::string migrate(const control_request& r) {
 }
 
 constexpr control_route scene_table[]{
-  {"POST", "bots", make_bot},
+  {"POST", "bots", make_bot, "token username first_name"},
   {"GET", "bots", list_bots},
-  {"POST", "users", make_user},
-  {"POST", "chats", make_chat},
-  {"POST", "chats/*/bots", add_bot},
-  {"POST", "chats/*/messages", write_message},
-  {"GET", "chats/*/messages", list_messages},
-  {"PATCH", "chats/*/messages/*", edit_message},
-  {"POST", "chats/*/callbacks", tap},
+  {"POST", "users", make_user, "first_name username"},
+  {"POST", "chats", make_chat, "type bot users title username"},
+  {"POST", "chats/*/bots", add_bot, "bot"},
+  {"POST", "chats/*/messages", write_message,
+   "bot user text photo document caption reply_to_message_id"},
+  {"GET", "chats/*/messages", list_messages, "bot"},
+  {"PATCH", "chats/*/messages/*", edit_message, "bot text"},
+  {"POST", "chats/*/callbacks", tap, "bot user message_id data"},
   {"GET", "callbacks/*", show_query},
-  {"POST", "inline_queries", ask_inline},
+  {"POST", "inline_queries", ask_inline, "bot user query offset"},
   {"GET", "inline_queries/*", show_query},
-  {"POST", "chats/*/block", block},
-  {"POST", "chats/*/migrate", migrate},
+  {"POST", "chats/*/block", block, "bot blocked"},
+  {"POST", "chats/*/migrate", migrate, "bot"},
 };
 
 } // namespace

@@ -168,15 +168,16 @@ std::string reset(const control_request& r) {
 }
 
 constexpr control_route steering_table[]{
-  {"POST", "updates", add_update},
-  {"POST", "faults", add_fault},
+  {"POST", "updates", add_update, "bot update"},
+  {"POST", "faults", add_fault,
+   "bot chat method kind error_code description retry_after latency count ratio"},
   {"GET", "faults", list_faults},
   {"DELETE", "faults", clear_faults},
   {"DELETE", "faults/*", remove_fault},
-  {"POST", "load", start_load},
+  {"POST", "load", start_load, "bots users updates_per_second seconds"},
   {"GET", "load", show_load},
   {"DELETE", "load", stop_load},
-  {"POST", "clock", advance_clock},
+  {"POST", "clock", advance_clock, "advance"},
   {"GET", "stats", show_stats},
   {"GET", "violations", show_violations},
   {"GET", "arrivals", show_arrivals},

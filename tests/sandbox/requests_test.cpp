@@ -267,6 +267,33 @@ SCENARIO("the control API explains what is wrong with a request") {
   CHECK_EQ(http.post("/sandbox/bots", R"({"token":"short"})").status, 400);
 }
 
+SCENARIO("a member that the control API does not know is named, and nothing is made") {
+  auto bots = control("GET", "bots").at("bots").as_array().size();
+  auto here = "chats/" + std::to_string(user) + "/messages";
+  for (auto [path, body, name] :
+       {std::tuple{"bots"s, R"({"usrname":"a_bot"})"s, "usrname"},
+        {"users", R"({"first_name":"Ada","last":"L"})", "last"},
+        {"chats", R"({"type":"group","bot":1,"user":[1]})", "user"},
+        {here, R"({"user":1,"message":"hi"})", "message"},
+        {here, R"({"document":{"file_name":"a","size":1},"user":)" + std::to_string(user) + "}",
+         "size"},
+        {"faults", R"({"kind":"hang","methods":null})", "methods"},
+        {"load", R"({"bots":1,"rate":5})", "rate"},
+        {"reset", R"({"hard":true})", "hard"}}) {
+    auto answer = http.post("/sandbox/" + path, body);
+    CHECK_EQ(answer.status, 400);
+    CHECK_EQ(answer.body.find(R"({"error":"no such member: )" + std::string{name} + ';'), 0u);
+  }
+  CHECK_EQ(http.post("/sandbox/users", R"({"name":"Ada"})").body,
+           R"({"error":"no such member: name; there are first_name, username"})");
+  CHECK_EQ(http.post("/sandbox/reset", R"({"a":1})").body,
+           R"({"error":"no such member: a; there is none"})");
+  auto one_user = R"({"type":"group","bot":)" + std::to_string(bot) + R"(,"users":5})";
+  CHECK_EQ(http.post("/sandbox/chats", one_user).body,
+           R"({"error":"users must be a list of ids"})");
+  CHECK_EQ(control("GET", "bots").at("bots").as_array().size(), bots);
+}
+
 END_FIXTURE_SCOPE()
 
 SCENARIO("with accept-any-token a bot and its chats come to be at first use") {

@@ -52,6 +52,18 @@ json::object read_body(std::string_view text) {
 
 } // namespace
 
+void expect_members(const json::object& body, std::string_view members) {
+  std::string words{members.empty() ? "there is none" : "there are "};
+  for (char c : members)
+    words += c == ' ' ? std::string{", "} : std::string{c};
+  auto spaced = ' ' + std::string{members} + ' ';
+  for (auto& one : body) {
+    std::string name{one.key().data(), one.key().size()};
+    if (name.empty() || spaced.find(' ' + name + ' ') == std::string::npos)
+      throw control_error{400, "no such member: " + name.substr(0, 64) + "; " + words};
+  }
+}
+
 std::string_view control_request::text(std::string_view name) const {
   auto* value = member(body, name);
   if (value == nullptr)
@@ -153,6 +165,7 @@ void serve_control(const control_context& context, const net::http_request& requ
         if (route.method != request.method)
           continue;
         auto body = read_body(request.body);
+        expect_members(body, route.members);
         out.body = route.run({context, body, captured, request.query()});
         return;
       }
