@@ -2,6 +2,7 @@
 #include "runtime/config/load.hpp"
 #include "runtime/config/value.hpp"
 #include "tests/config/fixture.hpp"
+#include "tests/net/throwaway_ca.hpp"
 
 #include <caf/test/bdd_dsl.hpp>
 
@@ -185,12 +186,47 @@ SCENARIO("a PEM file that is not there, or holds something else, is a fault of t
                         "file with a private key"));
   write("cert", "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n");
   write("key", "-----BEGIN EC PRIVATE KEY-----\nMA==\n-----END EC PRIVATE KEY-----\n");
+  CHECK_EQ(failure(tls(cert, key)), both); // They only look like it.
+  auto made = net::test::throwaway_ca{}.issue("DNS:troupe.test");
+  write("cert", made.certificate);
+  write("key", made.key);
   CHECK_EQ(failure(tls(cert, key)), "");
   CHECK(holds(failure(tls(key, cert)), "gateway.tls-cert"));
   CHECK_EQ(failure({"--session-pool.ca-file=" + cert}), "");
   for (std::string name :
        {"session-pool.ca-file", "delivery.ca-file", "webhook.certificate", "cluster.etcd-ca-file"})
     CHECK(holds(failure({"--" + name + "=" + dir.string(), "--check-config"}), name));
+}
+
+SCENARIO("a key that is not its certificate's is a fault that names both settings") {
+  net::test::throwaway_ca authority;
+  auto one = authority.issue("DNS:one.test");
+  auto other = authority.issue("DNS:other.test");
+  write("one.pem",
+        one.certificate + other.certificate); // The first one is meant; its chain follows.
+  write("one.key", one.key);
+  write("other.key", other.key);
+  write("both.pem", one.key + one.certificate);
+  auto at = [&](std::string_view name) { return (dir / name).string(); };
+  for (auto [cert, key] : {std::pair{"gateway.tls-cert"s, "gateway.tls-key"s},
+                           {"api.tls-cert", "api.tls-key"},
+                           {"webhook.tls-cert", "webhook.tls-key"},
+                           {"cluster.etcd-cert-file", "cluster.etcd-key-file"},
+                           {"cluster.cert-file", "cluster.key-file"}}) {
+    auto with = [&](std::string_view cert_file, std::string_view key_file) {
+      std::vector options{"--" + cert + "=" + at(cert_file), "--" + key + "=" + at(key_file)};
+      if (cert == "cluster.cert-file")
+        options.push_back("--cluster.ca-file=" + authority.path());
+      return options;
+    };
+    CHECK_EQ(failure(with("one.pem", "one.key")), "");
+    CHECK_EQ(failure(with("both.pem", "both.pem")), "");
+    auto why = failure(with("one.pem", "other.key"));
+    CHECK(holds(why, key.substr(0, key.find('.')) + ".conf: " + key + " = \"" + at("other.key")
+                       + "\" must be the key of the certificate in " + cert + " = \""
+                       + at("one.pem") + "\"\n"));
+    CHECK_EQ(std::ranges::count(why, '\n'), 1);
+  }
 }
 
 SCENARIO("rules between settings name both keys and both values") {

@@ -35,11 +35,15 @@ export function must(command, args, options) {
   return out;
 }
 
-/// Writes PEM files at these paths, each with a certificate and a key that are none.
+/// Writes PEM files at these paths, each with one and the same certificate and its key.
 export function standIns(paths) {
+  const made = join(temporary(), 'stand-in.pem');
+  must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=stand-in',
+    '-keyout', made, '-out', `${made}.crt`]);
+  const content = readFileSync(made, 'utf8') + readFileSync(`${made}.crt`, 'utf8');
   for (const path of paths) {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, ['CERTIFICATE', 'PRIVATE KEY'].map((what) => `-----BEGIN ${what}-----\nMA==\n-----END ${what}-----\n`).join(''));
+    writeFileSync(path, content);
   }
 }
 
