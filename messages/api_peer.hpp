@@ -61,7 +61,7 @@ struct event_row {
 };
 struct events_said {
   std::vector<event_row> events;
-  std::uint64_t missed = 0; ///< So many were dropped before these.
+  std::uint64_t missed = 0; ///< So many were dropped before these; the highest number: unknown.
 };
 
 /// API PEER: what the control APIs of other nodes ask of this node's.

@@ -52,6 +52,9 @@ struct journal_ports {
   /// Called on the actor for each update that left its queue because its lifetime was over, once:
   /// with when it was received. May be empty.
   std::function<void(bot_id, std::int64_t)> expired{};
+  /// Called on the actor when it begins with what is stored, at its start and when it was not known
+  /// what was: of what was stored last `stored` and `expired` may not have told. May be empty.
+  std::function<void()> begun{};
   /// Null: a node by itself. Else the journal has the bots of this node's shards alone, and all
   /// that it writes of them is fenced (runtime/store/shards.hpp).
   std::shared_ptr<const cluster_view> cluster{};

@@ -135,6 +135,8 @@ void journal_state::begin() {
   log::event(log::level::info, "journal.loaded", name,
              {{"pending", static_cast<std::int64_t>(counts.pending)},
               {"dead", static_cast<std::int64_t>(counts.dead)}});
+  if (ports.begun)
+    ports.begun();
   for (auto& one : std::exchange(deferred, {}))
     one.run();
   // Those that waited for a bot whose queue was being read when all was loaded anew.

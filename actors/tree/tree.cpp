@@ -292,6 +292,7 @@ caf::actor tree::start_journal(caf::actor_system& system) {
     auto how = as ? std::optional{as->delivery.mode} : std::nullopt;
     note_step(*updates, bot, how, update_step::expired, received);
   };
+  ports.begun = [updates = found_->updates] { updates->events.doubt(); };
   auto handle = spawn_journal(system, config, std::move(ports));
   auto result = published(found_->updates->journal, handle);
   // They may have changed before it was found there.

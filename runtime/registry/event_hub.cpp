@@ -22,6 +22,19 @@ std::shared_ptr<event_hub::watcher> event_hub::watch(bot_id bot, std::function<v
   return result;
 }
 
+void event_hub::doubt() {
+  std::lock_guard lock{mutex_};
+  for (auto& [bot, one] : by_bot_)
+    if (auto to = one.lock()) {
+      {
+        std::lock_guard inner{to->mutex_};
+        to->missed_ = unknown;
+      }
+      if (to->wake_)
+        to->wake_();
+    }
+}
+
 void event_hub::tell(bot_id bot, std::string_view type, std::string data) {
   auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
                std::chrono::system_clock::now().time_since_epoch())
@@ -41,7 +54,7 @@ void event_hub::tell(bot_id bot, std::string_view type, std::string data) {
         first = to->events_.empty();
         if (to->events_.size() < most_kept)
           to->events_.push_back({++last_, now, type, data});
-        else
+        else if (to->missed_ != unknown)
           ++to->missed_;
       }
       if (first && to->wake_)

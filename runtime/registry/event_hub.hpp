@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,16 +21,18 @@ struct bot_event {
   std::string data;         ///< A JSON object. Without secrets and bodies.
 };
 
-/// Where bots' events go to. Thread-safe. Nobody's watching costs one atomic load at each event; who
-/// watches and does not take them in time misses some, and learns how many.
+/// Where bots' events go to. Thread-safe. Nobody's watching costs one atomic load at each event;
+/// who watches and does not take them in time misses some, and learns how many.
 class event_hub {
 public:
   static constexpr std::size_t most_kept = 1000; ///< For one watcher.
+  static constexpr std::uint64_t unknown = std::numeric_limits<std::uint64_t>::max();
 
   /// One who watches; until its last owner lets it go.
   class watcher {
   public:
-    /// What came since the last time, and how many were dropped before it.
+    /// What came since the last time, and how many were dropped before it: `unknown` if nobody
+    /// knows.
     [[nodiscard]] std::vector<bot_event> take(std::uint64_t& missed);
 
   private:
@@ -59,6 +62,9 @@ public:
     if (watched())
       tell(bot, type, data());
   }
+
+  /// Whoever watches learns that something may have happened that nobody told.
+  void doubt();
 
 private:
   void tell(bot_id bot, std::string_view type, std::string data);

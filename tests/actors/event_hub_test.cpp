@@ -49,6 +49,27 @@ SCENARIO("who does not take in time learns how many it missed") {
   CHECK_EQ(missed, 0u);
 }
 
+SCENARIO("who watches learns when something may have happened that nobody told") {
+  event_hub hub;
+  hub.doubt(); // Nobody watches.
+  int woken = 0;
+  auto one = hub.watch(7, [&woken] { ++woken; });
+  auto other = hub.watch(8, [&woken] { ++woken; });
+  for (std::size_t i = 0; i < event_hub::most_kept + 25; ++i)
+    hub.publish(7, "call", [] { return std::string{"{}"}; });
+  woken = 0;
+  hub.doubt();
+  CHECK_EQ(woken, 2);
+  hub.publish(7, "call", [] { return std::string{"{}"}; });
+  std::uint64_t missed = 0;
+  CHECK_EQ(one->take(missed).size(), event_hub::most_kept);
+  CHECK_EQ(missed, event_hub::unknown);
+  CHECK(other->take(missed).empty());
+  CHECK_EQ(missed, event_hub::unknown);
+  CHECK(one->take(missed).empty()); // Once.
+  CHECK_EQ(missed, 0u);
+}
+
 SCENARIO("events of many threads all arrive") {
   event_hub hub;
   auto watcher = hub.watch(7, {});

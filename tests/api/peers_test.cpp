@@ -293,6 +293,19 @@ SCENARIO("who watches from another node and does not take in time learns how man
   CHECK_EQ(count, event_hub::most_kept);
 }
 
+SCENARIO("what may have happened untold is marked, here and on other nodes") {
+  kept->add_bot(7, 1);
+  split(shard_count);
+  auto here = watch(0, 7);
+  auto far = watch(1, 7);
+  CHECK_EQ(here.next(), ": events of bot 7\n\n");
+  CHECK_EQ(far.next(), ": events of bot 7\n\n");
+  hubs[0]->doubt();
+  constexpr std::string_view mark = "event: missed\ndata: {\"events\":null}\n\n";
+  CHECK_EQ(here.next(), mark);
+  CHECK_EQ(far.next(), mark);
+}
+
 SCENARIO("a bot that moves while it is watched is watched where it is then") {
   kept->add_bot(7, 1);
   split(0); // All bots are the second node's.

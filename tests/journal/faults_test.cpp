@@ -142,6 +142,22 @@ SCENARIO("an outcome that is unknown: memory is read anew, and a repetition is k
     });
 }
 
+SCENARIO("it is said when something may have been stored of which nobody was told") {
+  on_both(*this, [&] {
+    append_ids(1, {1});
+    auto times = begun;
+    newly.clear();
+    sql->unknown = inline_sql_unknown::stored;
+    CHECK(post<append_result>(update_append{1, {update_of(2)}})->why
+          == store_refusal::outcome_unknown);
+    CHECK_EQ(append_ids(1, {2}).duplicates, 1u);
+    CHECK(newly.empty()); // It waits, and was never told.
+    CHECK_EQ(begun, times + 1);
+    restart();
+    CHECK_EQ(begun, times + 2);
+  });
+}
+
 SCENARIO("ends whose outcome is unknown do not come back") {
   for (auto stored : {false, true})
     on_both(*this, [&] {

@@ -57,6 +57,7 @@ struct fixture : test_coordinator_fixture<> {
       return found == bots.end() ? bot_actor{} : caf::actor_cast<bot_actor>(found->second.actor);
     };
     ports.stored = [this](bot_id, const stored_update& x) { newly.push_back(x.id); };
+    ports.begun = [this] { ++begun; };
     ports.expired = [this](bot_id bot, std::int64_t received) { gone.emplace_back(bot, received); };
     journal = spawn_journal(sys, config, std::move(ports));
     sched.run();
@@ -205,6 +206,7 @@ struct fixture : test_coordinator_fixture<> {
   journal_actor journal;
   std::map<bot_id, told_bot> bots;
   std::vector<std::int64_t> newly;
+  int begun = 0; ///< So often a journal began with what is stored.
   std::vector<std::pair<bot_id, std::int64_t>> gone; ///< Lifetimes that were over: when they came.
   std::int64_t wall = 1'700'000'000'000;
 };

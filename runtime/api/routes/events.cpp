@@ -58,9 +58,10 @@ bool is_removal(const Event& x) {
 template <class Event>
 void append(std::string& out, watching& who, const std::vector<Event>& events,
             std::uint64_t missed) {
-  if (std::exchange(who.doubtful, false)) // Nobody knows how many.
+  bool doubtful = std::exchange(who.doubtful, false) || missed == event_hub::unknown;
+  if (doubtful) // Nobody knows how many.
     out += "event: missed\ndata: {\"events\":null}\n\n";
-  if (missed > 0)
+  if (missed > 0 && missed != event_hub::unknown)
     out += "event: missed\ndata: {\"events\":" + std::to_string(missed) + "}\n\n";
   for (const auto& x : events) {
     out += "id: " + std::to_string(x.number) + "\nevent: ";
