@@ -17,6 +17,10 @@ inline constexpr std::chrono::seconds longest_linger{5};
 inline constexpr std::size_t late_window = 2 * 1024;
 /// The Bot API takes no more bytes of parameters that are no files (telegram-notes.md).
 inline constexpr std::size_t longest_params = 1024 * 1024;
+/// Tells a client of HTTP/1.0 that its wish was heard.
+inline constexpr std::string_view kept_on = "Connection: keep-alive\r\n";
+/// No body has as many bytes: the Bot API's server takes fewer (td, HttpReader).
+inline constexpr std::uint64_t endless_body = 0xFFFF'FFFF;
 /// A body that streams through a session, up or down, must come at this rate, in bytes per second,
 /// on average: a slower sender would hold the session for as long as it likes.
 inline constexpr std::uint64_t min_body_rate = 512;
@@ -76,6 +80,7 @@ private:
   task<bool> read_body(clock::time_point until);
   enum class progress : std::uint8_t { done, more, broken };
   progress parse_head();
+  void skip_empty_lines();
   void begin_body();
   progress parse_body();
   [[nodiscard]] bool is_overfull() const;

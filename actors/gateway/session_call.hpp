@@ -37,6 +37,8 @@ task<bool> session<Stream>::serve() {
     co_return co_await fail(400, "Bad Request: X-Troupe-Deadline is no duration like 5s or 500ms");
   if (head_->bad_idempotency_key)
     co_return co_await fail(400, "Bad Request: Idempotency-Key has 1 to 256 characters");
+  if (head_->content_length().value_or(0) >= endless_body)
+    co_return co_await fail(413, "Request Entity Too Large");
   std::chrono::milliseconds patience = head_->deadline.value_or(ctx_->config.default_deadline);
   facts.wait_until = facts.arrived + patience;
   head_sent_ = unread_ = false;
@@ -370,6 +372,9 @@ task<bool> session<Stream>::refuse(const refusal_text& text, bool keep_alive,
 template <class Stream>
 task<bool> session<Stream>::answer(std::string bytes, bool keep_alive) {
   enter(state::writing, ctx_->config.header_timeout);
+  auto end = bytes.find("\r\n\r\n") + 2;
+  if (keep_alive && head_->version < 11 && bytes.find(kept_on) > end)
+    bytes.insert(end, kept_on);
   if (head_ && head_->method == "HEAD") // Such an answer has no body (RFC 9110, 9.3.2).
     bytes.resize(std::min(bytes.size(), bytes.find("\r\n\r\n") + 4));
   auto sent = co_await write_client(bytes, {});

@@ -161,7 +161,7 @@ task<void> session<Stream>::receive_response(Upstream& up, request_facts& facts,
         co_return;
     }
   } while (head->status >= 100 && head->status < 200);
-  x.ends = head->need_eof() || head->decode;
+  x.ends = head->need_eof() || (head->decode && head->chunked());
   x.how.status = static_cast<std::uint16_t>(head->status);
   auto soon = std::chrono::seconds{x.how.status == 429 ? 1 : 0};
   x.how.retry_after = head->retry_after.value_or(soon);
@@ -185,6 +185,8 @@ std::string session<Stream>::client_head(net::response_head& head, const request
   auto out = std::move(head.forward);
   if (!facts.keep_alive || x.ends || !body_.complete)
     out.append("Connection: close\r\n");
+  else if (head_->version < 11)
+    out.append(kept_on);
   append_fields(out, troupe_fields{x.attempt, x.waited});
   out.append("\r\n");
   return out;

@@ -78,6 +78,15 @@ typename session<Stream>::progress session<Stream>::parse_head() {
   return progress::broken;
 }
 
+/// Clients of old end a body by one line more (RFC 9112, 2.2).
+template <class Stream>
+void session<Stream>::skip_empty_lines() {
+  if (head_->got_some())
+    return;
+  auto text = view(in_);
+  in_.consume(std::min(text.find_first_not_of("\r\n"), text.size()));
+}
+
 /// Reads and checks the next head. @returns false when the connection is to end
 template <class Stream>
 task<bool> session<Stream>::read_head() {
@@ -91,6 +100,7 @@ task<bool> session<Stream>::read_head() {
     in_.shrink_to_fit();
   if (up_.size() == 0 && up_.capacity() > idle_buffer)
     up_.shrink_to_fit();
+  skip_empty_lines();
   bool started = in_.size() > 0;
   auto idle = surplus_ ? std::min<clock::duration>(config.idle_timeout, surplus_idle)
                        : clock::duration{config.idle_timeout};
@@ -109,7 +119,8 @@ task<bool> session<Stream>::read_head() {
         co_return co_await fail(408, "Request Timeout: the head took too long");
       co_return false;
     }
-    if (!started) {
+    skip_empty_lines();
+    if (!started && in_.size() > 0) {
       started = true;
       enter(state::reading, config.header_timeout);
     }

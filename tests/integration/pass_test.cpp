@@ -310,6 +310,65 @@ SCENARIO("answers of every framing reach clients of both versions") {
   }
 }
 
+SCENARIO("an old client that asks for it keeps its connection while answers name their length") {
+  const std::string with_length{ok_answer};
+  const std::string in_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                "5\r\nabcde\r\n0\r\n\r\n";
+  const std::string refusal = "HTTP/1.1 500 Broken\r\nContent-Length: 5\r\n\r\nabcde";
+  for (const auto& text : {with_length, refusal, in_chunks}) {
+    recorder server{text};
+    part_options options;
+    options.api_root = server.url();
+    options.bot.retries = 0;
+    node_part node{options};
+    auto http = node.connect();
+    const bool stays = text != in_chunks;
+    for (auto method : {"close", "getMe", "getMe"}) { // The first is Troupe's own.
+      http.send("GET " + node.path(method)
+                + " HTTP/1.0\r\nHost: x\r\nConnection: Keep-Alive\r\n\r\n");
+      auto got = http.receive();
+      CHECK(got.whole);
+      const bool kept = stays || method == std::string{"close"};
+      CHECK_EQ(got.headers["connection"], kept ? "keep-alive" : "close");
+      if (!kept)
+        break;
+    }
+    CHECK_EQ(http.ended(stays ? 100ms : 5s), !stays);
+  }
+}
+
+SCENARIO("empty lines before a request are no request") {
+  part_options options;
+  options.gateway.header_timeout = 300ms;
+  options.gateway.idle_timeout = 1500ms;
+  node_part node{options};
+  auto http = node.connect();
+  auto request = "GET " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\n\r\n";
+  http.send("\r\n" + request + "\r\n\n" + request + "\r\n");
+  CHECK_EQ(http.receive().status, 200);
+  CHECK_EQ(http.receive().status, 200);
+  auto began = std::chrono::steady_clock::now();
+  CHECK(http.receive(700ms).late); // Nor is the rest of one waited for.
+  http.send("\r\n");
+  auto last = http.receive(5s);
+  CHECK_EQ(last.status, 0);
+  CHECK(!last.late);
+  CHECK_LT(std::chrono::steady_clock::now() - began, 2s); // But it keeps no connection.
+  CHECK_EQ(node.seen("getMe"), 2u);
+}
+
+SCENARIO("a body that is longer than any upstream takes is not waited for") {
+  node_part node;
+  for (auto length : {"4294967295", "9223372036854775808", "18446744073709551615"}) {
+    auto http = node.connect();
+    http.send("POST " + node.path("getMe") + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + length
+              + "\r\n\r\nabc");
+    CHECK(http.receive(2s).is_api_error(413));
+    CHECK(http.ended());
+  }
+  CHECK(until([&] { return node.at_rest(); }));
+}
+
 SCENARIO("a connection carries many calls, also all at once") {
   node_part node;
   auto http = node.connect();
