@@ -44,9 +44,9 @@ void read_disposition(std::string_view value, part_head& out) {
     auto key = trimmed(value.substr(0, equals));
     value.remove_prefix(equals + 1);
     auto text = take_value(value);
-    if (same_word(key, "name")) {
+    if (key == "name") { // In small letters alone, as the server reads them.
       out.name = std::move(text);
-    } else if (same_word(key, "filename")) {
+    } else if (key == "filename") {
       out.filename = std::move(text);
       out.is_file = true;
     }

@@ -223,7 +223,7 @@ SCENARIO("a part's header may be written in many ways") {
   };
   auto seven = chat_ref(7, false);
   CHECK(with("content-disposition:form-data;name=chat_id") == seven);
-  CHECK(with("CONTENT-DISPOSITION: FORM-DATA; NAME=\"chat_id\"") == seven);
+  CHECK(with("CONTENT-DISPOSITION: form-data; name=\"chat_id\"") == seven);
   CHECK(with("Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; "
              "name=\"chat_id\"")
         == seven);
@@ -235,6 +235,10 @@ SCENARIO("a part's header may be written in many ways") {
   CHECK(with("Content-Disposition: form-data; name=\"chat\\_id\"") == seven);
   CHECK(with("Content-Disposition: form-data;\r\n name=chat_id") == seven);
   CHECK(!with("Content-Disposition: form-data; name=chat_id; filename=x"));
+  // The server knows these words in small letters alone.
+  CHECK(with("Content-Disposition: form-data; name=chat_id; FILENAME=x"));
+  CHECK(with("Content-Disposition: form-data; name=chat_id; Name=y"));
+  CHECK(!with("Content-Disposition: form-data; NAME=chat_id"));
   CHECK(!with("Content-Disposition: form-data; name=chat_id; filename=\"\""));
   CHECK(!with("Content-Disposition: form-data; filename=\"chat_id\""));
   CHECK(!with("Content-Disposition: form-data"));
