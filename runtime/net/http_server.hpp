@@ -49,7 +49,7 @@ struct http_request {
 
   /// The first header of that name (any case), or empty.
   [[nodiscard]] std::string_view header(std::string_view name) const noexcept;
-  /// The target up to the question mark, and what follows it.
+  /// The target up to the question mark or a fragment, and what follows the question mark.
   [[nodiscard]] std::string_view path() const noexcept;
   [[nodiscard]] std::string_view query() const noexcept;
 };

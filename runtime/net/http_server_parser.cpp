@@ -118,12 +118,12 @@ std::string_view http_request::header(std::string_view name) const noexcept {
 }
 
 std::string_view http_request::path() const noexcept {
-  return target.substr(0, target.find('?'));
+  return target.substr(0, target.find_first_of("?#"));
 }
 
 std::string_view http_request::query() const noexcept {
-  auto mark = target.find('?');
-  return mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
+  auto end = path().size();
+  return end < target.size() && target[end] == '?' ? target.substr(end + 1) : std::string_view{};
 }
 
 std::string_view http_reason(int status) noexcept {

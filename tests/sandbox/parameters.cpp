@@ -20,6 +20,8 @@ constexpr int hex(char c) noexcept {
 }
 
 constexpr std::size_t kept_texts = 64;
+constexpr std::size_t longest_boundary = 70;    // As td's HttpReader has it; the next, too.
+constexpr std::size_t most_bytes = 1024 * 1024; // Of parameters that are no files.
 
 bool contains_word(std::string_view text, std::string_view word) noexcept {
   for (std::size_t i = 0; i + word.size() <= text.size(); ++i) {
@@ -59,7 +61,7 @@ std::optional<std::int64_t> to_integer(std::string_view text) noexcept {
 void parameters::clear() {
   entries_.clear();
   files_.clear();
-  texts_used_ = 0;
+  texts_used_ = bytes_ = 0;
   if (texts_.size() > kept_texts)
     texts_.clear();
 }
@@ -93,6 +95,7 @@ void parameters::read_urlencoded(std::string_view text) {
 void parameters::read_query(std::string_view query) {
   if (!query.empty())
     read_urlencoded(query);
+  bytes_ += query.size();
 }
 
 std::optional<telegram::api_error> parameters::read_json(std::string_view text) {
@@ -116,11 +119,13 @@ std::optional<telegram::api_error> parameters::read_multipart(std::string_view c
   auto boundary = multipart_boundary(content_type);
   if (boundary.empty())
     return telegram::bad_request("boundary is missing in the Content-Type of a multipart body");
+  if (boundary.size() > longest_boundary)
+    return telegram::bad_request("boundary too big or empty");
   auto good = read_parts(text, boundary, [this](const part& x) {
     if (x.is_file)
-      files_.push_back({x.name, x.file_name, x.content_type, x.content});
-    else
-      add(x.name, x.content);
+      return files_.push_back({x.name, x.file_name, x.content_type, x.content});
+    add(x.name, x.content);
+    bytes_ += x.content.size();
   });
   if (!good)
     return telegram::bad_request("can't parse the multipart body");
@@ -131,13 +136,20 @@ std::optional<telegram::api_error> parameters::read_body(std::string_view conten
                                                          std::string_view body) {
   if (body.empty())
     return std::nullopt;
-  if (contains_word(content_type, "application/json"))
-    return read_json(body);
-  if (contains_word(content_type, "multipart/form-data"))
-    return read_multipart(content_type, body);
-  if (contains_word(content_type, "application/x-www-form-urlencoded"))
+  std::optional<telegram::api_error> error;
+  if (contains_word(content_type, "multipart/form-data")) {
+    error = read_multipart(content_type, body);
+  } else if (contains_word(content_type, "application/x-www-form-urlencoded")) {
     read_urlencoded(body);
-  return std::nullopt; // The official server takes no notice of other bodies.
+    bytes_ += body.size();
+  } else if (contains_word(content_type, "application/json")) {
+    error = read_json(body);
+    bytes_ += body.size();
+  } // The official server takes no notice of other bodies.
+  if (bytes_ > most_bytes)
+    return telegram::api_error{.code = 413,
+                               .description = "Request Entity Too Large: too many parameters"};
+  return error;
 }
 
 std::optional<telegram::api_error> parameters::read(const net::http_request& request) {

@@ -69,6 +69,7 @@ private:
   std::vector<upload> files_;
   std::deque<std::string> texts_; ///< What had to be decoded; a deque keeps views valid.
   std::size_t texts_used_ = 0;
+  std::size_t bytes_ = 0; ///< Of all that is no file, as it came.
 };
 
 /// Decodes %XX. Damaged sequences stay as they are.

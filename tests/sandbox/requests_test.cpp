@@ -137,6 +137,37 @@ SCENARIO("requests are read as the official server reads them") {
   // A path is decoded before it is taken apart, and a method's name goes to its end.
   CHECK_EQ(http.get(path("%67etM%65")).status, 200);
   CHECK_EQ(http.get(path("getMe") + "/").status, 404);
+  // A fragment ends the path, and a question mark within it begins no query.
+  CHECK_EQ(http.get(path("getMe") + "#x?y").status, 200);
+  CHECK_EQ(http.get(path("sendMessage") + "#?text=a&chat_id=" + chat).status, 400);
+  // Parameters that are no files have 1 MiB together.
+  auto most = std::string(1024 * 1024, 'x');
+  auto too_many = [this](const reply& answer) {
+    return answer.status == 413
+           && answer.description() == "Request Entity Too Large: too many parameters";
+  };
+  CHECK(too_many(http.post(path("sendMessage"), R"({"text":")" + most + R"("})")));
+  CHECK(too_many(http.post(path("sendMessage") + "?a=b", "text=" + most.substr(0, most.size() - 6),
+                           "application/x-www-form-urlencoded")));
+  CHECK(!too_many(http.post(path("sendMessage"), "text=" + most.substr(0, most.size() - 5),
+                            "application/x-www-form-urlencoded")));
+  auto part = [](std::string_view fields, const std::string& content) {
+    return "--b\r\nContent-Disposition: form-data; " + std::string{fields} + "\r\n\r\n" + content
+           + "\r\n";
+  };
+  CHECK(
+    too_many(http.post(path("sendMessage"), part("name=a", most) + part("name=c", "d") + "--b--",
+                       "multipart/form-data; boundary=b")));
+  CHECK_EQ(http
+             .post(path("sendDocument"),
+                   part("name=document; filename=x", most) + part("name=chat_id", chat) + "--b--",
+                   "multipart/form-data; boundary=b")
+             .status,
+           200);
+  auto wide = std::string(71, 'b');
+  CHECK_EQ(http.post(path("getMe"), "--" + wide + "--", "multipart/form-data; boundary=" + wide)
+             .description(),
+           "Bad Request: boundary too big or empty");
 }
 
 SCENARIO("bodies may be compressed, chunked, announced and pipelined") {
