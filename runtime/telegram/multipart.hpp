@@ -21,7 +21,11 @@ inline constexpr std::string_view json_kind = "application/json";
   return false;
 }
 
-/// The `boundary` of a content type; empty without one.
+/// A longer boundary the server refuses (td, HttpReader).
+inline constexpr std::size_t longest_boundary = 70;
+
+/// The `boundary` of a content type, as the server finds it: up to a semicolon, without the quotes
+/// around it. Empty without one that it takes.
 [[nodiscard]] inline std::string_view boundary_of(std::string_view content_type) noexcept {
   constexpr std::string_view key = "boundary";
   while (content_type.size() >= key.size() && !same_word(content_type.substr(0, key.size()), key))
@@ -30,9 +34,10 @@ inline constexpr std::string_view json_kind = "application/json";
   if (content_type.size() < key.size() || at == std::string_view::npos)
     return {};
   auto value = content_type.substr(at + 1);
-  if (!value.empty() && value.front() == '"')
-    return value.substr(1, std::min(value.find('"', 1), value.size()) - 1);
-  return value.substr(0, std::min(value.find_first_of("; \t"), value.size()));
+  value = value.substr(0, std::min(value.find(';'), value.size()));
+  if (value.size() > 1 && value.front() == '"' && value.back() == '"')
+    value = value.substr(1, value.size() - 2);
+  return value.size() > longest_boundary ? std::string_view{} : value;
 }
 
 /// What a part's header block says.

@@ -209,6 +209,18 @@ SCENARIO("a multipart body's parts are read") {
         == chat_ref(-7, true));
   CHECK(multipart(text, "multipart/form-data;boundary=XX; charset=utf-8").chat
         == chat_ref(-7, true));
+  // It goes to the semicolon, whatever is in it; then no other line ends a part.
+  auto blank =
+    part("text", "\r\n--a\r\nContent-Disposition: form-data; name=chat_id\r\n\r\n8\r\n--a", "a b")
+    + part("chat_id", "7", "a b") + "--a b--";
+  CHECK(multipart(blank, "multipart/form-data; boundary=a b").chat == chat_ref(7, false));
+  CHECK(multipart(blank, "multipart/form-data; boundary=a b;c").chat == chat_ref(7, false));
+  auto quoted = part("chat_id", "7", "\"a") + "--\"a--";
+  CHECK(multipart(quoted, "multipart/form-data; boundary=\"a").chat == chat_ref(7, false));
+  CHECK(multipart(quoted, "multipart/form-data; boundary=\"a;b\"").chat == chat_ref(7, false));
+  CHECK(!multipart(part("chat_id", "7", std::string(71, 'x')) + "--",
+                   "multipart/form-data; boundary=" + std::string(71, 'x'))
+           .chat);
   CHECK(!multipart(text, "multipart/form-data").chat);
   CHECK(!multipart(text, "multipart/form-data; boundary=").chat);
   CHECK(!multipart(text, "multipart/form-data; boundary=YY").chat);
