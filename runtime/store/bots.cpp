@@ -1,6 +1,7 @@
 #include "runtime/store/bots.hpp"
 
 #include "runtime/store/chunks.hpp"
+#include "runtime/store/shard_holds.hpp"
 #include "runtime/store/shards.hpp"
 #include "runtime/store/updates.hpp"
 
@@ -137,6 +138,7 @@ bool remove_bot(unit& u, tenant_id tenant, bot_id id) {
   if (u.execute("DELETE FROM bots WHERE tenant = :tenant AND id = :id", tenant, id) != 1)
     return false;
   forget_updates(u, id);
+  forget_holds(u, id);
   return true;
 }
 

@@ -77,6 +77,10 @@ void keep_holds(unit& u, std::span<const past_hold> of) {
   keep.run(u, rows);
 }
 
+void forget_holds(unit& u, bot_id bot) {
+  u.execute("DELETE FROM shard_holds WHERE shard = :shard AND bot = :bot", shard_of(bot), bot);
+}
+
 std::vector<past_hold> find_holds(unit& u, std::span<const shard_hold> of) {
   std::vector<std::int64_t> shards;
   for (const auto& one : of)

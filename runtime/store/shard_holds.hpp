@@ -13,4 +13,7 @@ void keep_holds(unit& u, std::span<const past_hold> of);
 /// What is in force of these shards' bots, as far as the shards are owned under these revisions.
 [[nodiscard]] std::vector<past_hold> find_holds(unit& u, std::span<const shard_hold> of);
 
+/// Of a bot that is removed.
+void forget_holds(unit& u, bot_id bot);
+
 } // namespace troupe::store

@@ -1,10 +1,12 @@
 #define CAF_SUITE migrations
 #include "runtime/crypto/hash.hpp"
+#include "runtime/policy/shard_map.hpp"
 
 #include "tests/store/fixtures.hpp"
 #include "tests/store/stores.hpp"
 
 #include <atomic>
+#include <ranges>
 #include <thread>
 
 #include <caf/test/bdd_dsl.hpp>
@@ -100,6 +102,54 @@ SCENARIO("a store of every earlier version is brought up with all it holds") {
         return add_tenant(u, {.name = "new", .created = at(0)}).value_or(0);
       }) > 1u);
     });
+}
+
+SCENARIO("of all that a store can hold about a bot nothing stays when it is removed") {
+  on_both([](test_store& store) {
+    auto db = store.open();
+    auto newest = latest_version();
+    for (int i = 1; i <= newest; ++i)
+      db.write([=](unit& u) { fill(u, i, newest); });
+    db.write([](unit& u) {
+      u.execute("INSERT INTO shard_holds VALUES (:shard, 4242, -100, 'sendMessage', 9000000000000)",
+                shard_of(4242));
+    });
+    auto names = *db.read([&](unit& u) {
+      return u.value<std::string>(
+        u.kind() == backend::sqlite
+          ? "SELECT GROUP_CONCAT(t.name) FROM sqlite_master t, pragma_table_info(t.name) c "
+            "WHERE t.type = 'table' AND c.name = 'bot'"
+          : "SELECT STRING_AGG(table_name, ',') FROM information_schema.columns "
+            "WHERE column_name = 'bot' AND table_schema = CURRENT_SCHEMA()");
+    });
+    auto rows = [&](std::string_view table, std::string_view of) {
+      auto sql = std::string{"SELECT COUNT(*) FROM "}.append(table).append(" WHERE ").append(of);
+      return db.read([&](unit& u) { return *u.value<int>(sql); });
+    };
+    auto in_each = [&](auto&& look) {
+      int tables = 0;
+      for (auto name : std::views::split(names, ',')) {
+        look(std::string_view{name.begin(), name.end()});
+        ++tables;
+      }
+      return tables;
+    };
+    CHECK_GE(in_each([&](std::string_view table) {
+               CAF_MESSAGE(std::string{table});
+               CHECK_GT(rows(table, "bot = 4242"), 0);
+             }),
+             12);
+    CHECK(db.write([](unit& u) { return remove_bot(u, 2, 4242); }));
+    in_each([&](std::string_view table) {
+      CAF_MESSAGE(std::string{table});
+      CHECK_EQ(rows(table, "bot = 4242"), 0);
+    });
+    CHECK_EQ(rows("bots", "id = 4242"), 0);
+    CHECK_EQ(rows("updates", "bot = 4242"), 0);
+    CHECK_EQ(rows("fresh_marks", "marks LIKE '%;4242 %'"), 0);
+    CHECK_EQ(rows("fresh_marks", "marks LIKE '%;4243 %'"), 1); // Another one's in the same row.
+    CHECK_EQ(rows("shard_holds", "bot = 4243"), 2);
+  });
 }
 
 SCENARIO("a store that is newer than the program is left alone") {
