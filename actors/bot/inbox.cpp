@@ -28,6 +28,7 @@ inbox::inbox(bot_state& owner) : bot(owner) {}
 
 inbox::~inbox() {
   timer_.dispose();
+  count_under_way(0);
   if (paused_)
     services().book.end_pause(bot.id);
 }
@@ -184,6 +185,7 @@ void inbox::pump() {
   }
   pumping_ = false;
   flush();
+  count_under_way(window_.running() + ends_.size() + sending_.size());
   if (last_words_ && window_.running() == 0 && ends_.empty() && sending_.empty())
     return bot.self->quit(last_words_);
   arm();
@@ -256,7 +258,8 @@ void inbox::hand_over() {
   auto* to = current();
   // Another entry may be set while this goes on: what has not started goes the new way.
   auto entry = entry_;
-  while (to != nullptr && open() && settings() == entry && window_.running() < to->places(*entry)) {
+  while (to != nullptr && open() && !services().draining && settings() == entry
+         && window_.running() < to->places(*entry)) {
     auto next = window_.next(now());
     if (!next)
       return;
@@ -291,6 +294,11 @@ bool inbox::idle() const {
   return true;
 }
 
+void inbox::count_under_way(std::size_t now) {
+  if (now != under_way_) // As many as there are, modulo a word.
+    services().under_way += now - std::exchange(under_way_, now);
+}
+
 /// When it is dropped, if nothing comes. Only while it is idle.
 time_point inbox::drop_at() const {
   auto at = idle_since_ + idle_time;
@@ -314,7 +322,7 @@ void inbox::arm() {
     due = drop_at();
   auto* to =
     open() && entry_ ? receivers_[static_cast<std::size_t>(entry_->delivery.mode)].get() : nullptr;
-  if (to == nullptr) // Holds: only lifetimes go on.
+  if (to == nullptr || services().draining) // Holds: only lifetimes go on.
     due = std::min(due, window_.next_expiry());
   else if (window_.running() < to->places(*entry_))
     due = std::min(due, window_.next_due(at));

@@ -13,9 +13,9 @@ namespace troupe::bot {
 
 /// Why an attempt failed, and what follows.
 struct attempt_note {
-  std::string reason;               ///< For people, without secrets: "the receiver answered 500".
-  bool counted = true;              ///< The receiver had it: one of its attempts.
-  caf::timespan hold{0};            ///< Nothing goes to the receiver for so long (Retry-After).
+  std::string reason;    ///< For people, without secrets: "the receiver answered 500".
+  bool counted = true;   ///< The receiver had it: one of its attempts.
+  caf::timespan hold{0}; ///< Nothing goes to the receiver for so long (Retry-After).
 };
 
 /// What a bot has of its updates: a window of those that wait for their receiver or are with it.
@@ -102,6 +102,8 @@ private:
   void arm();
   void on_timer();
   [[nodiscard]] bool idle() const;
+  /// The node's count of what is under way, with this bot's as it is now.
+  void count_under_way(std::size_t now);
   [[nodiscard]] time_point drop_at() const;
   [[nodiscard]] time_point now() const { return bot.self->clock().now(); }
   [[nodiscard]] std::uint32_t allowed_attempts() const;
@@ -119,15 +121,16 @@ private:
   bool leave_to_other(std::int64_t seq);
 
   troupe::inbox::window window_;
-  std::map<std::int64_t, stored_update> held_; ///< What the window has, by seq.
-  delivery_book::entry entry_;                 ///< As seen last.
+  std::map<std::int64_t, stored_update> held_;         ///< What the window has, by seq.
+  delivery_book::entry entry_;                         ///< As seen last.
   std::array<std::unique_ptr<receiver>, 4> receivers_; ///< By mode.
-  receiver* told_ = nullptr; ///< The one that fetches for itself and is open.
-  caf::actor_addr journal_; ///< Whom the cursors belong to.
-  bool more_ = false;       ///< There may be something behind the cursors.
+  receiver* told_ = nullptr;                     ///< The one that fetches for itself and is open.
+  caf::actor_addr journal_;                      ///< Whom the cursors belong to.
+  bool more_ = false;                            ///< There may be something behind the cursors.
   time_point look_again_at_ = time_point::max(); ///< The same, from then on.
-  caf::error last_words_; ///< With which the bot ends soon.
-  std::uint64_t generation_ = 0; ///< Of the window, as seen last.
+  caf::error last_words_;                        ///< With which the bot ends soon.
+  std::uint64_t generation_ = 0;                 ///< Of the window, as seen last.
+  std::size_t under_way_ = 0;                    ///< As counted last.
   bool fetching_ = false;
   bool attach_ = false; ///< The journal is to be told that this bot takes updates.
   bool attaching_ = false;
@@ -136,7 +139,7 @@ private:
   bool paused_ = false; ///< The book shows a pause.
   bool alerted_ = false;
   std::uint32_t journal_failures_ = 0;
-  time_point ask_journal_at_{}; ///< Not before.
+  time_point ask_journal_at_{};     ///< Not before.
   std::vector<update_end> ends_;    ///< To be sent.
   std::vector<update_end> sending_; ///< Sent, not answered yet.
   time_point timer_at_{};

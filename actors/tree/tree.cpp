@@ -543,9 +543,15 @@ bot_id tree::start_bot(std::string_view token) {
 }
 
 void tree::drain() {
+  if (found_->updates)
+    found_->updates->draining = true;
   for (auto& gateway : gateways())
     if (gateway)
       caf::anon_send(gateway, troupe::drain{});
+}
+
+std::size_t tree::deliveries() const {
+  return found_->updates ? found_->updates->under_way.load() : 0;
 }
 
 std::size_t tree::calls() const {

@@ -14,9 +14,9 @@
 #include "actors/supervisor/supervisor.hpp"
 #include "actors/webhooks/webhooks.hpp"
 #include "runtime/policy/silence_watch.hpp"
+#include "runtime/registry/told_limits.hpp"
 #include "runtime/registry/update_meter.hpp"
 #include "runtime/registry/update_services.hpp"
-#include "runtime/registry/told_limits.hpp"
 
 #include <atomic>
 #include <deque>
@@ -67,11 +67,11 @@ struct tree_ports {
   /// By which a bot's relayed updates are signed. Empty: they are not.
   std::function<std::string(bot_id)> signing_key;
   std::string delivery_ca_file; ///< PEM file of authorities for tenants' URLs; empty: the system's.
-  update_meter count_updates; ///< May be empty.
+  update_meter count_updates;   ///< May be empty.
   /// See bots_config. May be empty.
   std::function<void(caf::timespan)> bot_activated;
   std::function<void()> bot_evicted;
-  wall_clock wall = wall_now; ///< Of those who deal with updates.
+  wall_clock wall = wall_now;           ///< Of those who deal with updates.
   std::shared_ptr<native::pool> native; ///< Runs native handlers; null: there are none.
   /// The secrets of webhooks at Telegram. Needed with a store.
   std::shared_ptr<const updates::webhook_secret> webhook_secret;
@@ -88,11 +88,13 @@ struct tree_ports {
   /// This node among others; null for a node by itself. With it, `join` spawns the actor of its
   /// membership.
   std::shared_ptr<cluster_view> cluster;
-  std::function<cluster_actor(caf::actor_system&, std::vector<std::function<caf::actor()>> rooms)> join;
+  std::function<cluster_actor(caf::actor_system&, std::vector<std::function<caf::actor()>> rooms)>
+    join;
   /// This life of the node among the holders of budget slices: a number that no other has.
   std::uint64_t holder = 0;
   /// Told of each actor that a supervisor of the tree, or a shard of bots, starts. May be empty.
-  std::function<void(std::string_view supervisor, std::string_view child, const caf::actor&)> started;
+  std::function<void(std::string_view supervisor, std::string_view child, const caf::actor&)>
+    started;
 };
 
 /// A node's actors. Everything in it is started, restarted and stopped through its root.
@@ -117,18 +119,22 @@ public:
   void stop();
 
   /// Takes over what can change while the actors run: the limits of health, governor, pool,
-  /// journal and delivery, who leaves memory (`bots.passivation`), and all of `bot`. The rest of `config` is left as it was. From any thread.
+  /// journal and delivery, who leaves memory (`bots.passivation`), and all of `bot`. The rest of
+  /// `config` is left as it was. From any thread.
   void reconfigure(const tree_config& config);
 
   /// Starts a bot whose token the upstream is known to accept. @returns its id
   /// @param token A well-formed bot token
   bot_id start_bot(std::string_view token);
 
-  /// Tells the gateways to refuse new work.
+  /// Tells the gateways to refuse new work, and bots to begin no delivery.
   void drain();
 
   /// Calls that are under way at the gateways. Blocks until they answer, a second at most for each.
   [[nodiscard]] std::size_t calls() const;
+
+  /// Updates that are with receivers, or whose end is not stored yet.
+  [[nodiscard]] std::size_t deliveries() const;
 
   /// Whether the root supervisor gave up, or was stopped.
   [[nodiscard]] bool ended() const noexcept { return *ended_; }
@@ -156,7 +162,7 @@ private:
   };
 
   template <class Handle, class Limits, class Spawn>
-  caf::actor start_service(service_slot<Handle>& slot, Limits live_limits::* which, Spawn spawn);
+  caf::actor start_service(service_slot<Handle>& slot, Limits live_limits::*which, Spawn spawn);
   supervisor_spec spec(std::string name, std::vector<child_spec> children) const;
   /// The same children; `ports_.started` hears of their starts.
   supervisor_spec told(supervisor_spec of) const;
@@ -193,8 +199,7 @@ private:
     std::make_shared<std::atomic<std::size_t>>(0);
   service_slot<supervisor_actor> root_;
   /// Shared with the connections, which may outlive the tree.
-  std::shared_ptr<service_slot<store_actor>> store_ =
-    std::make_shared<service_slot<store_actor>>();
+  std::shared_ptr<service_slot<store_actor>> store_ = std::make_shared<service_slot<store_actor>>();
   service_slot<registrar_actor> registrar_;
   std::shared_ptr<service_slot<recorder_actor>> recorder_ =
     std::make_shared<service_slot<recorder_actor>>();

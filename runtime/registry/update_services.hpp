@@ -26,11 +26,15 @@ struct update_services {
   service_slot<webhooks_actor> webhooks;
   service_slot<poller_actor> poller;
   delivery_book book;
-  event_hub events; ///< For those who watch a bot.
+  event_hub events;                     ///< For those who watch a bot.
   std::shared_ptr<native::pool> native; ///< Runs handlers; set before any bot runs, may be null.
-  update_meter meter; ///< Set before any bot runs; may be empty.
+  update_meter meter;                   ///< Set before any bot runs; may be empty.
   /// Whether tenants' URLs may be plain HTTP and lead to private addresses; changes live.
   std::atomic<bool> private_urls{false};
+  /// The node is about to stop: no bot hands over what has not begun, nor repeats it.
+  std::atomic<bool> draining{false};
+  /// Updates that are with receivers, or whose end is not stored yet: those would be repeated.
+  std::atomic<std::size_t> under_way{0};
   wall_clock wall = wall_now; ///< Set before anything runs; called on any thread.
 };
 

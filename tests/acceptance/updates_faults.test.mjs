@@ -87,6 +87,20 @@ test('behind webhooks, killed again and again under load', limit, async (t) => {
   t.diagnostic(`${casts.flatMap((cast) => cast.said).length} updates, ${restarts.length} kills, ${repeated} repeated`);
 });
 
+test('a node that is stopped as planned ends what is with receivers first: nothing comes twice', limit, async (t) => {
+  const slow = (incoming, answer) => setTimeout(() => answer.end(), 1000);
+  const tenant = await Tenant.start(slow);
+  t.after(() => tenant.stop());
+  const cast = await Cast.meet(node, sandbox, relay(tenant.url));
+  await cast.talk('planned', 3);
+  await until('the first are with the receiver', () => tenant.seen.length >= 2);
+  await node.stop();
+  assert.ok(tenant.seen.length < cast.said.length);
+  node = await Node.start(sandbox, { options });
+  await cast.heard(() => node, () => tenant.texts);
+  assert.equal(tenant.seen.length, cast.said.length);
+});
+
 describe('a receiver', () => {
   test('that is away for long gets all of it, in order and once; others notice nothing', limit, async (t) => {
     const gone = await Tenant.start();

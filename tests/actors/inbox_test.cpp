@@ -206,6 +206,34 @@ SCENARIO("a suspended bot hands nothing over; resumed, it goes on") {
   CHECK_EQ(store->count(update_verdict::delivered), 1u);
 }
 
+SCENARIO("a node that is about to stop begins no delivery, and knows how many are under way") {
+  receiver->holds = true;
+  for (auto chat : {5, 5, 6, 7})
+    store_update(chat);
+  tell_bot();
+  sched.run();
+  CHECK_EQ(updates().under_way, 3u);
+  updates().draining = true;
+  store_update(8);
+  tell_bot();
+  receiver->answers = [](const relay_request& x) {
+    return tenant::status(x.body.str().starts_with("6 ") ? 500 : 200);
+  };
+  for (int i = 0; i < 3; ++i)
+    answer_held();
+  advance(1h);
+  CHECK_EQ(receiver->got.size(), 3u);
+  CHECK_EQ(updates().under_way, 0u); // Their ends are stored.
+  CHECK_EQ(store->count(update_verdict::delivered), 2u);
+  updates().draining = false;
+  tell_bot();
+  sched.run();
+  CHECK_EQ(updates().under_way, 3u);
+  caf::anon_send_exit(bot, caf::exit_reason::kill);
+  sched.run();
+  CHECK_EQ(updates().under_way, 0u);
+}
+
 SCENARIO("an update whose lifetime is over is not delivered") {
   receiver->holds = true;
   auto first = store_update(5, true, 30'000);
@@ -260,7 +288,8 @@ SCENARIO("updates that were dropped are not delivered, though the bot has read t
   CHECK_EQ(receiver->asked.size(), 2u);
 }
 
-SCENARIO("an attempt that fails after the updates go another way is not repeated when they come back") {
+SCENARIO(
+  "an attempt that fails after the updates go another way is not repeated when they come back") {
   relay_to("https://tenant.test/");
   receiver->holds = true;
   receiver->answers = [](const relay_request&) { return tenant::status(500); };
@@ -425,8 +454,9 @@ SCENARIO("a method in the receiver's answer is called, whatever its form") {
     if (chat == "2")
       return says("application/x-www-form-urlencoded", "chat_id=1&method=sendPhoto");
     if (chat == "3")
-      return says("multipart/form-data; boundary=b",
-                  "--b\r\ncontent-disposition: form-data; name=\"method\"\r\n\r\nsendDice\r\n--b--\r\n");
+      return says(
+        "multipart/form-data; boundary=b",
+        "--b\r\ncontent-disposition: form-data; name=\"method\"\r\n\r\nsendDice\r\n--b--\r\n");
     if (chat == "4")
       return says("application/json", R"({"method":"setWebhook","url":""})");
     if (chat == "5")

@@ -7,14 +7,14 @@
 #include "runtime/main/trouped/node_store.hpp"
 #include "runtime/main/trouped/webhook_listener.hpp"
 #include "runtime/metrics/instruments.hpp"
+#include "runtime/native/echo.hpp"
+#include "runtime/native/pool.hpp"
 #include "runtime/net/reserved_port.hpp"
 #include "runtime/net/tls_server.hpp"
 #include "runtime/past/past_mark.hpp"
-#include "runtime/native/echo.hpp"
-#include "runtime/native/pool.hpp"
+#include "runtime/registry/trail_entry.hpp"
 #include "runtime/registry/update_services.hpp"
 #include "runtime/rules/library.hpp"
-#include "runtime/registry/trail_entry.hpp"
 #include "runtime/system/data_lock.hpp"
 #include "runtime/telegram/methods.hpp"
 #include "runtime/webhook/path.hpp"
@@ -51,8 +51,8 @@ std::shared_ptr<native::pool> native_pool_of(caf::actor_system& sys,
   limits.timeout = std::chrono::ceil<std::chrono::milliseconds>(s.native_timeout);
   auto* overruns = sys.metrics().counter_singleton(
     "troupe", "native_overruns", "Handlers in C++ that did not return in time", "1", true);
-  auto* written_off = sys.metrics().gauge_singleton(
-    "troupe", "native_written_off", "Threads whose handler has not returned yet");
+  auto* written_off = sys.metrics().gauge_singleton("troupe", "native_written_off",
+                                                    "Threads whose handler has not returned yet");
   limits.changed = [overruns, written_off](const native::pool_counts& x) {
     written_off->value(static_cast<std::int64_t>(x.written_off));
     overruns->inc(static_cast<std::int64_t>(x.overruns) - overruns->value());
@@ -133,10 +133,7 @@ struct node::parts {
 };
 
 node::parts::parts(caf::actor_system& sys, const config::settings& settings)
-  : sys(sys),
-    settings(settings),
-    alone(settings.node.data_dir),
-    past(settings.node.data_dir),
+  : sys(sys), settings(settings), alone(settings.node.data_dir), past(settings.node.data_dir),
     gateway_port("gateway.port", settings.gateway.address, settings.gateway.port),
     api_port("api.port", settings.api.address, settings.api.port),
     webhook_port(reserved_for(settings.webhook)),
@@ -144,10 +141,8 @@ node::parts::parts(caf::actor_system& sys, const config::settings& settings)
     exporter(std::make_shared<metrics::exporter>(sys.metrics())),
     lanes(net::make_lanes(sys, settings.gateway.threads)),
     api_limits(std::make_shared<live_value<api::api_limits>>(limits_of(settings.api))),
-    kept(settings),
-    handlers(native_pool_of(sys, settings.delivery)),
-    cluster(node_cluster::of(sys, settings)),
-    actors(sys, actors_config(), actors_ports()) {
+    kept(settings), handlers(native_pool_of(sys, settings.delivery)),
+    cluster(node_cluster::of(sys, settings)), actors(sys, actors_config(), actors_ports()) {
   // nop
 }
 
@@ -201,7 +196,8 @@ tree_ports node::parts::actors_ports() {
   if (cluster) {
     result.cluster = cluster->view();
     result.holder = cluster->holder();
-    result.join = [this](caf::actor_system& system, std::vector<std::function<caf::actor()>> rooms) {
+    result.join = [this](caf::actor_system& system,
+                         std::vector<std::function<caf::actor()>> rooms) {
       return cluster->join(system, std::move(rooms));
     };
   }
@@ -257,7 +253,8 @@ webhook::ports node::parts::webhook_ports() {
   std::array<caf::telemetry::int_counter*, webhook::ending_names.size()> counters{};
   for (std::size_t i = 0; i < counters.size(); ++i)
     counters[i] = family.get_or_add({caf::telemetry::label_view{
-      "outcome", caf::string_view{webhook::ending_names[i], std::strlen(webhook::ending_names[i])}}});
+      "outcome",
+      caf::string_view{webhook::ending_names[i], std::strlen(webhook::ending_names[i])}}});
   ports.counted = [counters, meters = meters](webhook::ending how) {
     counters[static_cast<std::size_t>(how)]->inc();
     if (how == webhook::ending::stored || how == webhook::ending::duplicate)
@@ -281,7 +278,9 @@ api::ports node::parts::api_ports() {
   ports.webhooks = [found] {
     return found->updates ? found->updates->webhooks.get() : webhooks_actor{};
   };
-  ports.journal = [found] { return found->updates ? found->updates->journal.get() : journal_actor{}; };
+  ports.journal = [found] {
+    return found->updates ? found->updates->journal.get() : journal_actor{};
+  };
   ports.delivery_pause = [found](bot_id bot) {
     return found->updates ? found->updates->book.paused(bot) : std::nullopt;
   };
@@ -352,12 +351,12 @@ std::size_t node::drain(const std::function<bool()>& cut_short) {
   auto& p = *parts_;
   auto deadline = std::chrono::steady_clock::now() + p.settings.node.drain_timeout;
   p.draining = true; // Whoever balances load sees it.
-  if (p.cluster) // Others take the bots over; calls that come here meanwhile are served there.
+  if (p.cluster)     // Others take the bots over; calls that come here meanwhile are served there.
     p.cluster->leave(deadline, cut_short);
   p.actors.drain();
   for (;;) {
     tick(); // Calls that wait are still granted.
-    auto calls = p.actors.calls();
+    auto calls = p.actors.calls() + p.actors.deliveries();
     if (calls == 0 || cut_short() || std::chrono::steady_clock::now() >= deadline)
       return calls;
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
