@@ -193,6 +193,7 @@ pool::pool(pool_limits limits) : core_(std::make_shared<core>(limits)) {
 
 pool::~pool() {
   std::deque<std::shared_ptr<job>> waiting;
+  std::vector<std::shared_ptr<job>> late;
   {
     std::unique_lock lock{core_->mutex};
     core_->stopping = true;
@@ -203,7 +204,15 @@ pool::~pool() {
       return std::all_of(core_->workers.begin(), core_->workers.end(),
                          [](auto& x) { return x->written_off; });
     });
+    for (const auto& x : core_->workers)
+      if (x->now && !std::exchange(x->written_off, true)) {
+        ++core_->report.written_off;
+        late.push_back(x->now);
+      }
   }
+  for (const auto& x : late) // Whatever they ask from now on is not done: nobody is there for it.
+    x->write_off();
+  late.clear();
   core_->watchdog.join();
   for (const auto& x : waiting)
     x->end({run_end::refused, "the node stops"});

@@ -218,8 +218,32 @@ SCENARIO("a pool that ends refuses what waits, and leaves behind who does not re
     waits = d.order(p, [](const update&, context&) {});
   }
   auto how = end_of(waits);
-  CHECK((how.how == run_end::refused || how.how == run_end::done)); // Before or after the write-off.
+  CHECK(
+    (how.how == run_end::refused || how.how == run_end::done)); // Before or after the write-off.
   stuck->open();
+}
+
+SCENARIO("who does not return before its pool ends can ask nothing any more") {
+  desk d;
+  auto stuck = std::make_shared<door>();
+  std::promise<bool> refused;
+  std::future<run_result> end;
+  {
+    pool p{{1, 50ms, 4}};
+    end = d.order(p, [stuck, &refused](const update&, context& with) {
+      stuck->pass();
+      try {
+        with.send("sendMessage", "{}");
+        refused.set_value(false);
+      } catch (const overrun&) {
+        refused.set_value(true);
+      }
+    });
+    CHECK(stuck->await(1));
+  }
+  CHECK(end_of(end).how == run_end::overran);
+  stuck->open();
+  CHECK(refused.get_future().get());
 }
 
 SCENARIO("attempts that ended their bot are remembered for it, a bounded number of them") {
@@ -241,7 +265,8 @@ SCENARIO("handlers are known by name") {
   CHECK(find_handler("echo") != nullptr);
   CHECK(find_handler("other") == nullptr);
   CHECK_THROWS_AS(register_echo(), std::invalid_argument);
-  CHECK_THROWS_AS(register_handler("No Name", [](bot_id) { return nullptr; }), std::invalid_argument);
+  CHECK_THROWS_AS(register_handler("No Name", [](bot_id) { return nullptr; }),
+                  std::invalid_argument);
   auto names = handler_names();
   CHECK_EQ(names.size(), 1u);
 }
@@ -252,7 +277,8 @@ SCENARIO("the example says what it is told") {
   pool p{{1, 10s, 1}};
   std::shared_ptr<handler> echo = find_handler("echo")(7);
   auto say = [&](std::string body) {
-    return d.order(p, [echo](const update& what, context& with) { echo->on(what, with); }, body);
+    return d.order(
+      p, [echo](const update& what, context& with) { echo->on(what, with); }, body);
   };
   auto end = say(R"({"update_id":1,"message":{"chat":{"id":5},"text":"hello"}})");
   CHECK_EQ(d.await_call(0), R"(sendMessage {"chat_id":5,"text":"hello"})");
