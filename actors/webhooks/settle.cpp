@@ -88,8 +88,8 @@ void webhooks_state::decide(const look_ptr& x) {
   bool ours = is_ours(*x);
   bool foreign = !x->info.url.empty() && !ours;
   if (x->released) {
-    // Taken over by deleting it, when the bot is polled.
-    bool deleted = x->info.url.empty() && mode == intake_mode::polling && how.take_over;
+    // Taken over by deleting it, when the bot is polled; whatever its settings say by now.
+    bool deleted = x->info.url.empty() && mode == intake_mode::polling;
     auto over = [this, x] { finish(x, {}); };
     return ours || deleted ? give_back(x, over) : over();
   }
@@ -114,8 +114,12 @@ void webhooks_state::decide(const look_ptr& x) {
     });
   if (mode == intake_mode::polling)
     return ours ? make_none(x, [this, x] { poll(x); }) : poll(x);
-  // Telegram tells of its last delivery only; a wrong secret shows there and nowhere else.
-  bool rejected = x->info.last_error.find("403") != std::string::npos
+  // Telegram tells of its last delivery only; a wrong secret shows there and nowhere else, as does
+  // a certificate of before the node got another one.
+  auto says = [&](std::string_view what) {
+    return x->info.last_error.find(what) != std::string::npos;
+  };
+  bool rejected = (says("403") || (!cfg.certificate.empty() && says("certificate verify failed")))
                   && x->info.last_error_at > ports.found->updates->wall() - lately;
   bool good = x->info.url == own_url(cfg.public_url, x->bot) && !rejected
               && fits(x->info, how, !cfg.certificate.empty());
@@ -199,7 +203,10 @@ void webhooks_state::remember(const look_ptr& x, std::function<void()> then) {
           return no_store({});
         const auto& row = said.bots.front();
         auto before = remembered(x->info);
-        if (updates::webhook_before(row.settings) == before)
+        auto known = updates::webhook_before(row.settings);
+        // What somebody else set meanwhile is no part of what was there before.
+        bool drifted = !known.empty() && find(*x)->state == intake_state::webhook;
+        if (known == before || drifted)
           return then();
         bot_change what;
         what.tenant = row.tenant;
@@ -259,7 +266,8 @@ void webhooks_state::elsewhere(const look_ptr& x) {
   auto& more = details(bot);
   more.failures = 0;
   more.view.elsewhere = shown_url(x->info.url);
-  more.view.reason = "Telegram's webhook of this bot leads elsewhere; updates.take_over replaces it";
+  more.view.reason =
+    "Telegram's webhook of this bot leads elsewhere; updates.take_over replaces it";
   bot.state = intake_state::elsewhere;
   raise(x->bot, bot, "webhook.elsewhere", "its webhook leads to " + more.view.elsewhere,
         "A bot's updates go elsewhere; nobody said to take them over.");
@@ -282,9 +290,10 @@ void webhooks_state::failed(const look_ptr& x, const std::string& why, caf::time
   ++more.failures;
   if (bot->state != intake_state::polling) // Polls tell themselves whether they go on.
     bot->state = intake_state::failing;
-  log::event(log::level::warning, "webhook.failed", name,
-             {{"bot", x->bot}, {"reason", std::string_view{why}}, {"attempt", std::int64_t{more.failures}}},
-             "A bot's webhook is not as it should be; it is tried again.");
+  log::event(
+    log::level::warning, "webhook.failed", name,
+    {{"bot", x->bot}, {"reason", std::string_view{why}}, {"attempt", std::int64_t{more.failures}}},
+    "A bot's webhook is not as it should be; it is tried again.");
   if (more.failures >= failures_of_alert)
     raise(x->bot, *bot, "webhook.failing", why, "A bot's updates do not come in.");
   backoff pauses;
@@ -330,16 +339,13 @@ void webhooks_state::finish(const look_ptr& x, caf::timespan next) {
   pump();
 }
 
-void webhooks_state::raise(bot_id bot, kept_bot& x, std::string_view alert,
-                           std::string_view reason, std::string_view note) {
+void webhooks_state::raise(bot_id bot, kept_bot& x, std::string_view alert, std::string_view reason,
+                           std::string_view note) {
   if (std::exchange(details(x).alerted, true))
     return;
-  log::event(log::level::error, "alert.raised", name,
-             {{"bot", bot},
-              {"tenant", std::int64_t{x.tenant}},
-              {"alert", alert},
-              {"reason", reason}},
-             note);
+  log::event(
+    log::level::error, "alert.raised", name,
+    {{"bot", bot}, {"tenant", std::int64_t{x.tenant}}, {"alert", alert}, {"reason", reason}}, note);
 }
 
 void webhooks_state::resolve(bot_id bot, kept_bot& x) {

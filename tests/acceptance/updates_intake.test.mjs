@@ -177,6 +177,24 @@ for (const way of ['webhook', 'polling']) {
       assert.equal(now.max_connections, 3);
     });
 
+    test('a webhook that was taken over is put back, though the bot was changed and somebody set another one', limit, async () => {
+      const bot = await sandbox.createBot();
+      assert.equal((await ask(bot, 'setWebhook', { url: foreign })).status, 200);
+      await register(bot, { updates: { take_over: true } });
+      const ours = way === 'webhook' ? own(bot) : '';
+      await until('it is taken over', async () => (await info(bot)).url === ours);
+      if (way === 'webhook') {
+        await node.logged('webhook.set', (x) => x.bot === bot.id);
+        await until('it is changed', async () =>
+          (await ask(bot, 'setWebhook', { url: foreign.replace('127.0.0.1', '127.0.0.2') })).status === 200, { every: 300 });
+        await node.logged('webhook.repaired', (x) => x.bot === bot.id);
+      }
+      const changed = await node.ask('PATCH', `/v1/bots/${bot.id}`, { updates: { take_over: false } });
+      assert.equal(changed.status, 200, changed.text);
+      assert.equal((await node.ask('DELETE', `/v1/bots/${bot.id}`)).status, 204);
+      assert.equal((await info(bot)).url, foreign);
+    });
+
     if (way === 'webhook') {
       test('a webhook that somebody changes is repaired', limit, async () => {
         const { bot, user, chat } = await sandbox.stage();

@@ -340,6 +340,23 @@ SCENARIO("a self-signed certificate goes with the webhook") {
   CHECK(last().body.ends_with(boundary + "--\r\n"));
   CHECK_NE(last().body.find(config.certificate), std::string::npos);
   CHECK_NE(last().body.find(secret->of(42)), std::string::npos);
+  (void)fresh();
+  // Of another one Telegram tells nothing but that it does not trust it.
+  auto custom = [](std::string more) {
+    return R"({"url":")" + std::string{own} + R"(","has_custom_certificate":true,)"
+           + R"("pending_update_count":0,"max_connections":40)" + more + "}";
+  };
+  answer("getWebhookInfo", ok(custom("")));
+  pass(12min);
+  CHECK_EQ(fresh(), list{"getWebhookInfo"});
+  answer("getWebhookInfo",
+         ok(custom(R"(,"last_error_message":"SSL error {error:0A000086:SSL routines::)"
+                   R"(certificate verify failed}","last_error_date":)"
+                   + std::to_string(wall / 1000))));
+  answer("setWebhook", ok("true"));
+  pass(12min);
+  CHECK_EQ(fresh(), (list{"getWebhookInfo", "setWebhook"}));
+  CHECK_NE(last().body.find(config.certificate), std::string::npos);
 }
 
 SCENARIO("before a bot is removed its webhook is deleted") {
