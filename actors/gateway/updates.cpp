@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
 namespace troupe::gateway {
@@ -47,8 +48,7 @@ void set(update_params& out, std::string_view name, std::string_view value) {
   if (name == "offset")
     out.offset = number_in(value, 0);
   else if (name == "limit")
-    out.limit = static_cast<std::uint32_t>(
-      std::clamp<std::int64_t>(number_in(value, 100), 1, 100));
+    out.limit = static_cast<std::uint32_t>(std::clamp<std::int64_t>(number_in(value, 100), 1, 100));
   else if (name == "timeout")
     out.timeout = std::chrono::seconds{std::clamp<std::int64_t>(number_in(value, 0), 0, 50)};
   else if (name == "allowed_updates")
@@ -93,8 +93,7 @@ steered_settings finish(std::string_view before, const json::object& after) {
 } // namespace
 
 update_params read_update_params(std::string_view query, std::string_view body,
-                                 std::string_view content_type,
-                                 std::string_view content_encoding) {
+                                 std::string_view content_type, std::string_view content_encoding) {
   update_params result;
   std::vector<std::string> seen; // What comes first wins, as at Telegram.
   auto note = [&](std::string_view name, std::string_view value) {
@@ -109,8 +108,15 @@ update_params read_update_params(std::string_view query, std::string_view body,
   return result;
 }
 
-bool changes_kinds(const update_params& params, const updates::update_settings& settings) noexcept {
-  return params.allowed && params.allowed != settings.intake.allowed_updates;
+/// In another order, or with some of them twice, they are the same: of several workers each may say
+/// them in its own way, and each change is one of the webhook, too.
+bool changes_kinds(const update_params& params, const updates::update_settings& settings) {
+  using kinds = std::set<std::string_view>;
+  const auto& known = settings.intake.allowed_updates;
+  return params.allowed
+         && (!known
+             || kinds(params.allowed->begin(), params.allowed->end())
+                  != kinds(known->begin(), known->end()));
 }
 
 std::string updates_body(const std::vector<shared_text>& updates) {

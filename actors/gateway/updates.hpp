@@ -19,8 +19,8 @@ namespace troupe::gateway {
 /// The parameters of these methods, of query and body together.
 struct update_params {
   std::int64_t offset = 0;
-  std::uint32_t limit = 100;       ///< 1 to 100.
-  std::chrono::seconds timeout{0}; ///< Of a poll, at most 50.
+  std::uint32_t limit = 100;                       ///< 1 to 100.
+  std::chrono::seconds timeout{0};                 ///< Of a poll, at most 50.
   std::optional<std::vector<std::string>> allowed; ///< Kinds, when given.
   std::string url;
   std::string secret_token;
@@ -34,7 +34,7 @@ struct update_params {
 
 /// Whether a poll with these parameters changes which kinds the bot receives.
 [[nodiscard]] bool changes_kinds(const update_params& params,
-                                 const updates::update_settings& settings) noexcept;
+                                 const updates::update_settings& settings);
 
 /// The answer of getUpdates: updates as they were received.
 [[nodiscard]] std::string updates_body(const std::vector<shared_text>& updates);
@@ -60,8 +60,9 @@ struct steering_ports {
 };
 
 /// Spawns an actor for one request: it answers one `method_call` of setWebhook, deleteWebhook,
-/// getWebhookInfo, or (for the kinds alone) getUpdates with a `method_answer`, as the Bot API would,
-/// and ends. What it changes is stored when it answers. The call's body is not read: `params` is.
+/// getWebhookInfo, or (for the kinds alone) getUpdates with a `method_answer`, as the Bot API
+/// would, and ends. What it changes is stored when it answers. The call's body is not read:
+/// `params` is.
 caf::actor spawn_steering(caf::actor_system& sys, steering_ports ports, update_params params);
 
 } // namespace troupe::gateway

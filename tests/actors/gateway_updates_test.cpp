@@ -19,7 +19,8 @@ update_params read(std::string_view query, std::string_view body = {}) {
 } // namespace
 
 SCENARIO("parameters of polls are read from query and body, within what the Bot API allows") {
-  auto x = read("offset=-3&limit=1000&timeout=7&timeout=8", R"({"timeout":"9","allowed_updates":["message",5,"Bad Name"]})");
+  auto x = read("offset=-3&limit=1000&timeout=7&timeout=8",
+                R"({"timeout":"9","allowed_updates":["message",5,"Bad Name"]})");
   CHECK_EQ(x.offset, -3);
   CHECK_EQ(x.limit, 100u);
   CHECK_EQ(x.timeout.count(), 7);
@@ -38,23 +39,32 @@ SCENARIO("a poll changes the kinds only when it names others") {
   CHECK(changes_kinds(read("allowed_updates=[]"), settings));
   settings.intake.allowed_updates = kinds{"message"};
   CHECK(!changes_kinds(read(R"(allowed_updates=["message"])"), settings));
+  settings.intake.allowed_updates = kinds{"message", "callback_query"};
+  CHECK(
+    !changes_kinds(read(R"(allowed_updates=["callback_query","message","message"])"), settings));
+  CHECK(changes_kinds(read(R"(allowed_updates=["callback_query"])"), settings));
   auto next = with_kinds(R"({"updates":{"mode":"polling"},"delivery":{"mode":"pull"}})",
                          read(R"(allowed_updates=["poll"])"));
   CHECK(next.changed);
-  CHECK_EQ(next.json,
-           R"({"updates":{"mode":"polling","allowed_updates":["poll"]},"delivery":{"mode":"pull"}})");
+  CHECK_EQ(
+    next.json,
+    R"({"updates":{"mode":"polling","allowed_updates":["poll"]},"delivery":{"mode":"pull"}})");
 }
 
 SCENARIO("setWebhook makes a relay, and what it does not name is the default again") {
-  auto first = with_webhook("{}", read("url=https://a.example/x&secret_token=s&max_connections=500"));
+  auto first =
+    with_webhook("{}", read("url=https://a.example/x&secret_token=s&max_connections=500"));
   CHECK(first.changed);
-  CHECK_EQ(first.json, R"({"delivery":{"mode":"relay","url":"https://a.example/x","secret_token":"s","max_connections":100}})");
+  CHECK_EQ(
+    first.json,
+    R"({"delivery":{"mode":"relay","url":"https://a.example/x","secret_token":"s","max_connections":100}})");
   auto second = with_webhook(first.json, read("url=https://a.example/x"));
   CHECK(second.changed);
   CHECK_EQ(second.json, R"({"delivery":{"mode":"relay","url":"https://a.example/x"}})");
   CHECK(!with_webhook(second.json, read("url=https://a.example/x")).changed);
-  auto kept = with_webhook(R"({"delivery":{"mode":"relay","url":"https://b.example/","attempts":5}})",
-                           read("url=https://a.example/x"));
+  auto kept =
+    with_webhook(R"({"delivery":{"mode":"relay","url":"https://b.example/","attempts":5}})",
+                 read("url=https://a.example/x"));
   CHECK_EQ(updates::read_settings(kept.json).delivery.relay.attempts, 5u);
   auto replaced = with_webhook(R"({"delivery":{"mode":"native","handler":"echo"}})",
                                read("url=https://a.example/x"));
@@ -71,15 +81,17 @@ SCENARIO("setWebhook refuses what cannot be a receiver") {
 SCENARIO("deleteWebhook makes a pull") {
   CHECK(!with_pull("{}").changed);
   CHECK(!with_pull(R"({"delivery":{"mode":"pull"}})").changed);
-  auto next = with_pull(R"({"updates":{"mode":"webhook"},"delivery":{"mode":"relay","url":"https://a.example/x"}})");
+  auto next = with_pull(
+    R"({"updates":{"mode":"webhook"},"delivery":{"mode":"relay","url":"https://a.example/x"}})");
   CHECK(next.changed);
   CHECK_EQ(next.json, R"({"updates":{"mode":"webhook"},"delivery":{"mode":"pull"}})");
 }
 
 SCENARIO("updates are passed on as they were received") {
   CHECK_EQ(updates_body({}), R"({"ok":true,"result":[]})");
-  CHECK_EQ(updates_body({shared_text{R"({"update_id":1, "x":{}})"}, shared_text{R"({"update_id":2})"}}),
-           R"({"ok":true,"result":[{"update_id":1, "x":{}},{"update_id":2}]})");
+  CHECK_EQ(
+    updates_body({shared_text{R"({"update_id":1, "x":{}})"}, shared_text{R"({"update_id":2})"}}),
+    R"({"ok":true,"result":[{"update_id":1, "x":{}},{"update_id":2}]})");
 }
 
 } // namespace troupe::gateway_updates_suite
