@@ -29,7 +29,8 @@ struct bot {
 
   static std::string message(std::string_view text, std::int64_t user = 7,
                              std::string_view chat = R"({"id":7,"type":"private"})") {
-    auto quoted = boost::json::serialize(boost::json::value(boost::json::string_view{text.data(), text.size()}));
+    auto quoted = boost::json::serialize(
+      boost::json::value(boost::json::string_view{text.data(), text.size()}));
     return R"({"update_id":1,"message":{"message_id":5,"date":1700000000,"from":{"id":)"
            + std::to_string(user) + R"(,"first_name":"A<b>_","username":"ann"},"chat":)"
            + std::string{chat} + R"(,"text":)" + quoted + "}}";
@@ -79,21 +80,29 @@ SCENARIO("the first rule that fits answers") {
   CHECK_EQ(b.hears("hi"), said("hello"));
   CHECK_EQ(b.hears("x"), said("default"));
   CHECK_EQ(b.on(bot::message("hi", 7, R"({"id":-9,"type":"supergroup"})")),
-              R"(sendMessage {"chat_id":-9,"text":"group"})");
-  CHECK_EQ(b.on(R"({"update_id":1,"message":{"message_id":5,"from":{"id":7},"chat":{"id":7},"photo":[]}})"),
-              said("default"));
+           R"(sendMessage {"chat_id":-9,"text":"group"})");
+  CHECK_EQ(
+    b.on(
+      R"({"update_id":1,"message":{"message_id":5,"from":{"id":7},"chat":{"id":7},"photo":[]}})"),
+    said("default"));
 }
 
 SCENARIO("values are escaped as the parse mode wants it") {
-  bot html{R"([{"on":"any","reply":"<b>{first_name}</b> {text} {username} {date} {chat_id}","parse_mode":"HTML"}])"};
+  bot html{
+    R"([{"on":"any","reply":"<b>{first_name}</b> {text} {username} {date} {chat_id}","parse_mode":"HTML"}])"};
   CHECK_EQ(html.hears("a&\"b\""),
-              said("<b>A&lt;b&gt;_</b> a&amp;&quot;b&quot; @ann 2023-11-14 22:13 UTC 7",
-                   R"(,"parse_mode":"HTML")"));
+           said("<b>A&lt;b&gt;_</b> a&amp;&quot;b&quot; @ann 2023-11-14 22:13 UTC 7",
+                R"(,"parse_mode":"HTML")"));
   bot markdown{R"([{"on":"any","reply":"*{first_name}* {args}","parse_mode":"MarkdownV2"}])"};
   CHECK_EQ(markdown.hears("/x a.b\\(c)"),
-              said(R"(*A<b\\>\\_* a\\.b\\\\\\(c\\))", R"(,"parse_mode":"MarkdownV2")"));
+           said(R"(*A<b\\>\\_* a\\.b\\\\\\(c\\))", R"(,"parse_mode":"MarkdownV2")"));
   bot plain{R"([{"on":"any","reply":"{first_name}"}])"};
   CHECK_EQ(plain.hears("x"), said("A<b>_"));
+}
+
+SCENARIO("what users write is no template") {
+  bot b{R"([{"on":"any","reply":"{text} {first_name}"}])"};
+  CHECK_EQ(b.hears("{chat_id} {{text}} {"), said("{chat_id} {{text}} { A<b>_"));
 }
 
 SCENARIO("a reply is never longer than a message may be") {
@@ -113,24 +122,30 @@ SCENARIO("a reply has buttons, quotes, hides previews and stays in its topic") {
   bot b{R"([{"on":"any","reply":"x","quote":true,"preview":false,
             "buttons":[[{"text":"Site","url":"https://a.example/"},{"text":"More","data":"more"}]]}])"};
   CHECK_EQ(
-    b.on(R"({"message":{"message_id":5,"message_thread_id":3,"is_topic_message":true,"from":{"id":1},"chat":{"id":7},"text":"y"}})"),
-    said("x", R"(,"message_thread_id":3,"link_preview_options":{"is_disabled":true},)"
-              R"("reply_parameters":{"message_id":5,"allow_sending_without_reply":true},)"
-              R"("reply_markup":{"inline_keyboard":[[{"text":"Site","url":"https://a.example/"},{"text":"More","callback_data":"more"}]]})"));
+    b.on(
+      R"({"message":{"message_id":5,"message_thread_id":3,"is_topic_message":true,"from":{"id":1},"chat":{"id":7},"text":"y"}})"),
+    said(
+      "x",
+      R"(,"message_thread_id":3,"link_preview_options":{"is_disabled":true},)"
+      R"("reply_parameters":{"message_id":5,"allow_sending_without_reply":true},)"
+      R"("reply_markup":{"inline_keyboard":[[{"text":"Site","url":"https://a.example/"},{"text":"More","callback_data":"more"}]]})"));
 }
 
 SCENARIO("messages are forwarded") {
   bot b{R"([{"on":"text","reply":"Passed on.","forward":-100123}])"};
   CHECK_EQ(b.hears("help!"),
-              said("Passed on.")
-                + "\n" R"(forwardMessage {"chat_id":-100123,"from_chat_id":7,"message_id":5})");
+           said("Passed on.")
+             + "\n"
+               R"(forwardMessage {"chat_id":-100123,"from_chat_id":7,"message_id":5})");
 }
 
 SCENARIO("callbacks are answered, also those nobody knows") {
-  bot b{R"([{"on":{"callback":["buy:*","x"]},"answer":"Bought {args}","alert":true,"reply":"{first_name} bought {args}"}])"};
+  bot b{
+    R"([{"on":{"callback":["buy:*","x"]},"answer":"Bought {args}","alert":true,"reply":"{first_name} bought {args}"}])"};
   CHECK_EQ(b.on(bot::tap("buy:tea")),
-              R"(answerCallbackQuery {"callback_query_id":"q1","text":"Bought tea","show_alert":true})"
-              "\n" R"(sendMessage {"chat_id":-9,"text":"Ann bought tea"})");
+           R"(answerCallbackQuery {"callback_query_id":"q1","text":"Bought tea","show_alert":true})"
+           "\n"
+           R"(sendMessage {"chat_id":-9,"text":"Ann bought tea"})");
   CHECK_EQ(b.on(bot::tap("other")), R"(answerCallbackQuery {"callback_query_id":"q1"})");
 }
 
@@ -161,8 +176,14 @@ SCENARIO("what users did is remembered for a bounded number of them") {
 
 SCENARIO("other updates, other bots and what is no update get no answer") {
   bot b{R"([{"on":"any","reply":"x"}])"};
-  CHECK_EQ(b.on(R"({"update_id":1,"edited_message":{"message_id":5,"from":{"id":7},"chat":{"id":7},"text":"y"}})"), "");
-  CHECK_EQ(b.on(R"({"message":{"message_id":5,"from":{"id":7,"is_bot":true},"chat":{"id":7},"text":"y"}})"), "");
+  CHECK_EQ(
+    b.on(
+      R"({"update_id":1,"edited_message":{"message_id":5,"from":{"id":7},"chat":{"id":7},"text":"y"}})"),
+    "");
+  CHECK_EQ(
+    b.on(
+      R"({"message":{"message_id":5,"from":{"id":7,"is_bot":true},"chat":{"id":7},"text":"y"}})"),
+    "");
   CHECK_EQ(b.on(R"({"message":{"message_id":5,"chat":{"id":7},"text":"y"}})"), "");
   CHECK_EQ(b.on("[]"), "");
   CHECK_EQ(b.on("{\"message\":"), "");
