@@ -84,14 +84,15 @@ struct bot_report {
   std::uint32_t running = 0; ///< Calls that hold a session, and long polls.
   std::uint32_t queued = 0;  ///< Calls that wait for permit and session, or to be tried again.
   breaker_state breaker = breaker_state::closed;
+  std::uint32_t delivering = 0; ///< Updates with their receiver, or whose end is not stored yet.
 };
 
 /// BOT: admits the calls of one bot token, decides about retries, holds the leases of its calls.
-/// Owns: its calls (those that wait do so in governor and pool), its view of its breaker. Blocks: never.
-/// Calls: rate_governor (permit and lease in one chain), session_pool (leases for long polls and
-/// files, returns), health (outcomes, in batches; failures at once).
-/// Fails: a crash answers every waiting call with an error of the actor system, and the pool takes
-/// its leases back; the supervisor starts it anew.
+/// Owns: its calls (those that wait do so in governor and pool), its view of its breaker. Blocks:
+/// never. Calls: rate_governor (permit and lease in one chain), session_pool (leases for long polls
+/// and files, returns), health (outcomes, in batches; failures at once). Fails: a crash answers
+/// every waiting call with an error of the actor system, and the pool takes its leases back; the
+/// supervisor starts it anew.
 ///
 ///   call            → grant. Errors: unauthorized, suspended, queue_full, breaker_open,
 ///                     upstream_open, budget_wait_too_long, no_session, deadline_passed, draining,
@@ -156,7 +157,7 @@ template <class Inspector>
 bool inspect(Inspector& f, bot_report& x) {
   return f.object(x).fields(f.field("bot", x.bot), f.field("phase", x.phase),
                             f.field("running", x.running), f.field("queued", x.queued),
-                            f.field("breaker", x.breaker));
+                            f.field("breaker", x.breaker), f.field("delivering", x.delivering));
 }
 
 } // namespace troupe

@@ -98,6 +98,11 @@ passivation bot_state::passivate(const troupe::passivate& x) {
   return said;
 }
 
+bot_report bot_state::report() const {
+  auto delivering = updates ? static_cast<std::uint32_t>(updates->under_way()) : 0;
+  return {id, phase, granted + polls, waiting(), breaker, delivering};
+}
+
 void bot_state::change_breaker(const breaker_change& x) {
   breaker = x.state;
   // A probe that is still out remains the one, except for a breaker that opens anew.

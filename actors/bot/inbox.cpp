@@ -28,7 +28,7 @@ inbox::inbox(bot_state& owner) : bot(owner) {}
 
 inbox::~inbox() {
   timer_.dispose();
-  count_under_way(0);
+  count_under_way(0, 0);
   if (paused_)
     services().book.end_pause(bot.id);
 }
@@ -185,7 +185,7 @@ void inbox::pump() {
   }
   pumping_ = false;
   flush();
-  count_under_way(window_.running() + ends_.size() + sending_.size());
+  count_under_way(window_.running(), ends_.size() + sending_.size());
   if (last_words_ && window_.running() == 0 && ends_.empty() && sending_.empty())
     return bot.self->quit(last_words_);
   arm();
@@ -258,7 +258,7 @@ void inbox::hand_over() {
   auto* to = current();
   // Another entry may be set while this goes on: what has not started goes the new way.
   auto entry = entry_;
-  while (to != nullptr && open() && !services().draining && settings() == entry
+  while (to != nullptr && open() && !winds_up() && settings() == entry
          && window_.running() < to->places(*entry)) {
     auto next = window_.next(now());
     if (!next)
@@ -294,9 +294,12 @@ bool inbox::idle() const {
   return true;
 }
 
-void inbox::count_under_way(std::size_t now) {
-  if (now != under_way_) // As many as there are, modulo a word.
-    services().under_way += now - std::exchange(under_way_, now);
+void inbox::count_under_way(std::size_t running, std::size_t ending) {
+  // As many as there are, modulo a word. This first: one that ends is counted all the while.
+  if (ending != ending_)
+    services().ending += ending - std::exchange(ending_, ending);
+  if (running != under_way_)
+    services().under_way += running - std::exchange(under_way_, running);
 }
 
 /// When it is dropped, if nothing comes. Only while it is idle.
@@ -322,7 +325,7 @@ void inbox::arm() {
     due = drop_at();
   auto* to =
     open() && entry_ ? receivers_[static_cast<std::size_t>(entry_->delivery.mode)].get() : nullptr;
-  if (to == nullptr || services().draining) // Holds: only lifetimes go on.
+  if (to == nullptr || winds_up()) // Holds: only lifetimes go on.
     due = std::min(due, window_.next_expiry());
   else if (window_.running() < to->places(*entry_))
     due = std::min(due, window_.next_due(at));

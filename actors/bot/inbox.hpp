@@ -75,6 +75,8 @@ public:
 
   /// An attempt at it, from another mode, has not ended.
   [[nodiscard]] bool under_way(std::int64_t seq) const noexcept { return window_.contains(seq); }
+  /// Updates that are with receivers, or whose end is not stored yet.
+  [[nodiscard]] std::size_t under_way() const noexcept { return under_way_ + ending_; }
   /// It has ended; the journal may not know yet.
   [[nodiscard]] bool ended(std::int64_t seq) const noexcept;
   /// What came is no update (`unreadable_update`).
@@ -102,8 +104,12 @@ private:
   void arm();
   void on_timer();
   [[nodiscard]] bool idle() const;
+  /// The node is about to stop, or the bot to leave it: nothing is begun.
+  [[nodiscard]] bool winds_up() const {
+    return services().draining || services().book.rests(bot.id);
+  }
   /// The node's count of what is under way, with this bot's as it is now.
-  void count_under_way(std::size_t now);
+  void count_under_way(std::size_t running, std::size_t ending);
   [[nodiscard]] time_point drop_at() const;
   [[nodiscard]] time_point now() const { return bot.self->clock().now(); }
   [[nodiscard]] std::uint32_t allowed_attempts() const;
@@ -131,6 +137,7 @@ private:
   caf::error last_words_;                        ///< With which the bot ends soon.
   std::uint64_t generation_ = 0;                 ///< Of the window, as seen last.
   std::size_t under_way_ = 0;                    ///< As counted last.
+  std::size_t ending_ = 0;                       ///< The same.
   bool fetching_ = false;
   bool attach_ = false; ///< The journal is to be told that this bot takes updates.
   bool attaching_ = false;

@@ -126,7 +126,7 @@ struct bot_state {
   /// It is used: a call, or news of updates.
   void touch();
   passivation passivate(const troupe::passivate& x);
-  bot_report report() const { return {id, phase, granted + polls, waiting(), breaker}; }
+  bot_report report() const;
 
   /// One timer for all calls: governor and pool end what waits too long, and this bot what they
   /// left waiting all the same, or whose exchange nobody reported on.

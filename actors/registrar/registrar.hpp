@@ -27,6 +27,9 @@ struct registrar_config {
   caf::timespan move_patience = std::chrono::seconds{10};
   /// Calls of bots that go to another node are waited for; what takes longer is cut off.
   caf::timespan calls_patience = std::chrono::seconds{30};
+  /// The same of updates that are with receivers, which the bot's next node would deliver again:
+  /// not longer, since the others' wait meanwhile.
+  caf::timespan deliveries_patience = std::chrono::seconds{5};
   caf::timespan rates_every = std::chrono::minutes{1}; ///< In a cluster, the tenants' rates are
                                                        ///< read anew so often.
   std::size_t max_busy = 10'000; ///< Operations at once; more are refused with `unavailable`.

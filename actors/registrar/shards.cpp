@@ -90,6 +90,9 @@ caf::result<done> registrar_state::lose(const shards_lost& x) {
   mine->losing.push_back(std::move(one));
   if (!batch->shards.empty()) {
     mine->batches.push_back(batch);
+    if (batch->planned && ports.found->updates)
+      for (auto bot : bots_in(batch->shards))
+        ports.found->updates->book.rest(bot);
     stop_receiving(batch);
   }
   settle_shards();
@@ -195,10 +198,12 @@ void registrar_state::answer_shards() {
   answer(mine->losing, [this](const auto& x) { return mine->gone(x); });
 }
 
-/// Who is in the middle of a call of some gateway's ends it first: no gateway begins another.
+/// Who is in the middle of a call of some gateway's ends it first, and of a delivery: none begins
+/// another.
 void registrar_state::drain_bots(const std::shared_ptr<leaving_batch>& batch) {
   batch->draining = true;
   batch->until = now() + cfg.calls_patience;
+  batch->delivered_until = now() + cfg.deliveries_patience;
   for (auto bot : bots_in(batch->shards))
     if (auto known = ports.names->find(bots.at(bot).token, now()); known && known->actor)
       batch->working.insert(bot);
@@ -230,9 +235,12 @@ void registrar_state::ask_working(const std::shared_ptr<leaving_batch>& batch) {
       continue;
     }
     self->request(known->actor, cfg.patience, get_report{})
-      .then([this, bot,
-             said](const bot_report& x) { said(bot, x.queued > 0 || x.running > own_polls(bot)); },
-            [bot, said](const caf::error&) { said(bot, false); });
+      .then(
+        [this, bot, said, batch](const bot_report& x) {
+          bool calls = x.queued > 0 || x.running > own_polls(bot);
+          said(bot, calls || (x.delivering > 0 && now() < batch->delivered_until));
+        },
+        [bot, said](const caf::error&) { said(bot, false); });
   }
 }
 

@@ -34,7 +34,8 @@ struct leaving_batch {
   bool stopping = false;                ///< The bots were told to end.
   std::set<bot_id> working;             ///< Whose calls had not ended when they were asked last.
   caf::actor_clock::time_point until{}; ///< Calls are waited for no longer.
-  std::set<caf::actor_addr> running;    ///< Of those that ran then.
+  caf::actor_clock::time_point delivered_until{}; ///< Nor updates that are with receivers.
+  std::set<caf::actor_addr> running;              ///< Of those that ran then.
 };
 
 /// A request that the owner of its bot deals with, on another node.

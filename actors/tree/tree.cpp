@@ -554,6 +554,10 @@ std::size_t tree::deliveries() const {
   return found_->updates ? found_->updates->under_way.load() : 0;
 }
 
+std::size_t tree::ending() const {
+  return found_->updates ? found_->updates->ending.load() : 0;
+}
+
 std::size_t tree::calls() const {
   caf::scoped_actor self{sys_};
   std::size_t result = 0;

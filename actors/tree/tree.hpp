@@ -133,8 +133,10 @@ public:
   /// Calls that are under way at the gateways. Blocks until they answer, a second at most for each.
   [[nodiscard]] std::size_t calls() const;
 
-  /// Updates that are with receivers, or whose end is not stored yet.
+  /// Updates that are with receivers.
   [[nodiscard]] std::size_t deliveries() const;
+  /// Those whose end is not stored yet.
+  [[nodiscard]] std::size_t ending() const;
 
   /// Whether the root supervisor gave up, or was stopped.
   [[nodiscard]] bool ended() const noexcept { return *ended_; }

@@ -1,12 +1,14 @@
 #pragma once
 #include "messages/call.hpp"
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace troupe {
 
@@ -15,7 +17,8 @@ struct update_settings; // runtime/updates/settings.hpp
 } // namespace updates
 
 /// How the updates of registered bots are received and delivered: written by the registrar, asked
-/// at each use, so that a change holds at once. Bots with the defaults share one value. Thread-safe.
+/// at each use, so that a change holds at once. Bots with the defaults share one value.
+/// Thread-safe.
 class delivery_book {
 public:
   using entry = std::shared_ptr<const updates::update_settings>;
@@ -29,12 +32,28 @@ public:
     entries_.erase(bot);
     pauses_.erase(bot);
     errors_.erase(bot);
+    resting_.erase(bot);
+    any_rests_ = !resting_.empty();
   }
   /// Null for a bot that is not registered here.
   [[nodiscard]] entry find(bot_id bot) const {
     std::shared_lock lock{mutex_};
     auto found = entries_.find(bot);
     return found == entries_.end() ? nullptr : found->second;
+  }
+
+  /// The bot is about to leave this node: until it is erased it begins no delivery.
+  void rest(bot_id bot) {
+    std::unique_lock lock{mutex_};
+    if (entries_.contains(bot))
+      resting_.insert(bot);
+    any_rests_ = !resting_.empty();
+  }
+  [[nodiscard]] bool rests(bot_id bot) const {
+    if (!any_rests_.load(std::memory_order_relaxed))
+      return false;
+    std::shared_lock lock{mutex_};
+    return resting_.contains(bot);
   }
 
   /// A delivery that rests by itself, because its receiver asked for it; told by the bot. Another
@@ -82,6 +101,8 @@ private:
   std::unordered_map<bot_id, entry> entries_;
   std::unordered_map<bot_id, pause> pauses_;
   std::unordered_map<bot_id, error> errors_;
+  std::unordered_set<bot_id> resting_;
+  std::atomic<bool> any_rests_{false}; ///< Mostly not: then nobody looks for a bot.
 };
 
 } // namespace troupe

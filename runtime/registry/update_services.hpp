@@ -33,8 +33,10 @@ struct update_services {
   std::atomic<bool> private_urls{false};
   /// The node is about to stop: no bot hands over what has not begun, nor repeats it.
   std::atomic<bool> draining{false};
-  /// Updates that are with receivers, or whose end is not stored yet: those would be repeated.
+  /// Updates that are with receivers, and those whose end is not stored yet: they would be
+  /// repeated.
   std::atomic<std::size_t> under_way{0};
+  std::atomic<std::size_t> ending{0};
   wall_clock wall = wall_now; ///< Set before anything runs; called on any thread.
 };
 

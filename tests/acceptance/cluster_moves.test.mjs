@@ -2,9 +2,11 @@
 // past that is known, and nothing of it is forgotten.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Cast } from './harness/cast.mjs';
 import { Cluster } from './harness/cluster.mjs';
 import { shardOf } from './harness/fleet.mjs';
 import { Sandbox } from './harness/sandbox.mjs';
+import { Tenant } from './harness/tenant.mjs';
 import { pause, until } from './harness/wait.mjs';
 
 const limit = { timeout: 180_000 };
@@ -131,6 +133,23 @@ test('what a 429 forbids is forbidden at every later owner: Telegram is not aske
   await cluster.kill(second);
   await cluster.settled();
   await held('behind a kill');
+});
+
+test('updates that are with a slow receiver when their bot moves as planned come once', limit, async (t) => {
+  const sandbox = await Sandbox.start({ args: ['--limits=none'] });
+  t.after(() => sandbox.stop());
+  const cluster = await Cluster.start(t, sandbox, { options: { 'delivery.allow-private-addresses': true } });
+  const tenant = await Tenant.start((incoming, answer) => setTimeout(() => answer.end(), 1000));
+  t.after(() => tenant.stop());
+  const cast = await Cast.meet(cluster.nodes.n1, sandbox, { delivery: { mode: 'relay', url: tenant.url } });
+  const first = (await cluster.owners()).get(shardOf(cast.bot.id));
+  await cast.talk('moved', 4);
+  await until('some are with the receiver', () => tenant.seen.length >= 2, { every: 5 });
+  assert.equal((await cluster.nodes.n1.ctl('cluster', 'drain', first)).code, 0);
+  await until(`${first} has no shard left`, async () =>
+    (await cluster.status()).nodes.find(({ name }) => name === first).shards === 0, { within: 60_000 });
+  await cast.heard(() => cluster.nodes.n1, () => tenant.texts);
+  assert.equal(tenant.seen.length, cast.said.length);
 });
 
 test('what is asked of the control API about bots that move waits for them: nothing is refused', limit, async (t) => {

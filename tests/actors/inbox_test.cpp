@@ -223,9 +223,16 @@ SCENARIO("a node that is about to stop begins no delivery, and knows how many ar
     answer_held();
   advance(1h);
   CHECK_EQ(receiver->got.size(), 3u);
-  CHECK_EQ(updates().under_way, 0u); // Their ends are stored.
+  CHECK_EQ(updates().under_way, 0u);
+  CHECK_EQ(updates().ending, 0u); // That is stored.
   CHECK_EQ(store->count(update_verdict::delivered), 2u);
   updates().draining = false;
+  updates().book.rest(7); // It goes to another node.
+  tell_bot();
+  advance(1h);
+  CHECK_EQ(receiver->got.size(), 3u);
+  updates().book.erase(7); // It stays after all, or came back.
+  relay_to("https://tenant.test/");
   tell_bot();
   sched.run();
   CHECK_EQ(updates().under_way, 3u);

@@ -21,6 +21,7 @@ struct shard_notes {
   std::vector<bot_id> nudged;     ///< Told that updates may wait.
   std::weak_ptr<directory> names; ///< It holds the bots, which hold these notes.
   std::uint32_t under_way = 0;    ///< Calls that each bot says it is in the middle of.
+  std::uint32_t delivering = 0;   ///< The same of updates.
   caf::error refusal;             ///< What calls are refused with.
   bool crowded = false;           ///< There is no place for a bot that is passive.
 };
@@ -46,6 +47,7 @@ inline bot_actor::behavior_type fake_bot(bot_actor::pointer, std::shared_ptr<sha
     [=](get_report) {
       bot_report x;
       x.running = notes->under_way;
+      x.delivering = notes->delivering;
       return x;
     },
   };

@@ -174,6 +174,34 @@ SCENARIO("a planned loss waits for the calls of gateways, but not for ever") {
   }
 }
 
+SCENARIO(
+  "a planned loss waits for updates that are with receivers, for a while, and none is begun") {
+  for (bool ends : {true, false}) {
+    auto bot = bot_of(a, ends ? 1 : 2);
+    auto neighbour = bot_of(a, ends ? 3 : 4);
+    want_at<bot_row>(a, registration(bot));
+    want_at<bot_row>(a, registration(neighbour));
+    auto& book = a.found->updates->book;
+    CHECK(!book.rests(bot));
+    a.notes->delivering = 1;
+    auto lost = begin<done>(a, shards_lost{{shard_of(bot)}, true});
+    for (int i = 0; i < 10; ++i) {
+      advance_time(25ms);
+      sched.run();
+    }
+    CHECK(!lost->has_value());
+    CHECK(book.rests(bot));
+    CHECK(!book.rests(neighbour));
+    if (ends)
+      a.notes->delivering = 0;
+    advance_time(ends ? 25ms : 5s);
+    sched.run();
+    CHECK(lost->has_value());
+    CHECK(!book.rests(bot));
+    CHECK(knows_nothing_of(a, bot));
+  }
+}
+
 SCENARIO("a planned loss waits until nobody polls for the bot any more") {
   auto bot = bot_of(a);
   want_at<bot_row>(a, registration(bot));

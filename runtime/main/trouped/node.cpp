@@ -26,6 +26,9 @@
 namespace troupe {
 namespace {
 
+/// A node that stops waits no longer for a store that does not take the ends of deliveries.
+constexpr std::chrono::seconds store_patience{3};
+
 std::vector<std::string_view> method_names() {
   std::vector<std::string_view> result;
   for (const auto& x : telegram::methods())
@@ -354,10 +357,15 @@ std::size_t node::drain(const std::function<bool()>& cut_short) {
   if (p.cluster)     // Others take the bots over; calls that come here meanwhile are served there.
     p.cluster->leave(deadline, cut_short);
   p.actors.drain();
+  auto written = std::min(deadline, std::chrono::steady_clock::now() + store_patience);
   for (;;) {
     tick(); // Calls that wait are still granted.
+    auto now = std::chrono::steady_clock::now();
     auto calls = p.actors.calls() + p.actors.deliveries();
-    if (calls == 0 || cut_short() || std::chrono::steady_clock::now() >= deadline)
+    if (calls > 0)
+      written = std::min(deadline, now + store_patience);
+    bool over = calls == 0 && (p.actors.ending() == 0 || now >= written);
+    if (over || cut_short() || now >= deadline)
       return calls;
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
