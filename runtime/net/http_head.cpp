@@ -29,8 +29,10 @@ std::string_view trim(std::string_view text) noexcept {
 /// A target without the scheme and the host that a client may name (RFC 9112, 3.2.2).
 std::string_view without_origin(std::string_view target) noexcept {
   for (std::string_view scheme : {"http://", "https://"})
-    if (telegram::same_word(target.substr(0, scheme.size()), scheme))
-      return target.substr(std::min(target.find_first_of("/?#", scheme.size()), target.size()));
+    if (telegram::same_word(target.substr(0, scheme.size()), scheme)) {
+      auto path = target.find_first_of("/?#", scheme.size());
+      return path == std::string_view::npos ? "/" : target.substr(path);
+    }
   return target;
 }
 

@@ -11,6 +11,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 
 using namespace troupe;
 namespace http = boost::beast::http;
@@ -69,6 +70,27 @@ void check_forward(const net::request_head& head) {
   }
 }
 
+/// A chunked body goes on with the same content, and ends for the upstream where it ends here.
+void check_chunks(std::string_view text, std::size_t step) {
+  reading whole;
+  whole.head.eager(true);
+  whole.head.body_limit(boost::none);
+  whole.head.keep_body = text.size();
+  whole.ec = fuzz::feed(whole.head, text, step, [&whole] { return whole.head.is_done(); });
+  if (!whole.head.is_done() || !whole.head.chunked())
+    return;
+  auto sent = whole.head.forward + whole.head.chunks;
+  http::request_parser<http::string_body> theirs;
+  theirs.eager(true);
+  theirs.header_limit(64 * 1024);
+  theirs.body_limit(boost::none);
+  boost::beast::error_code ec;
+  auto used = theirs.put(boost::asio::buffer(sent), ec);
+  HOLDS(theirs.is_done() && used == sent.size());
+  HOLDS(theirs.get().body() == whole.head.body);
+  HOLDS(sent.ends_with("0\r\n\r\n"));
+}
+
 void check_route(net::request_head& head) {
   auto where = gateway::parse_route(head.target);
   HOLDS(where.query.empty()
@@ -119,6 +141,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   HOLDS(!head.deadline || head.deadline->count() >= 0);
   HOLDS(head.idempotency_key.size() <= 256);
   check_forward(head);
+  check_chunks(text, size + 1);
+  check_chunks(text, size % 7 + 1);
   check_route(head);
   // Whatever the client sent, a refusal is one well-formed answer with a fixed text.
   auto words = gateway::explain(400, "Bad Request: " + head.crash);

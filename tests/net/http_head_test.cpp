@@ -93,7 +93,7 @@ SCENARIO("a server that the target names is not sent on") {
        {std::pair{"http://localhost:8081/bot1:a/getMe?x=http://y/", "/bot1:a/getMe?x=http://y/"},
         {"HTTPS://u@[::1]/a//b", "/a//b"},
         {"http://host?a=/", "?a=/"},
-        {"http://host", ""},
+        {"http://host", "/"},
         {"ftp://host/a", "ftp://host/a"},
         {"/http://host/a", "/http://host/a"}}) {
     auto head = make(default_head_limit, "/tg");
