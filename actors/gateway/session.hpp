@@ -19,8 +19,6 @@ inline constexpr std::size_t late_window = 2 * 1024;
 inline constexpr std::size_t longest_params = 1024 * 1024;
 /// Tells a client of HTTP/1.0 that its wish was heard.
 inline constexpr std::string_view kept_on = "Connection: keep-alive\r\n";
-/// No body has as many bytes: the Bot API's server takes fewer (td, HttpReader).
-inline constexpr std::uint64_t endless_body = 0xFFFF'FFFF;
 /// A body that streams through a session, up or down, must come at this rate, in bytes per second,
 /// on average: a slower sender would hold the session for as long as it likes.
 inline constexpr std::uint64_t min_body_rate = 512;

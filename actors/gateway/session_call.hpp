@@ -37,7 +37,7 @@ task<bool> session<Stream>::serve() {
     co_return co_await fail(400, "Bad Request: X-Troupe-Deadline is no duration like 5s or 500ms");
   if (head_->bad_idempotency_key)
     co_return co_await fail(400, "Bad Request: Idempotency-Key has 1 to 256 characters");
-  if (head_->content_length().value_or(0) >= endless_body)
+  if (head_->content_length().value_or(0) >= net::endless_body)
     co_return co_await fail(413, "Request Entity Too Large");
   std::chrono::milliseconds patience = head_->deadline.value_or(ctx_->config.default_deadline);
   facts.wait_until = facts.arrived + patience;

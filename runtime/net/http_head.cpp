@@ -212,7 +212,11 @@ std::size_t request_head::on_body_impl(string_view part, error_code&) {
   return part.size();
 }
 
-void request_head::on_chunk_header_impl(std::uint64_t size, string_view, error_code&) {
+void request_head::on_chunk_header_impl(std::uint64_t size, string_view, error_code& ec) {
+  if (size >= endless_body) {
+    ec = http::error::body_limit;
+    return;
+  }
   char digits[16];
   auto end = std::to_chars(digits, digits + sizeof digits, size, 16).ptr;
   chunks.append(digits, end).append(size == 0 ? "\r\n\r\n" : "\r\n");

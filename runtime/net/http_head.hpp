@@ -16,6 +16,9 @@ namespace http = boost::beast::http;
 /// Bytes a head may have (request lines up to about 64 KB occur: telegram-notes.md).
 inline constexpr std::uint32_t default_head_limit = 96 * 1024;
 
+/// No body has as many bytes: the Bot API's server takes fewer (td, HttpReader).
+inline constexpr std::uint64_t endless_body = 0xFFFF'FFFF;
+
 /// Whether a field belongs to one connection and is not passed on (RFC 9110, 7.6.1).
 [[nodiscard]] bool is_hop_by_hop(http::field name, std::string_view text) noexcept;
 

@@ -45,6 +45,7 @@ const cases = {
   'chunks with extensions': () => ({ send: chunked(`${chunk(message(), ';name="a;b";other')}0\r\n\r\n`), statuses: [200] }),
   'a trailer that would name a length': () => ({ send: chunked(`${chunk(message())}0\r\nContent-Length: 5\r\n\r\n`), statuses: [400], ends: true }),
   'a chunk beyond 64 bits': () => ({ send: chunked('FFFFFFFFFFFFFFFFF\r\nx'), statuses: [400], ends: true }),
+  'a chunk that no body has': () => ({ send: chunked('FFFFFFFFFFFFFFFF\r\nx'), statuses: [400], ends: true }),
   'a chunk of negative size': () => ({ send: chunked('-5\r\nhello\r\n0\r\n\r\n'), statuses: [400], ends: true }),
   'chunks in chunks': () => ({ send: chunked('0\r\n\r\n').replace('chunked', 'chunked, chunked'), statuses: [400], ends: true }),
   'Expect: 100-continue with the body at once': () => ({ send: post(message(), 'Expect: 100-continue\r\n'), statuses: [200] }),

@@ -342,6 +342,11 @@ SCENARIO("of a chunked body as much is kept as was asked for") {
                     "5\r\nabcde\r\n5\r\nfghij\r\n0\r\n\r\n"sv)
            .ec);
   CHECK_EQ(head.body, "abcdefg"s);
+  for (auto size : {"FFFFFFFF", "FFFFFFFFFFFFFFFF"}) // As long as no body is; not waited for.
+    CHECK_EQ(error_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"s + size
+                      + "\r\nx"),
+             error_code(http::error::body_limit));
+  CHECK(!error_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFE\r\nx"));
   CHECK(error_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"));
 }
 
